@@ -1,0 +1,109 @@
+"""The seam between the judge and whatever runs a model: what an engine is given and gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from judge.errors import RowError
+from judge.pair import Pair
+from judge.prompt import Prompt, Template, render_content
+from judge.verdict import Verdict
+
+Mode = Literal["justify", "verdict"]
+MODES: tuple[Mode, Mode] = ("justify", "verdict")
+
+
+@dataclass
+class Counts:
+    """What an engine did, in numbers that do not depend on a clock; they go into the summary."""
+
+    prompt_tokens: int = 0
+    """Tokens of all prompts."""
+    completion_tokens: int = 0
+    """Tokens of free text that were generated."""
+    forwarded_tokens: int = 0
+    """Token positions that went through the model, padding included."""
+    padding_tokens: int = 0
+    """Those of them that were padding or belonged to a row already finished."""
+
+    def to_json(self) -> dict[str, int]:
+        return dict(vars(self))
+
+
+class Builder(Protocol):
+    """Turns pairs into an engine's prompts; see :class:`judge.prompt.PromptBuilder`."""
+
+    def build(self, pairs: Iterable[Pair]) -> list[Prompt]: ...
+
+
+class Engine(Protocol):
+    """Runs one model. Engines keep no state between calls but ``counts`` and caches.
+
+    A result depends on the prompts of the call, the mode and the engine's options alone, so a call
+    repeated with the same prompts gives the same verdicts.
+    """
+
+    name: str
+    """``transformers``, ``vllm``, ``server``, ``ray`` or ``scripted``."""
+    context: int
+    """The most tokens a prompt and its completion may have together."""
+    counts: Counts
+
+    def builder(self, template: Template) -> Builder:
+        """Return the prompt builder of this engine's tokenizer."""
+        ...
+
+    def reserve(self, mode: Mode) -> int:
+        """Return how many tokens of the context a completion may need in ``mode``."""
+        ...
+
+    def judge(self, prompts: Sequence[Prompt], mode: Mode) -> list[Verdict | RowError]:
+        """Return one verdict a prompt, in the order of ``prompts``, or why there is none.
+
+        Every prompt fits: ``len(prompt.ids) + reserve(mode) <= context``.
+        """
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Return what determines this engine's results (model, its digest, dtype, limits)."""
+        ...
+
+
+@dataclass
+class ByteBuilder:
+    """A builder without a tokenizer: a prompt's ids are the UTF-8 bytes of the filled template."""
+
+    template: Template
+
+    def build(self, pairs: Iterable[Pair]) -> list[Prompt]:
+        contents = [render_content(self.template, pair) for pair in pairs]
+        return [Prompt(ids=list(text.encode()), neutralised=count) for text, count in contents]
+
+
+@dataclass
+class ScriptedEngine:
+    """An engine that answers by a function of the prompt's text: for tests, without a model.
+
+    Args:
+        script: called with the filled template of one order and the mode.
+    """
+
+    script: Callable[[str, Mode], Verdict | RowError]
+    context: int = 100_000
+    name: str = "scripted"
+    counts: Counts = field(default_factory=Counts)
+
+    def builder(self, template: Template) -> ByteBuilder:
+        return ByteBuilder(template)
+
+    def reserve(self, mode: Mode) -> int:
+        return 100
+
+    def judge(self, prompts: Sequence[Prompt], mode: Mode) -> list[Verdict | RowError]:
+        self.counts.prompt_tokens += sum(len(prompt.ids) for prompt in prompts)
+        return [self.script(bytes(prompt.ids).decode(), mode) for prompt in prompts]
+
+    def describe(self) -> dict[str, Any]:
+        return {"engine": self.name}

@@ -1,0 +1,82 @@
+"""Pairs and annotations: what is judged and what people said of it."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from judge.verdict import NEITHER_VALID, STRENGTHS, flip_names, flip_strength
+
+
+class Message(BaseModel):
+    """One turn of a conversation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Pair(BaseModel):
+    """A prompt and two responses to it. Labels are no part of it: they never reach the judge."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pair_id: str
+    prompt: tuple[Message, ...]
+    """The conversation, at least one message, the last one from the user."""
+    response_1: str
+    response_2: str
+
+    @field_validator("prompt")
+    @classmethod
+    def _ends_with_the_user(cls, prompt: tuple[Message, ...]) -> tuple[Message, ...]:
+        if not prompt or prompt[-1].role != "user":
+            raise ValueError("the last message of the prompt must be the user's")
+        return prompt
+
+    def flipped(self) -> Pair:
+        """Return the pair with its responses exchanged; twice is the identity."""
+        return self.model_copy(
+            update={"response_1": self.response_2, "response_2": self.response_1}
+        )
+
+
+class Annotation(BaseModel):
+    """One person's strength and justification for one pair."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    strength: int
+    """-3..3 without 0, or -100: neither response is valid."""
+    justification: str = ""
+
+    @field_validator("strength")
+    @classmethod
+    def _on_the_scale(cls, strength: int) -> int:
+        if strength not in (*STRENGTHS, NEITHER_VALID):
+            raise ValueError(f"strength {strength} is not on the scale -3 -2 -1 1 2 3 or -100")
+        return strength
+
+    def flipped(self) -> Annotation:
+        """Return the annotation of the flipped pair: sign and names exchanged; twice is identity."""
+        return Annotation(
+            strength=flip_strength(self.strength), justification=flip_names(self.justification)
+        )
+
+
+_TURN = re.compile(r"\n?<extra_id_1>(Assistant|User)\n")
+
+
+def parse_prompt(text: str) -> tuple[Message, ...]:
+    """Split HelpSteer2's inline turns (``<extra_id_1>Assistant\\n...<extra_id_1>User\\n...``).
+
+    A text without markers is one user message. Source: data set card of nvidia/HelpSteer2.
+    """
+    first, *rest = _TURN.split(text)
+    messages = [Message(role="user", content=first)]
+    for role, content in zip(rest[::2], rest[1::2], strict=True):
+        messages.append(Message(role="user" if role == "User" else "assistant", content=content))
+    return tuple(messages)

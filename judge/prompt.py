@@ -1,0 +1,214 @@
+"""From a pair to prompt token ids: templates, neutralised names, no control token from pair text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from judge.errors import RowError, UsageError
+from judge.pair import Message, Pair
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerBase
+
+VARIABLES = ("prompt", "response_1", "response_2")
+_VARIABLE = re.compile(r"\{(\w+)\}")
+# White space and invisible characters do not hide a name from this.
+_NAME_IN_TEXT = re.compile(r"@(?=[\s\u200b-\u200f\u2060\ufeff]*response)", re.IGNORECASE)
+_SENTINEL = "pairwise-justifier-content-7f3a1c"
+_ROLES = {"system": "System", "user": "User", "assistant": "Assistant"}
+# Llama 3.1's template prints a date; today's would make two runs of one input differ.
+_DATE = "26 Jul 2024"
+
+
+@dataclass(frozen=True)
+class Template:
+    """A versioned prompt template: name, text and the hash of the text (sha256, 16 hex digits)."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()[:16]
+
+    def fill(self, values: dict[str, str]) -> str:
+        """Return the text with every variable replaced in one pass.
+
+        Raises:
+            UsageError: when a variable of the text has no value or a value no variable.
+        """
+        found = set(_VARIABLE.findall(self.text))
+        if found != set(values):
+            raise UsageError(
+                f"template {self.name}: variables are {sorted(found)}, values are {sorted(values)}"
+            )
+        return _VARIABLE.sub(lambda match: values[match[1]], self.text)
+
+
+def _prompt_folder() -> Path:
+    """Return the folder of the templates: inside the wheel, or at the root of a checkout."""
+    packaged = Path(__file__).parent / "prompts"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "prompts"
+
+
+def load_template(name: str) -> Template:
+    """Return the template called ``name`` (``pairwise_justifier.v1``) or the file at that path.
+
+    Raises:
+        UsageError: when there is none, or its variables are not exactly :data:`VARIABLES`.
+    """
+    path = Path(name) if name.endswith(".txt") else _prompt_folder() / f"{name}.txt"
+    if not path.is_file():
+        known = sorted(p.name.removesuffix(".txt") for p in _prompt_folder().glob("*.txt"))
+        raise UsageError(f"no prompt template {name!r}; there are {', '.join(known)}")
+    text = path.read_text(encoding="utf-8").removesuffix("\n")
+    found = _VARIABLE.findall(text)
+    if sorted(found) != sorted(VARIABLES):
+        raise UsageError(
+            f"{path}: a template uses {', '.join(VARIABLES)} once each; found {found or 'none'}"
+        )
+    return Template(name=path.name.removesuffix(".txt"), text=text)
+
+
+def neutralise(text: str) -> tuple[str, int]:
+    """Make every literal ``@Response`` in ``text`` harmless; return the text and how many there were.
+
+    ``@Response 1`` becomes ``(at)Response 1``: no response can speak as the judge or open a new one.
+    """
+    return _NAME_IN_TEXT.subn("(at)", text)
+
+
+def render_conversation(messages: Sequence[Message]) -> str:
+    """Return a conversation as text: one user message bare, several turns each after its role."""
+    if len(messages) == 1:
+        return messages[0].content
+    return "\n\n".join(f"{_ROLES[message.role]}: {message.content}" for message in messages)
+
+
+def render_content(template: Template, pair: Pair) -> tuple[str, int]:
+    """Return the user turn for ``pair`` in its own order, and the count of neutralised names."""
+    values, count = {}, 0
+    for name, text in zip(
+        VARIABLES,
+        (render_conversation(pair.prompt), pair.response_1, pair.response_2),
+        strict=True,
+    ):
+        values[name], found = neutralise(text)
+        count += found
+    return template.fill(values).strip(), count
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One order's prompt: its token ids, and how many literal names were neutralised in it."""
+
+    ids: list[int]
+    neutralised: int
+
+
+class PromptBuilder:
+    """Builds prompts as token ids for one tokenizer and one template.
+
+    The chat template is rendered around a sentinel; only what stands outside it may become control
+    tokens. Pair text is encoded by a copy of the tokenizer without added tokens; should the bare
+    vocabulary still hold a marker (as sentencepiece's ``</s>``), the text is split inside it.
+
+    Raises:
+        UsageError: when the tokenizer has no chat template or is not of the ``tokenizers`` library.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
+        self.template = template
+        self.tokenizer = tokenizer
+        self._bare, self.control_ids = _without_added_tokens(tokenizer)
+        self._head, self._tail = self._chat_frame()
+
+    def build(self, pairs: Iterable[Pair]) -> list[Prompt]:
+        """Return the prompts of ``pairs``, each in its own order (flip a pair for the other one).
+
+        Raises:
+            RowError: ``bad_prompt`` when a text holds a control token that cannot be split.
+        """
+        contents = [render_content(self.template, pair) for pair in pairs]
+        encoded = self.encode([text for text, _ in contents])
+        return [
+            Prompt(ids=[*self._head, *ids, *self._tail], neutralised=count)
+            for ids, (_, count) in zip(encoded, contents, strict=True)
+        ]
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the token ids of plain texts: never a BOS, never a control token."""
+        encodings = self._bare.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [
+            ids if self.control_ids.isdisjoint(ids) else self._encode_split(text)
+            for text, ids in zip(texts, (e.ids for e in encodings), strict=True)
+        ]
+
+    def _encode_split(self, text: str) -> list[int]:
+        encoding = self._bare.encode(text, add_special_tokens=False)
+        for token, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
+            if token in self.control_ids:
+                middle = (start + end) // 2
+                if not start < middle < end:
+                    raise RowError("bad_prompt", f"{text[start:end]!r} is a control token")
+                return self._encode_split(text[:middle]) + self._encode_split(text[middle:])
+        return list(encoding.ids)
+
+    def _chat_frame(self) -> tuple[list[int], list[int]]:
+        """Return the ids before and after the content, with exactly one BOS where there is one."""
+        from jinja2 import TemplateError
+
+        tokenizer = self.tokenizer
+        if not tokenizer.chat_template:
+            raise UsageError("the tokenizer has no chat template; a judge needs one")
+        try:
+            text = tokenizer.apply_chat_template(
+                [{"role": "user", "content": _SENTINEL}],
+                tokenize=False,
+                add_generation_prompt=True,
+                date_string=_DATE,
+            )
+        except TemplateError as error:
+            raise UsageError(f"the chat template refuses one user message: {error}") from None
+        head_text, sentinel, tail_text = str(text).partition(_SENTINEL)
+        if not sentinel or _SENTINEL in tail_text:
+            raise UsageError("the chat template does not print the user message exactly once")
+        head = list(tokenizer(head_text, add_special_tokens=False)["input_ids"])
+        tail = list(tokenizer(tail_text, add_special_tokens=False)["input_ids"])
+        bos = tokenizer.bos_token_id
+        opens_with_bos = bos is not None and tokenizer("a")["input_ids"][:1] == [bos]
+        if opens_with_bos or bos in head[:1]:
+            while head[:1] == [bos]:
+                head = head[1:]
+            head = [bos, *head]
+        return head, tail
+
+
+def _without_added_tokens(
+    tokenizer: PreTrainedTokenizerBase,
+) -> tuple[Tokenizer, frozenset[int]]:
+    """Return a copy of the backend that knows no added token, and the ids no text may become.
+
+    Added tokens that are nothing but white space are kept: they control nothing.
+    """
+    from tokenizers import Tokenizer
+
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        raise UsageError(f"{type(tokenizer).__name__} is no fast tokenizer; a judge needs one")
+    state: dict[str, Any] = json.loads(backend.to_str())
+    added = state.get("added_tokens", [])
+    state["added_tokens"] = [token for token in added if not token["content"].strip()]
+    state["post_processor"] = state["truncation"] = state["padding"] = None
+    control = {token["id"] for token in added if token["content"].strip()}
+    control |= set(tokenizer.all_special_ids)
+    control.discard(tokenizer.unk_token_id)  # plain text of an unknown script may be unknown
+    return Tokenizer.from_str(json.dumps(state)), frozenset(control)
