@@ -138,11 +138,15 @@ class PromptBuilder:
             RowError: ``bad_prompt`` when a text holds a control token that cannot be split.
         """
         contents = [render_content(self.template, pair) for pair in pairs]
-        encoded = self.encode([text for text, _ in contents])
+        framed = self.frame([text for text, _ in contents])
         return [
-            Prompt(ids=[*self._head, *ids, *self._tail], neutralised=count)
-            for ids, (_, count) in zip(encoded, contents, strict=True)
+            Prompt(ids=ids, neutralised=count)
+            for ids, (_, count) in zip(framed, contents, strict=True)
         ]
+
+    def frame(self, contents: Sequence[str]) -> list[list[int]]:
+        """Return the prompt ids of filled templates (:func:`render_content`), as training needs."""
+        return [[*self._head, *ids, *self._tail] for ids in self.encode(contents)]
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of plain texts: never a BOS, never a control token."""

@@ -39,18 +39,21 @@ STATEMENT_REGEX = (
 def _not_opening_with_a_statement() -> str:
     """Return a regex of the shortest texts after which a line can no longer be a statement.
 
-    The regex dialect has no look-ahead, so every place where a text can leave the statements'
-    common path ``@Response N is `` is listed.
+    The regex dialect has no look-ahead, so every place where a text can leave the statements' path
+    ``@Response N is [slightly|much] better`` is listed.
     """
-    path: list[tuple[str, str]] = [(re.escape(c), c) for c in "@Response "]
-    path += [("[12]", "12"), *[(re.escape(c), c) for c in " is "]]
+    lead = [(re.escape(c), c) for c in "@Response "] + [("[12]", "12")]
+    lead += [(re.escape(c), c) for c in " is "]
     exits = []
     prefix = ""
-    for index, (pattern, characters) in enumerate(path):
+    for index, (pattern, characters) in enumerate(lead):
         # The very first character is no white space either: an elaboration is text.
         exits.append(rf"{prefix}[^{characters}{chr(92) + 's' if index == 0 else ''}]")
         prefix += pattern
-    exits.append(rf"{prefix}[^bsm]")
+    degrees = list(DEGREES.values())
+    for begun in sorted({words[:size] for words in degrees for size in range(len(words))}):
+        after = "".join(sorted({w[len(begun)] for w in degrees if w.startswith(begun)}))
+        exits.append(rf"{prefix}{re.escape(begun)}[^{after}]")
     return "(" + "|".join(exits) + ")"
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from judge.errors import UsageError
+
+RECIPES = Path(__file__).parent / "recipes"
 
 
 class PretrainConfig(BaseModel):
@@ -51,3 +57,162 @@ class PretrainConfig(BaseModel):
     """A checkpoint with optimizer state every so many steps."""
     seed: int = 17
     """Seed of the draws, the initial weights and the order of documents."""
+
+
+class LoraSection(BaseModel):
+    """The ``lora`` section of a recipe: train an adapter through PEFT instead of every weight."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    r: int = 16
+    """Rank of the adapter."""
+    alpha: int = 32
+    """Scale: the adapter's update is multiplied by alpha / r."""
+    dropout: float = 0.0
+    """Dropout before the adapter."""
+    target_modules: str | list[str] = "all-linear"
+    """Modules that get an adapter."""
+
+
+class JustifierConfig(BaseModel):
+    """A recipe of ``judge train justifier``. Defaults are the paper's (arXiv 2410.01257)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    """The model to start from: a local folder or a hub id."""
+    revision: str | None = None
+    """Revision of a hub model."""
+    data: str
+    """A folder written by ``judge data prepare``."""
+    output_dir: str
+    """Where checkpoints, the trained model and its manifest are written."""
+    template: str = "pairwise_justifier.v1"
+    """The prompt template; must be the one ``data`` was prepared with."""
+    styles: dict[str, float] | None = None
+    """Completion styles to train on, each with the share (0 to 1) of its examples that is taken;
+    None takes all that ``data`` holds."""
+    max_length: int = 4096
+    """Longest example in tokens; longer ones are dropped and counted, never cut."""
+    train_limit: int | None = None
+    """Only the first so many training examples."""
+    eval_limit: int | None = None
+    """Only the first so many validation examples."""
+
+    epochs: float = 1.0
+    """Passes over the training examples."""
+    max_steps: int = -1
+    """Optimizer steps; above 0 it overrides ``epochs``."""
+    global_batch_size: int = 128
+    """Examples an optimizer step over all devices; gradient accumulation is computed from it."""
+    per_device_batch_size: int = 1
+    """Examples a device takes through the model at once."""
+    learning_rate: float = 1e-6
+    """Peak learning rate; the paper searched 1e-6, 2e-6 and 3e-6."""
+    lr_scheduler: Literal["constant_with_warmup", "cosine", "linear"] = "constant_with_warmup"
+    """Shape of the learning rate after the warm-up."""
+    warmup_steps: int = 10
+    """Steps of linear warm-up."""
+    weight_decay: float = 0.0
+    """AdamW's weight decay."""
+    max_grad_norm: float = 1.0
+    """Gradients are clipped to this norm."""
+    bf16: bool = True
+    """Mixed precision in bfloat16."""
+    gradient_checkpointing: bool = False
+    """Recompute activations instead of keeping them."""
+    attn_implementation: str | None = None
+    """``flash_attention_2``, ``sdpa``, ``eager``; None takes transformers' choice."""
+    attention_dropout: float | None = None
+    """Dropout on attention weights; None keeps the model's."""
+    group_by_length: bool = True
+    """Batches of like length; an example and its flipped copy always share a batch."""
+
+    statement_weight: float = 1.0
+    """Weight in the loss of the tokens where statements differ; 1 is plain SFT."""
+    order_consistency: float = 0.0
+    """Weight of the penalty (z_given + z_flipped)^2 on the log-odds of an example and its flipped
+    copy: 0 is plain SFT; needs flipped copies."""
+
+    save_steps: int = 10
+    """A checkpoint, with optimizer state, every so many steps."""
+    save_total_limit: int | None = None
+    """Keep only the newest so many checkpoints (and the best)."""
+    eval_steps: int = 10
+    """Validation loss every so many steps; a multiple or divisor of ``save_steps``."""
+    keep_best: bool = False
+    """Write the checkpoint of the lowest validation loss rather than the last."""
+    logging_steps: int = 1
+    """TensorBoard and log lines every so many steps."""
+    seed: int = 17
+    """Seed of the order of examples and of new weights."""
+    random_init: dict[str, Any] | None = None
+    """For smoke tests: LlamaConfig fields of a random model that replaces ``model``'s weights."""
+    lora: LoraSection | None = None
+    """Train a LoRA adapter; None trains every weight."""
+    deepspeed: dict[str, Any] | None = None
+    """DeepSpeed's configuration; ``auto`` values are filled by transformers."""
+
+    @model_validator(mode="after")
+    def _batches_are_whole(self) -> JustifierConfig:
+        if self.global_batch_size % self.per_device_batch_size:
+            raise ValueError("global_batch_size must be a multiple of per_device_batch_size")
+        if self.order_consistency and self.per_device_batch_size % 2:
+            raise ValueError("order_consistency needs an even per_device_batch_size")
+        return self
+
+    def accumulation(self, world_size: int) -> int:
+        """Return the gradient accumulation steps that make ``global_batch_size`` on that many ranks.
+
+        Raises:
+            UsageError: when the global batch cannot be made of whole micro-batches.
+        """
+        micro = self.per_device_batch_size * world_size
+        if self.global_batch_size % micro:
+            raise UsageError(
+                f"global_batch_size {self.global_batch_size} is no multiple of {micro} "
+                f"({self.per_device_batch_size} x {world_size} processes)"
+            )
+        return self.global_batch_size // micro
+
+
+Config = TypeVar("Config", bound=BaseModel)
+
+
+def load_recipe(recipe: str, overrides: list[str], kind: type[Config]) -> Config:
+    """Read a recipe (a path, or the name of one in ``recipes/``) with ``key=value`` overrides.
+
+    A key may be dotted (``lora.r=8``); a value is read as YAML.
+
+    Raises:
+        UsageError: for a missing file, an unknown key or a value of the wrong type, in one line.
+    """
+    path = Path(recipe)
+    if not path.is_file():
+        path = RECIPES / f"{recipe.removesuffix('.yaml')}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
+        raise UsageError(f"no recipe {recipe!r}; give a file or one of: {known}")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        for override in overrides:
+            key, equals, value = override.partition("=")
+            if not equals:
+                raise UsageError(f"expected key=value, found {override!r}")
+            _set(values, key.split("."), yaml.safe_load(value))
+        return kind.model_validate(values)
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'recipe'}: {e['msg']}" for e in error.errors()
+        )
+        raise UsageError(f"{path}: {problems}") from None
+
+
+def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        values = values.setdefault(key, {})
+        if not isinstance(values, dict):
+            raise UsageError(f"{'.'.join(keys)}: {key} is not a section")
+    values[keys[-1]] = value

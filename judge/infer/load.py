@@ -1,0 +1,120 @@
+"""From a run's configuration to an engine: where the model is, what runs it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from judge.errors import UsageError
+from judge.infer.engine import Engine
+
+if TYPE_CHECKING:
+    from judge.config import BatchConfig
+
+MODELS = Path(__file__).parent.parent / "models"
+BUNDLED = {"mini": "mini_judge"}
+"""Names of the models that ship with the package, and their folders in ``judge/models``."""
+GENERAL_TEMPLATE = "guided.v1"
+"""The template of a model that does not say which one it was trained with."""
+HASH_LIMIT = 1 << 30
+"""Weights up to so many bytes are hashed whole; of larger ones only the headers are."""
+
+
+def resolve_model(name: str) -> str:
+    """Return the folder of a bundled model, or ``name`` itself: a folder or a hub id.
+
+    Raises:
+        UsageError: when ``name`` looks like a path and nothing is there, or a model's folder lacks
+            its configuration.
+    """
+    if name in BUNDLED:
+        name = str(MODELS / BUNDLED[name])
+    path = Path(name)
+    if path.is_dir():
+        if not any((path / file).is_file() for file in ("config.json", "adapter_config.json")):
+            raise UsageError(f"model folder {name} has no config.json")
+        return name
+    if path.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
+        raise UsageError(f"no model folder at {name}; expected a folder, a hub id or 'mini'")
+    return name
+
+
+def default_template(model: str) -> str:
+    """Return the template a model was trained with (its ``judge.json``), else the general one.
+
+    Raises:
+        UsageError: when that file is damaged.
+    """
+    path = Path(resolve_model(model)) / "judge.json"
+    if not path.is_file():
+        return GENERAL_TEMPLATE
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["template"])
+    except (OSError, ValueError, KeyError):
+        raise UsageError(f"{path}: expected an object with a template") from None
+
+
+def model_digest(folder: Path) -> str:
+    """Return a hash (sha256, 16 hex digits) of what a local model computes: config and weights."""
+    digest = hashlib.sha256()
+    files = sorted(
+        [*folder.glob("*config.json"), *folder.glob("tokenizer*"), *folder.glob("*.safetensors")]
+    )
+    total = sum(file.stat().st_size for file in files)
+    for file in files:
+        digest.update(f"{file.name}:{file.stat().st_size}\n".encode())
+        with file.open("rb") as stream:
+            if total <= HASH_LIMIT:
+                while block := stream.read(1 << 20):
+                    digest.update(block)
+            else:
+                digest.update(stream.read(1 << 20))
+    return digest.hexdigest()[:16]
+
+
+def load_engine(config: BatchConfig) -> Engine:
+    """Return the engine that ``config`` asks for, its model loaded.
+
+    Raises:
+        UsageError: for an unknown engine, or a model that is missing or damaged, in one line.
+    """
+    if config.engine not in ("auto", "transformers"):
+        raise UsageError(f"engine {config.engine!r} is not available; expected auto or transformers")
+    folder = resolve_model(config.model)
+    model, tokenizer, identity = _load_transformers(folder)
+    from judge.infer.transformers_engine import TransformersEngine
+
+    return TransformersEngine(
+        model,
+        tokenizer,
+        {"model": config.model, **identity},
+        max_new_tokens=config.max_new_tokens,
+        batch_tokens=config.batch_tokens,
+        temperature=config.temperature,
+        seed=config.seed,
+    )
+
+
+def _load_transformers(name: str) -> tuple[Any, Any, dict[str, Any]]:
+    """Load model and tokenizer: bfloat16 on a GPU, float32 on the CPU."""
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    gpu = torch.cuda.is_available()
+    local = Path(name).is_dir()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=local)
+        model = AutoModelForCausalLM.from_pretrained(
+            name,
+            local_files_only=local,
+            dtype=torch.bfloat16 if gpu else torch.float32,
+            device_map="auto" if gpu else None,
+        )
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UsageError(f"model {name} cannot be loaded: {first}") from None
+    digest = model_digest(Path(name)) if local else getattr(model.config, "_commit_hash", None)
+    return model.eval(), tokenizer, {"model_digest": digest}

@@ -1,0 +1,122 @@
+"""A training run's folder: who may write to it, and the manifest that says what made the model."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from judge import __version__
+from judge.errors import UsageError
+from judge.prompt import load_template
+from judge.train.config import JustifierConfig
+
+CONFIG_FILE = "recipe.json"
+MANIFEST_FILE = "manifest.json"
+JUDGE_FILE = "judge.json"
+"""What an engine must know of a trained judge: the template it was trained with."""
+
+
+def data_manifest(data: Path, template: str) -> dict[str, Any]:
+    """Return the manifest of prepared data after checking that it was made with ``template``.
+
+    Raises:
+        UsageError: when there is no manifest or it names another template.
+    """
+    path = data / "manifest.json"
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{data}: no training set of `judge data prepare` ({error})") from None
+    ours = load_template(template)
+    theirs = manifest["template"]
+    if (theirs["name"], theirs["digest"]) != (ours.name, ours.digest):
+        raise UsageError(
+            f"{data} was prepared with template {theirs['name']} ({theirs['digest']}), the recipe "
+            f"names {ours.name} ({ours.digest})"
+        )
+    return manifest
+
+
+def claim_output(output: Path, config: JustifierConfig) -> dict[str, Any] | None:
+    """Take ``output`` for this recipe; return the manifest if the run there is finished.
+
+    Raises:
+        UsageError: when the folder belongs to another configuration, naming the fields.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    resolved = config.model_dump(mode="json")
+    path = output / CONFIG_FILE
+    if path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        keys = sorted({*before, *resolved})
+        changed = [key for key in keys if before.get(key) != resolved.get(key)]
+        if changed:
+            differences = "; ".join(
+                f"{key}: {before.get(key)!r} there, {resolved.get(key)!r} now" for key in changed
+            )
+            raise UsageError(f"{output} holds another configuration ({differences})")
+    path.write_text(json.dumps(resolved, indent=1), encoding="utf-8")
+    manifest = output / MANIFEST_FILE
+    if manifest.is_file():
+        finished: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
+        return finished
+    return None
+
+
+def write_manifest(
+    output: Path,
+    config: JustifierConfig,
+    data: dict[str, Any],
+    counts: dict[str, int],
+    trainer: Any,
+    seconds: float,
+) -> dict[str, Any]:
+    """Write ``manifest.json`` and ``judge.json`` beside the trained model; return the manifest."""
+    template = load_template(config.template)
+    history = trainer.state.log_history
+    manifest = {
+        "recipe": config.model_dump(mode="json"),
+        "template": {"name": template.name, "digest": template.digest},
+        "data": {"outputs": data.get("outputs"), "input": data.get("input")},
+        "counts": counts,
+        "steps": trainer.state.global_step,
+        "best_checkpoint": trainer.state.best_model_checkpoint,
+        "validation_losses": {
+            str(row["step"]): row["eval_loss"] for row in history if "eval_loss" in row
+        },
+        "parameters": sum(p.numel() for p in trainer.model.parameters()),
+        "seconds_this_session": round(seconds),
+        "git_revision": git_revision(),
+        "versions": versions(),
+    }
+    judge = {"template": template.name, "template_digest": template.digest}
+    (output / JUDGE_FILE).write_text(json.dumps(judge, indent=1) + "\n", encoding="utf-8")
+    (output / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    return manifest
+
+
+def git_revision() -> str | None:
+    """Return the checkout's revision, with ``+`` when files are changed; None outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True
+        )
+        dirty = subprocess.run(
+            ["git", "status", "--porcelain"], cwd=here, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries a training run depends on."""
+    names = ("torch", "transformers", "trl", "peft", "accelerate", "tokenizers")
+    return {"judge": __version__, "python": platform.python_version()} | {
+        name: version(name) for name in names
+    }
