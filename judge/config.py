@@ -27,12 +27,16 @@ class BatchConfig(BaseModel):
     """``justify`` writes why, then the statement; ``verdict`` reads the strength alone."""
     orders: Literal["both", "given"] = "both"
     """``both`` judges every pair a second time with its responses exchanged."""
-    template: str = "pairwise_justifier.v1"
-    """Name of a prompt template, or a path that ends in ``.txt``."""
+    template: str | None = None
+    """A prompt template: its name or a path that ends in ``.txt``; None: the model's own."""
     seed: int = Field(default=0, ge=0)
     """Seed of everything that is drawn at random."""
     max_new_tokens: int = Field(default=256, ge=1)
     """The most tokens of an elaboration; after them the statement is forced."""
+    temperature: float = Field(default=0.0, ge=0)
+    """0 always takes the likeliest token; above it, elaborations are drawn by the seed."""
+    batch_tokens: int = Field(default=8192, ge=1)
+    """The most prompt tokens, padding included, that go through the model at once."""
     window: int = Field(default=256, ge=1)
     """Input rows that are judged together and written together."""
     split: str | None = None

@@ -37,7 +37,8 @@ class Judgment(BaseModel):
     strength: int
     """-3..3; 0 exactly where ``preference`` is None."""
     probability: float | None
-    """P(response_1 better); None where an engine gives no probabilities."""
+    """P(response_1 better) to :data:`DIGITS` places; None where an engine gives no probabilities.
+    Rounded, so that 1 - (1 - P) is P again."""
     consistent: bool | None
     """Whether both orders chose the same response; None when only one order was judged."""
     statement: str | None
@@ -61,10 +62,12 @@ class Judgment(BaseModel):
             update={
                 "preference": other[self.preference],
                 "strength": strength,
-                "probability": None if self.probability is None else 1.0 - self.probability,
+                "probability": None if self.probability is None else _round(1 - self.probability),
                 "statement": render_statement(strength) if self.statement else None,
                 "elaboration": self.elaboration and flip_names(self.elaboration),
-                "orders": {o: self.orders[exchanged[o]] for o in ORDERS if exchanged[o] in self.orders},
+                "orders": {
+                    o: self.orders[exchanged[o]] for o in ORDERS if exchanged[o] in self.orders
+                },
                 "rewards": {name: rewards[::-1] for name, rewards in self.rewards.items()},
             }
         )
@@ -79,7 +82,7 @@ class Judgment(BaseModel):
             "consistent": self.consistent,
             "statement": self.statement,
             "elaboration": self.elaboration,
-            "orders": {order: _verdict_json(verdict) for order, verdict in self.orders.items()},
+            "orders": {o: _verdict_json(self.orders[o]) for o in ORDERS if o in self.orders},
             "rewards": self.rewards,
             "neutralised": self.neutralised,
         }
@@ -115,14 +118,12 @@ class Failure(BaseModel):
         return self.model_copy(update={"order": other[self.order]})
 
 
-def reconcile(
-    pair_id: str, orders: dict[Order, Verdict], neutralised: int = 0
-) -> Judgment:
+def reconcile(pair_id: str, orders: dict[Order, Verdict], neutralised: int = 0) -> Judgment:
     """Reconcile one or two orders' verdicts (DESIGN: probability = sigmoid of the mean log-odds).
 
     The strength is the preferred response's likeliest degree in the mean of both distributions. The
-    elaboration is that of the order surer of the preferred response, its names put into the given
-    order; where no order chose that response, there is none.
+    elaboration is that of the order surer of the preferred response (as sure: the longer one), its
+    names put into the given order; where no order chose that response, there is none.
 
     Raises:
         ValueError: when ``orders`` is empty.
@@ -137,9 +138,10 @@ def reconcile(
     distributions = [v.distribution for v in seen.values() if v.distribution is not None]
     probability: float | None = None
     if len(distributions) == len(seen):
-        mean = math.fsum(d.log_odds for d in distributions) / len(distributions)
-        probability = sigmoid(mean)
-        sign = 0 if mean == 0 or math.isnan(mean) else (-1 if mean > 0 else 1)
+        mean = _mean_log_odds(distributions)
+        likelier = round(sigmoid(abs(mean)), DIGITS)
+        probability = likelier if mean >= 0 else _round(1 - likelier)
+        sign = 0 if mean == 0 else (-1 if mean > 0 else 1)
     else:
         sign = int(signs.pop()) if len(signs) == 1 else 0
     strength = sign * _degree(sign, list(seen.values()), distributions) if sign else 0
@@ -162,8 +164,17 @@ def _agree(verdicts: list[Verdict]) -> bool:
     return len({verdict.strength > 0 for verdict in verdicts}) == 1
 
 
-def _certainty(verdict: Verdict) -> float:
-    return abs(verdict.distribution.log_odds) if verdict.distribution else 0.0
+def _certainty(verdict: Verdict) -> tuple[float, int]:
+    odds = abs(verdict.distribution.log_odds) if verdict.distribution else 0.0
+    return odds, len(verdict.elaboration or "")
+
+
+def _mean_log_odds(distributions: list[Distribution]) -> float:
+    """Return the mean, 0 where one order is certain of one response and one of the other."""
+    odds = [d.log_odds for d in distributions]
+    if math.inf in odds and -math.inf in odds:
+        return 0.0
+    return math.fsum(odds) / len(odds)
 
 
 def _degree(sign: int, verdicts: list[Verdict], distributions: list[Distribution]) -> int:
@@ -189,7 +200,9 @@ def _verdict_json(verdict: Verdict) -> dict[str, Any]:
         "strength": verdict.strength,
         "statement": verdict.statement,
         "elaboration": verdict.elaboration,
-        "log_probs": distribution and [round(p, DIGITS) for p in distribution.log_probs],
+        # JSON has no infinity: the logarithm of an impossible strength is null.
+        "log_probs": distribution
+        and [None if p == -math.inf else round(p, DIGITS) for p in distribution.log_probs],
         "off_grammar": distribution and round(distribution.off_grammar, DIGITS),
         "finish_reason": verdict.finish_reason,
         "prompt_tokens": verdict.prompt_tokens,
@@ -201,5 +214,10 @@ def _verdict_from_json(row: dict[str, Any]) -> Verdict:
     values = dict(row)
     log_probs, off_grammar = values.pop("log_probs"), values.pop("off_grammar")
     if log_probs is not None:
-        values["distribution"] = Distribution(log_probs=tuple(log_probs), off_grammar=off_grammar)
+        values["distribution"] = Distribution.model_validate(
+            {
+                "log_probs": [-math.inf if p is None else p for p in log_probs],
+                "off_grammar": off_grammar,
+            }
+        )
     return Verdict.model_validate(values)

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator
 
 from judge.verdict import NEITHER_VALID, STRENGTHS, flip_names, flip_strength
+
+
+def _can_be_encoded(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"lone surrogate at character {error.start}") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_can_be_encoded)]
+"""Text that has a UTF-8 form: no tokenizer and no run folder takes any other."""
 
 
 class Message(BaseModel):
@@ -16,7 +28,7 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     role: Literal["system", "user", "assistant"]
-    content: str
+    content: Text
 
 
 class Pair(BaseModel):
@@ -24,11 +36,11 @@ class Pair(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    pair_id: str
+    pair_id: Text
     prompt: tuple[Message, ...]
     """The conversation, at least one message, the last one from the user."""
-    response_1: str
-    response_2: str
+    response_1: Text
+    response_2: Text
 
     @field_validator("prompt")
     @classmethod
@@ -61,7 +73,7 @@ class Annotation(BaseModel):
         return strength
 
     def flipped(self) -> Annotation:
-        """Return the annotation of the flipped pair: sign and names exchanged; twice is identity."""
+        """Return the annotation of the flipped pair: sign and names; twice is the identity."""
         return Annotation(
             strength=flip_strength(self.strength), justification=flip_names(self.justification)
         )
@@ -76,7 +88,8 @@ def parse_prompt(text: str) -> tuple[Message, ...]:
     A text without markers is one user message. Source: data set card of nvidia/HelpSteer2.
     """
     first, *rest = _TURN.split(text)
-    messages = [Message(role="user", content=first)]
+    # A text that opens with a marker has no unmarked first turn.
+    messages = [Message(role="user", content=first)] if first or not rest else []
     for role, content in zip(rest[::2], rest[1::2], strict=True):
         messages.append(Message(role="user" if role == "User" else "assistant", content=content))
     return tuple(messages)

@@ -1,13 +1,15 @@
-"""From a pair to prompt token ids: templates, neutralised names, no control token from pair text."""
+"""From a pair to prompt token ids: templates, neutralised names, no control token from text."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
 
 VARIABLES = ("prompt", "response_1", "response_2")
 _VARIABLE = re.compile(r"\{(\w+)\}")
-# White space and invisible characters do not hide a name from this.
-_NAME_IN_TEXT = re.compile(r"@(?=[\s\u200b-\u200f\u2060\ufeff]*response)", re.IGNORECASE)
+# Itself, small and full-width: a tokenizer may fold the three into one.
+_AT = re.compile("[@\ufe6b\uff20]")
+_INVISIBLE = {"Cc", "Cf", "Mn"}
 _SENTINEL = "pairwise-justifier-content-7f3a1c"
 _ROLES = {"system": "System", "user": "User", "assistant": "Assistant"}
 # Llama 3.1's template prints a date; today's would make two runs of one input differ.
@@ -79,11 +82,36 @@ def load_template(name: str) -> Template:
 
 
 def neutralise(text: str) -> tuple[str, int]:
-    """Make every literal ``@Response`` in ``text`` harmless; return the text and how many there were.
+    """Make every literal ``@Response`` in ``text`` harmless; return the text and their number.
 
-    ``@Response 1`` becomes ``(at)Response 1``: no response can speak as the judge or open a new one.
+    ``@Response 1`` becomes ``(at)Response 1``: no response can speak as the judge or open another.
+    Case, white space after the ``@``, invisible characters and compatibility forms (full-width
+    letters) do not hide a name: a tokenizer's normalizer may fold all of them away.
     """
-    return _NAME_IN_TEXT.subn("(at)", text)
+    parts, end = [], 0
+    for match in _AT.finditer(text):
+        if _says_response(text, match.end()):
+            parts += [text[end : match.start()], "(at)"]
+            end = match.end()
+    return "".join([*parts, text[end:]]), len(parts) // 2
+
+
+def _says_response(text: str, start: int) -> bool:
+    """Say whether ``text`` goes on with the word "response" at ``start``, however it is written."""
+    wanted = "response"
+    for index in range(start, len(text)):
+        character = text[index]
+        if character.isspace():
+            if wanted != "response":
+                return False
+        elif unicodedata.category(character) not in _INVISIBLE:
+            folded = unicodedata.normalize("NFKC", character).casefold()
+            if not wanted.startswith(folded[: len(wanted)]):
+                return False
+            wanted = wanted[len(folded) :]
+            if not wanted:
+                return True
+    return False
 
 
 def render_conversation(messages: Sequence[Message]) -> str:
@@ -157,14 +185,19 @@ class PromptBuilder:
         ]
 
     def _encode_split(self, text: str) -> list[int]:
+        """Encode ``text`` cut inside every control token: a piece too short for one holds none."""
         encoding = self._bare.encode(text, add_special_tokens=False)
+        cuts = []
         for token, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
             if token in self.control_ids:
                 middle = (start + end) // 2
                 if not start < middle < end:
                     raise RowError("bad_prompt", f"{text[start:end]!r} is a control token")
-                return self._encode_split(text[:middle]) + self._encode_split(text[middle:])
-        return list(encoding.ids)
+                cuts.append(middle)
+        if not cuts:
+            return list(encoding.ids)
+        pieces = pairwise([0, *cuts, len(text)])
+        return [token for a, b in pieces for token in self._encode_split(text[a:b])]
 
     def _chat_frame(self) -> tuple[list[int], list[int]]:
         """Return the ids before and after the content, with exactly one BOS where there is one."""
@@ -209,10 +242,17 @@ def _without_added_tokens(
     if backend is None:
         raise UsageError(f"{type(tokenizer).__name__} is no fast tokenizer; a judge needs one")
     state: dict[str, Any] = json.loads(backend.to_str())
+    state["post_processor"] = state["truncation"] = state["padding"] = None
     added = state.get("added_tokens", [])
     state["added_tokens"] = [token for token in added if not token["content"].strip()]
-    state["post_processor"] = state["truncation"] = state["padding"] = None
+    bare = Tokenizer.from_str(json.dumps(state))
+    if any(bare.token_to_id(t["content"]) != t["id"] for t in state["added_tokens"]):
+        # Outside the vocabulary an added token takes the next free id, which the others' absence
+        # moved: a run of blanks would become a marker.
+        state["added_tokens"] = []
+        bare = Tokenizer.from_str(json.dumps(state))
     control = {token["id"] for token in added if token["content"].strip()}
     control |= set(tokenizer.all_special_ids)
-    control.discard(tokenizer.unk_token_id)  # plain text of an unknown script may be unknown
-    return Tokenizer.from_str(json.dumps(state)), frozenset(control)
+    if tokenizer.unk_token_id not in (tokenizer.bos_token_id, tokenizer.eos_token_id):
+        control.discard(tokenizer.unk_token_id)  # plain text of an unknown script may be unknown
+    return bare, frozenset(control)

@@ -132,10 +132,13 @@ class Distribution(BaseModel):
 
     @property
     def strength(self) -> int:
-        """Return what greedy constrained decoding says: the likelier response, then its degree."""
-        half = self.log_probs[:3] if self.log_odds >= 0 else self.log_probs[3:]
-        strengths = STRENGTHS[:3] if self.log_odds >= 0 else STRENGTHS[3:]
-        return strengths[half.index(max(half))]
+        """Return what greedy constrained decoding says: the likelier response, then its degree.
+
+        Response 1 where both are as likely; the smaller of two degrees as likely.
+        """
+        sign = -1 if self.log_odds >= 0 else 1
+        of = dict(zip(STRENGTHS, self.log_probs, strict=True))
+        return sign * max(DEGREES, key=lambda degree: of[sign * degree])
 
     def flipped(self) -> Distribution:
         """Return the distribution with the responses exchanged."""

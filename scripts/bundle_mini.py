@@ -22,7 +22,10 @@ def main(trained: Path, base: Path, target: Path) -> None:
     AutoTokenizer.from_pretrained(trained).save_pretrained(target)
     for name in ("judge.json", "manifest.json"):
         shutil.copy(trained / name, target / name)
-    shutil.copy(base / "pretrain.json", target / "pretrain.json")
+    pretrain = json.loads((base / "pretrain.json").read_text(encoding="utf-8"))
+    for folder in ("text_dir", "pairs", "output_dir"):  # where the data lay says nothing
+        pretrain["config"].pop(folder)
+    (target / "pretrain.json").write_text(json.dumps(pretrain, indent=1) + "\n", encoding="utf-8")
     state = max(trained.glob("checkpoint-*/trainer_state.json"), key=lambda p: p.stat().st_mtime)
     history = json.loads(state.read_text(encoding="utf-8"))["log_history"]
     (target / "training_log.jsonl").write_text(

@@ -32,8 +32,8 @@ _BARE = (
     + r",?\s++(?:is|was|are|were|seems|appears|looks|feels"
     + r"|would|could|can|may|might|should|must)\b,?"
     + r"(?:\s++[^\s.!?@]++){0,4}?\s++better\b"
-    + r"(?=\W*$|\s*[^\s\w'\u2019]|\s+(?:than|to|because|since|as|due|owing|thanks|for|and|but|in|with|by"
-    + r"|of|at|on|if|so|when|while|although|though|given|regarding|overall|here"
+    + r"(?=\W*$|\s*[^\s\w'\u2019]|\s+(?:than|to|because|since|as|due|owing|thanks|for"
+    + r"|and|but|in|with|by|of|at|on|if|so|when|while|although|though|given|regarding|overall|here"
     + r"|response|answer|choice|option|argument|one)\b)"
 )
 _BARE_STATEMENT = re.compile(_BARE, re.IGNORECASE)
@@ -145,7 +145,8 @@ def training_elaboration(justification: Justification) -> str:
     if justification.position == "last":
         parts.reverse()
     separator = "\n" if justification.own_line else " "
-    return _without_opening_statement(separator.join(part for part in parts if part))
+    text = _without_opening_statement(separator.join(part for part in parts if part))
+    return text if any(c.isalnum() for c in _NAME.sub("", text)) else ""
 
 
 def _reason(statement: str) -> str:

@@ -102,7 +102,7 @@ def examples_of(
 
     Args:
         agreed: the row's consensus, not a dropped one; strength 0 only for the All set.
-        splits: :func:`judge.data.justification.split_justification` of each of the row's annotations.
+        splits: ``split_justification`` of each of the row's annotations.
     """
     assert agreed.strength is not None
     examples: list[Example] = []

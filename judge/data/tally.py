@@ -56,7 +56,7 @@ class Tally:
             self._by_side[side]["released_consensus"]["same" if same else "differs"] += 1
 
     def statement(self, side: str, position: str, disagrees: bool) -> None:
-        """Count where a kept annotation's statement stood, and whether it contradicts the number."""
+        """Count where a kept annotation's statement stood, and if it contradicts the number."""
         self._by_side[side]["statement_positions"][position] += 1
         if disagrees:
             self._by_side[side]["statement_disagrees_with_strength"]["annotations"] += 1

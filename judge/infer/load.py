@@ -1,59 +1,20 @@
-"""From a run's configuration to an engine: where the model is, what runs it."""
+"""From a run's configuration to an engine with its model loaded."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judge.errors import UsageError
 from judge.infer.engine import Engine
+from judge.models import resolve_model
 
 if TYPE_CHECKING:
     from judge.config import BatchConfig
 
-MODELS = Path(__file__).parent.parent / "models"
-BUNDLED = {"mini": "mini_judge"}
-"""Names of the models that ship with the package, and their folders in ``judge/models``."""
-GENERAL_TEMPLATE = "guided.v1"
-"""The template of a model that does not say which one it was trained with."""
 HASH_LIMIT = 1 << 30
 """Weights up to so many bytes are hashed whole; of larger ones only the headers are."""
-
-
-def resolve_model(name: str) -> str:
-    """Return the folder of a bundled model, or ``name`` itself: a folder or a hub id.
-
-    Raises:
-        UsageError: when ``name`` looks like a path and nothing is there, or a model's folder lacks
-            its configuration.
-    """
-    if name in BUNDLED:
-        name = str(MODELS / BUNDLED[name])
-    path = Path(name)
-    if path.is_dir():
-        if not any((path / file).is_file() for file in ("config.json", "adapter_config.json")):
-            raise UsageError(f"model folder {name} has no config.json")
-        return name
-    if path.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
-        raise UsageError(f"no model folder at {name}; expected a folder, a hub id or 'mini'")
-    return name
-
-
-def default_template(model: str) -> str:
-    """Return the template a model was trained with (its ``judge.json``), else the general one.
-
-    Raises:
-        UsageError: when that file is damaged.
-    """
-    path = Path(resolve_model(model)) / "judge.json"
-    if not path.is_file():
-        return GENERAL_TEMPLATE
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["template"])
-    except (OSError, ValueError, KeyError):
-        raise UsageError(f"{path}: expected an object with a template") from None
 
 
 def model_digest(folder: Path) -> str:

@@ -1,11 +1,12 @@
 """Where rows come from: files, stdin and the hub, read as a stream of raw records.
 
-A record is one row before anyone looked at its fields. A resumed run skips records without parsing
-them, so everything that says what a row *is* (a non-blank line, a CSV record) lies here, and nothing
-that says whether it is any good (:mod:`judge.infer.pairs`).
+A record is one row before anyone looked at its fields. A resumed run skips records without
+parsing them, so everything that says what a row *is* (a non-blank line, a CSV record) lies here,
+and nothing that says whether it is any good (:mod:`judge.infer.pairs`).
 
-Rule for damage inside a file (a truncated gzip member, a broken Parquet page): the records before it
-count; then :class:`~judge.errors.UsageError` says where it broke.
+Rule for damage inside a file (a truncated gzip member, a broken Parquet page): the whole rows
+before it are judged and kept, a line that the damage cuts is no row, and then the run ends with a
+:class:`~judge.errors.UsageError` that says after which row it broke.
 """
 
 from __future__ import annotations
@@ -18,14 +19,12 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple, Protocol, cast
 
 from judge.errors import RowError, UsageError
-from judge.infer.csv_source import csv_rows
+from judge.infer.lines import bounded_lines, too_long
+from judge.infer.tables import csv_rows, parquet_file, parquet_rows
 
-LONGEST_LINE = 8 << 20
-"""Bytes of the longest line that is looked at; a longer one is a failure, read in pieces."""
-_PIECE = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _READ_ERRORS = (OSError, EOFError, zlib.error)
 
@@ -37,7 +36,7 @@ class Record(NamedTuple):
     """One row of the input."""
 
     line: int
-    """Line of a JSON-lines file (blank ones count, but are no records), row of any other; from 1."""
+    """From 1: line of a JSON-lines file (blank ones count, but are no records), else row."""
     row: RawRow
 
 
@@ -100,20 +99,17 @@ class FileSource:
 
     def identity(self) -> str:
         with self.path.open("rb") as file:
-            return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+            return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
     def count(self) -> int | None:
         if self.format == ".parquet":
-            return int(_parquet_file(self.path).metadata.num_rows)
+            return int(parquet_file(self.path).metadata.num_rows)
         try:
             return sum(1 for _ in self.records())
         except UsageError:
             return None
 
     def records(self) -> Iterator[Record]:
-        if self.format == ".parquet":
-            yield from _parquet_records(self.path)
-            return
         last = 0
         try:
             with self._stream() as stream:
@@ -125,8 +121,8 @@ class FileSource:
 
     def _stream(self) -> IO[bytes]:
         if self.path.name.endswith(".gz"):
-            return gzip.open(self.path, "rb")
-        return self.path.open("rb", buffering=_PIECE)
+            return cast("IO[bytes]", gzip.open(self.path, "rb"))
+        return self.path.open("rb", buffering=1 << 20)
 
 
 @dataclass(frozen=True)
@@ -170,7 +166,8 @@ class HubSource:
             from datasets import load_dataset
         except ModuleNotFoundError:
             raise UsageError(
-                f"no file {self.name}; reading it from the hub needs `pip install datasets`"
+                f"no file {self.name}; reading from the hub needs"
+                " `pip install 'pairwise-justifier[hub]'`"
             ) from None
         owner_and_name, folder = _hub_folder(self.name)
         try:
@@ -201,32 +198,12 @@ def _damage(name: Path | str, last: int, error: BaseException) -> str:
 
 
 def _jsonl_records(stream: IO[bytes], path: Path) -> Iterator[Record]:
-    line = 0
-    for line, (data, length) in enumerate(bounded_lines(stream), start=1):
-        if line == 1:
-            data = data.removeprefix(_BOM)
-        if length > LONGEST_LINE:
-            yield Record(line, too_long(length))
-        elif not data.isspace() and data:
-            yield Record(line, data)
-
-
-def bounded_lines(stream: IO[bytes]) -> Iterator[tuple[bytes, int]]:
-    """Yield each line and its length in bytes; of one over the limit the first piece alone."""
-    while data := stream.readline(LONGEST_LINE + 1):
-        length = len(data)
-        piece = data
-        while length > LONGEST_LINE and not piece.endswith(b"\n"):
-            piece = stream.readline(_PIECE)
-            if not piece:
-                break
-            length += len(piece)
-        yield data, length
-
-
-def too_long(length: int) -> RowError:
-    """Return the failure of a row of ``length`` bytes."""
-    return RowError("line_too_long", f"{length:,} bytes; the limit is {LONGEST_LINE:,}")
+    for number, line in enumerate(bounded_lines(stream), start=1):
+        data = line.data.removeprefix(_BOM) if number == 1 else line.data
+        if line.too_long:
+            yield Record(number, too_long(line.length))
+        elif data and not data.isspace():
+            yield Record(number, data)
 
 
 def _json_records(stream: IO[bytes], path: Path) -> Iterator[Record]:
@@ -246,8 +223,18 @@ def _json_records(stream: IO[bytes], path: Path) -> Iterator[Record]:
 
 
 def _csv_records(stream: IO[bytes], path: Path) -> Iterator[Record]:
-    for number, row in enumerate(csv_rows(bounded_lines(stream), path, LONGEST_LINE), start=1):
+    for number, row in enumerate(csv_rows(bounded_lines(stream), path), start=1):
         yield Record(number, row)
 
 
-_FORMATS = {".jsonl": _jsonl_records, ".json": _json_records, ".csv": _csv_records}
+def _parquet_records(stream: IO[bytes], path: Path) -> Iterator[Record]:
+    for number, row in enumerate(parquet_rows(path), start=1):
+        yield Record(number, row)
+
+
+_FORMATS = {
+    ".jsonl": _jsonl_records,
+    ".json": _json_records,
+    ".csv": _csv_records,
+    ".parquet": _parquet_records,
+}

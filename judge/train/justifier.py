@@ -23,6 +23,7 @@ from trl import SFTConfig, SFTTrainer
 
 from judge.errors import UsageError
 from judge.grammar import Grammar
+from judge.models import resolve_model
 from judge.prompt import PromptBuilder, load_template
 from judge.train.config import JustifierConfig
 from judge.train.examples import (
@@ -80,7 +81,7 @@ def load_tokenizer(config: JustifierConfig) -> PreTrainedTokenizerBase:
         UsageError: when it cannot be loaded.
     """
     try:
-        return AutoTokenizer.from_pretrained(config.model, revision=config.revision)
+        return AutoTokenizer.from_pretrained(resolve_model(config.model), revision=config.revision)
     except (OSError, ValueError) as error:
         raise UsageError(f"model {config.model}: {str(error).splitlines()[0]}") from None
 
@@ -99,12 +100,13 @@ def load_model(config: JustifierConfig, tokenizer: PreTrainedTokenizerBase) -> P
             "pad_token_id": tokenizer.pad_token_id,
         }
         return LlamaForCausalLM(LlamaConfig(**(special | config.random_init)))
+    name = resolve_model(config.model)
     try:
-        model_config = AutoConfig.from_pretrained(config.model, revision=config.revision)
+        model_config = AutoConfig.from_pretrained(name, revision=config.revision)
         if config.attention_dropout is not None:
             model_config.attention_dropout = config.attention_dropout
         return AutoModelForCausalLM.from_pretrained(
-            config.model, revision=config.revision, config=model_config, **options
+            name, revision=config.revision, config=model_config, **options
         )
     except (OSError, ValueError) as error:
         raise UsageError(f"model {config.model}: {str(error).splitlines()[0]}") from None

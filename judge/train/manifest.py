@@ -11,13 +11,12 @@ from typing import Any
 
 from judge import __version__
 from judge.errors import UsageError
+from judge.models import JUDGE_FILE
 from judge.prompt import load_template
 from judge.train.config import JustifierConfig
 
 CONFIG_FILE = "recipe.json"
 MANIFEST_FILE = "manifest.json"
-JUDGE_FILE = "judge.json"
-"""What an engine must know of a trained judge: the template it was trained with."""
 
 
 def data_manifest(data: Path, template: str) -> dict[str, Any]:

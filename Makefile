@@ -1,0 +1,50 @@
+# The targets are the README's commands. `make` lists them.
+SHELL := bash
+BIN := .venv/bin
+# Data for training the mini models and for some tests; lies beside a checkout.
+SHARED ?= ../shared
+PYTEST_ARGS ?=
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-core demo test check format bench mini
+
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup-core:
+	@scripts/setup.sh
+
+setup: ## Install everything that development needs into .venv
+	@scripts/setup.sh train,dev
+
+demo: setup-core ## Judge the example pairs with the bundled mini judge
+	judge batch examples/pairs.jsonl --out runs/demo --mode justify --fresh
+	@echo
+	@echo "Every judgment with its justification: runs/demo/judgments.jsonl"
+	@echo "Report:                                runs/demo/report.html"
+
+# Where nobody reads along, style and types are part of the test.
+test: setup $(if $(CI),check) ## Run the whole test suite
+	pytest $(PYTEST_ARGS)
+
+check: setup ## Formatting, lint and types, without changing a file
+	ruff format --check .
+	ruff check .
+	mypy
+
+format: setup ## Format and fix what can be fixed
+	ruff format .
+	ruff check --fix .
+
+bench: setup ## Pairs a second: the engine against the naive loop
+	python benchmarks/engine.py --mode verdict
+	python benchmarks/engine.py --mode justify
+
+mini: setup ## Retrain the bundled mini judge (under two hours on two cores, minutes on a GPU)
+	judge train pretrain --config mini_pretrain text_dir=$(SHARED)/data/text \
+	  pairs=$(SHARED)/data/human_pairs/preference/preference.jsonl.gz
+	judge data prepare $(SHARED)/data/human_pairs --out work/mini_sets \
+	  --style statement_only --style elaboration_first
+	judge train justifier --config mini
+	python scripts/bundle_mini.py work/mini_judge work/mini_base judge/models/mini_judge

@@ -1,0 +1,225 @@
+"""Judging a file of pairs: windows in, windows out, resumable, with flat memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+from judge.config import BatchConfig
+from judge.errors import BudgetExceeded, UsageError
+from judge.infer.engine import Engine
+from judge.infer.interrupts import Interrupts
+from judge.infer.judge import PairwiseJudge
+from judge.infer.pairs import read_row
+from judge.infer.resume import Position, skip_finished, unrecorded, windows_of
+from judge.infer.sources import Record, Source, open_source
+from judge.infer.summary import Session, Summary, summarise
+from judge.jsonlines import encode_line, read_rows
+from judge.judgment import Failure
+from judge.models import default_template
+from judge.pair import Pair
+from judge.prompt import Template, load_template
+from judge.recorded import Recorded
+from judge.rundir import FAILURES, JUDGMENTS, RunDir
+
+
+class Progress(Protocol):
+    """Who watches a run."""
+
+    def start(self, total: int | None, done: int, failed: int) -> None:
+        """The model stands ready: of ``total`` rows (None: unknown) so many are done already."""
+        ...
+
+    def advance(self, rows: int, failed: int) -> None:
+        """So many more rows are written, ``failed`` of them as failures."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Something to tell a person, in one line."""
+        ...
+
+
+class Unwatched:
+    """A progress nobody looks at."""
+
+    def start(self, total: int | None, done: int, failed: int) -> None: ...
+
+    def advance(self, rows: int, failed: int) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+def open_input(config: BatchConfig) -> tuple[Source, Template]:
+    """Return the source and the prompt template of ``config``.
+
+    Raises:
+        UsageError: when there is no such input, template or model.
+    """
+    source = open_source(config.input, config.split, config.subset)
+    return source, load_template(config.template or default_template(config.model))
+
+
+def run(
+    config: BatchConfig, load: Callable[[], Engine], progress: Progress | None = None
+) -> Summary:
+    """Judge the rows of ``config.input`` that its run folder lacks, and return the summary.
+
+    The same call after an interruption goes on; the result is byte for byte that of one run. The
+    engine is loaded only when there is something to judge.
+
+    Raises:
+        UsageError: when the run cannot start or the input is damaged; what is written stays.
+        BudgetExceeded: when more rows failed than ``max_failures``.
+        KeyboardInterrupt: on SIGINT and SIGTERM, between two writes.
+    """
+    source, template = open_input(config)
+    identity = {
+        **config.identity(),
+        "input": source.identity(),
+        "template": f"{template.name} {template.digest}",
+    }
+    with Interrupts() as interrupts, RunDir.open(Path(config.out), config.fresh) as folder:
+        folder.check(identity)
+        recorded = folder.scan(keep=2 * config.window)
+        windows = windows_of(islice(source.records(), config.limit), config.window)
+        position = skip_finished(windows, recorded, limited=config.limit is not None)
+        if position.rest is None:
+            if not position.rows:
+                raise UsageError(f"{config.input} has no rows")
+            return _finished(folder, position)
+        _check_budget(config, len(recorded.failed_rows))
+        started = time.monotonic()
+        engine = load()
+        judge = PairwiseJudge(engine, template, config.mode, config.orders)
+        resolved = {f"engine.{name}": value for name, value in engine.describe().items()}
+        folder.check(resolved)
+        folder.begin(config.model_dump(), {**identity, **resolved})
+        folder.drop_summary()
+        job = _Job(config, folder, judge, recorded, interrupts, progress or Unwatched())
+        job.load_seconds = time.monotonic() - started
+        return job.run(position, _total(source, config) if progress else None)
+
+
+def _total(source: Source, config: BatchConfig) -> int | None:
+    count = source.count()
+    return count if count is None or config.limit is None else min(count, config.limit)
+
+
+def _finished(folder: RunDir, position: Position) -> Summary:
+    """Return the summary of a folder to which nothing was added."""
+    there = folder.read_summary()
+    if there is not None and there.get("complete"):
+        return Summary.model_validate(there)
+    nothing = Session(
+        rows=0,
+        resumed_after=position.rows,
+        load_seconds=0,
+        seconds=0,
+        pairs_per_second=None,
+        engine={},
+    )
+    return _summarise(folder, complete=True, session=nothing)
+
+
+def _summarise(folder: RunDir, complete: bool, session: Session) -> Summary:
+    summary = summarise(
+        read_rows(folder.path / JUDGMENTS, dict),
+        read_rows(folder.path / FAILURES, dict),
+        complete,
+        session,
+    )
+    folder.write_summary(summary.model_dump())
+    return summary
+
+
+def _check_budget(config: BatchConfig, failed: int) -> None:
+    if config.max_failures is not None and failed > config.max_failures:
+        raise BudgetExceeded(
+            f"{failed} rows failed, more than --max-failures {config.max_failures};"
+            f" see {Path(config.out) / FAILURES}"
+        )
+
+
+@dataclass
+class _Job:
+    """One session on a run folder."""
+
+    config: BatchConfig
+    folder: RunDir
+    judge: PairwiseJudge
+    recorded: Recorded
+    interrupts: Interrupts
+    progress: Progress
+    load_seconds: float = 0.0
+    rows: int = 0
+    judged: int = 0
+
+    def run(self, position: Position, total: int | None) -> Summary:
+        """Judge the windows of ``position`` and write the summary, also of a run that must stop."""
+        failed = len(self.recorded.failed_rows)
+        self.progress.start(total, position.rows + position.judged + position.failed, failed)
+        failed -= position.failed  # its window is judged again
+        started = time.monotonic()
+        complete = False
+        assert position.rest is not None
+        try:
+            for window in position.rest:
+                failed += self._window(window, position)
+                _check_budget(self.config, failed)
+            complete = True
+        except (UsageError, BudgetExceeded):
+            self._end(position, started, complete)
+            raise
+        return self._end(position, started, complete)
+
+    def _end(self, position: Position, started: float, complete: bool) -> Summary:
+        seconds = time.monotonic() - started
+        session = Session(
+            rows=self.rows,
+            resumed_after=position.rows,
+            load_seconds=round(self.load_seconds, 3),
+            seconds=round(seconds, 3),
+            pairs_per_second=round(self.judged / seconds, 3) if self.judged else None,
+            engine=self.judge.engine.counts.to_json(),
+        )
+        return _summarise(self.folder, complete, session)
+
+    def _window(self, window: list[Record], position: Position) -> int:
+        """Judge and write one window; return how many of its rows are failures."""
+        rows = [read_row(record, self.recorded.seen) for record in window]
+        failures, judgments = self._lines(window, rows)
+        failed = len(failures)
+        with self.interrupts.held():
+            if position.judged or position.failed:  # the first window, partly recorded
+                position.judged = position.failed = 0
+                failures, judgments = unrecorded(
+                    self.folder, self.recorded, rows, failures, judgments
+                )
+            self.folder.append(failures, judgments)
+        self.rows += len(failures) + len(judgments)
+        self.judged += len(judgments)
+        self.progress.advance(len(failures) + len(judgments), len(failures))
+        return failed
+
+    def _lines(
+        self, window: list[Record], rows: list[Pair | Failure]
+    ) -> tuple[list[bytes], list[bytes]]:
+        """Return the window's lines of ``failures.jsonl`` and ``judgments.jsonl``."""
+        pairs = [
+            (record.line, row)
+            for record, row in zip(window, rows, strict=True)
+            if isinstance(row, Pair)
+        ]
+        results = iter(self.judge.judge(pairs))
+        failures, judgments = [], []
+        for row in rows:
+            result = next(results) if isinstance(row, Pair) else row
+            if isinstance(result, Failure):
+                failures.append(encode_line(result.model_dump()))
+            else:
+                judgments.append(encode_line(result.to_json()))
+        return failures, judgments

@@ -1,0 +1,117 @@
+"""What a run would do: rows, tokens, what cannot be judged, and how long it may take."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from judge.config import BatchConfig
+from judge.errors import RowError
+from judge.idset import IdSet
+from judge.infer.batch import open_input
+from judge.infer.engine import Engine
+from judge.infer.judge import Numbered, PairwiseJudge
+from judge.infer.pairs import read_row
+from judge.infer.resume import windows_of
+from judge.pair import Pair
+from judge.prompt import Prompt
+from judge.verdict import Order
+
+PROBE = 8
+"""Pairs that are judged to measure the rate."""
+
+
+@dataclass
+class Tokens:
+    """Prompt tokens of one order."""
+
+    total: int = 0
+    longest: int = 0
+    prompts: int = 0
+
+    def add(self, length: int) -> None:
+        self.total += length
+        self.longest = max(self.longest, length)
+        self.prompts += 1
+
+    @property
+    def mean(self) -> float | None:
+        return self.total / self.prompts if self.prompts else None
+
+
+@dataclass
+class DryRun:
+    """What :func:`dry_run` found."""
+
+    rows: int = 0
+    judged: int = 0
+    """Rows that would be judged."""
+    failures: Counter[str] = field(default_factory=Counter)
+    """Rows that would not be, by reason; ``prompt_too_long`` are the over-length ones."""
+    tokens: dict[Order, Tokens] = field(default_factory=dict)
+    """Over-length prompts included."""
+    limit: int = 0
+    """The most tokens a prompt may have."""
+    seconds: float | None = None
+    """Estimate for the whole run, its loading left out; None when nothing can be judged."""
+    basis: str = ""
+    """Where the estimate comes from."""
+
+
+def dry_run(config: BatchConfig, load: Callable[[], Engine]) -> DryRun:
+    """Read every row and build its prompts, judge a few to measure the rate, write nothing.
+
+    Raises:
+        UsageError: when the run could not start, or the input is damaged.
+    """
+    source, template = open_input(config)
+    judge = PairwiseJudge(load(), template, config.mode, config.orders)
+    found = DryRun(tokens={order: Tokens() for order in judge.orders}, limit=judge.longest)
+    probe: list[Numbered] = []
+    probe_tokens = fitting_tokens = 0
+    seen = IdSet()
+    for window in windows_of(islice(source.records(), config.limit), config.window):
+        rows = [read_row(record, seen) for record in window]
+        found.rows += len(rows)
+        pairs = [(0, row) for row in rows if isinstance(row, Pair)]
+        found.failures.update(row.reason for row in rows if not isinstance(row, Pair))
+        for pair, size in zip(pairs, _count(judge, pairs, found), strict=True):
+            fitting_tokens += size
+            if size and len(probe) < PROBE:
+                probe.append(pair)
+                probe_tokens += size
+    if probe:
+        rate = probe_tokens / _seconds(judge, probe)
+        found.seconds = fitting_tokens / rate
+        found.basis = (
+            f"measured: the first {len(probe)} pairs ran at {rate:,.0f} prompt tokens/s;"
+            " larger batches are usually faster"
+        )
+    return found
+
+
+def _count(judge: PairwiseJudge, pairs: Sequence[Numbered], found: DryRun) -> list[int]:
+    """Add the pairs to ``found``; return the tokens of each, 0 for one that cannot be judged."""
+    sizes = []
+    for prompts in judge.build(pairs):
+        size = 0
+        for order, prompt in zip(judge.orders, prompts, strict=True):
+            if isinstance(prompt, Prompt):
+                found.tokens[order].add(len(prompt.ids))
+                size += len(prompt.ids)
+        errors = [e.reason for e in map(judge.fit, prompts) if isinstance(e, RowError)]
+        found.failures.update(errors[:1])
+        found.judged += not errors
+        sizes.append(0 if errors else size)
+    return sizes
+
+
+def _seconds(judge: PairwiseJudge, probe: Sequence[Numbered]) -> float:
+    """Return how long ``probe`` takes once everything that happens only once is done."""
+    judge.judge(probe[:1])
+    started = time.monotonic()
+    judge.judge(probe)
+    return max(time.monotonic() - started, 1e-6)

@@ -1,0 +1,136 @@
+"""Where a run goes on: which windows of the input a run folder already holds.
+
+Windows are cut from the input alone, so a window can be told finished by counting: it has as many
+failures as are recorded on its lines, and all its other rows are judgments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+
+from judge.errors import UsageError
+from judge.infer.pairs import row_id
+from judge.infer.sources import Record
+from judge.judgment import Failure
+from judge.pair import Pair
+from judge.recorded import Recorded
+from judge.rundir import FAILURES, JUDGMENTS, RunDir
+
+
+def windows_of(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
+    """Yield the records ``size`` at a time.
+
+    Raises:
+        UsageError: from a damaged input, after the last, shorter window of what could be read.
+    """
+    window: list[Record] = []
+    damage: UsageError | None = None
+    try:
+        for record in records:
+            window.append(record)
+            if len(window) == size:
+                yield window
+                window = []
+    except UsageError as error:
+        damage = error
+    if window:
+        yield window
+    if damage is not None:
+        raise damage
+
+
+@dataclass
+class Position:
+    """Where a run stands in its input."""
+
+    rows: int
+    """Rows of the windows that are finished."""
+    rest: Iterator[list[Record]] | None
+    """The windows still to do, the first perhaps partly recorded; None when there are none."""
+    judged: int = 0
+    """Recorded judgments of the first of them."""
+    failed: int = 0
+    """Recorded failures of the first of them."""
+
+
+def skip_finished(windows: Iterator[list[Record]], recorded: Recorded, limited: bool) -> Position:
+    """Pass over the windows that ``recorded`` holds, and settle their ids.
+
+    Args:
+        limited: the folder may hold more rows than ``windows``, from a run with a higher limit.
+
+    Raises:
+        UsageError: when the rows in the folder cannot have come from this input.
+    """
+    rows, judged_left, failed_left = 0, recorded.judged, len(recorded.failed_rows)
+    previous: list[Record] = []
+    for window in windows:
+        failed = recorded.failed_between(window[0].line, window[-1].line)
+        wanted = len(window) - failed
+        if judged_left < wanted:
+            if failed_left > failed:
+                raise _foreign(f"failures are recorded after line {window[-1].line}")
+            _check_ids(previous, recorded, judged_left)
+            recorded.settle(judged_left, failed)
+            return Position(rows, chain([window], windows), judged_left, failed)
+        rows += len(window)
+        judged_left -= wanted
+        failed_left -= failed
+        previous = window
+    if not limited:
+        if judged_left or failed_left:
+            raise _foreign(f"the input ends after {rows} rows, the folder holds more")
+        _check_ids(previous, recorded, 0)
+    return Position(rows, None)
+
+
+def _check_ids(window: list[Record], recorded: Recorded, after: int) -> None:
+    """Compare the ids of the last finished window with those recorded ``after`` from the end."""
+    wanted = [record for record in window if not recorded.failed_between(record.line, record.line)]
+    start = len(recorded.judgments) - after - len(wanted)
+    for record, line in zip(wanted, islice(recorded.judgments, max(start, 0), None), strict=False):
+        if start < 0 or row_id(record) != line.pair_id:
+            raise _foreign(f"line {record.line} is {row_id(record)!r}, recorded {line.pair_id!r}")
+
+
+def unrecorded(
+    folder: RunDir,
+    recorded: Recorded,
+    rows: list[Pair | Failure],
+    failures: list[bytes],
+    judgments: list[bytes],
+) -> tuple[list[bytes], list[bytes]]:
+    """Return the lines of a partly recorded window that the folder lacks.
+
+    Where its recorded lines are not what the window gives now (an engine whose sums depend on the
+    batch, a limit that had cut the window), they are cut off and the whole window is returned: a
+    window's lines always come from one computation.
+
+    Raises:
+        UsageError: when a recorded judgment is of no row of this window.
+    """
+    ids = {row.pair_id for row in rows}
+    strays = [line.pair_id for line in recorded.judgments if line.pair_id not in ids]
+    if strays:
+        raise _foreign(f"pair {strays[0]!r} is recorded where the input has others")
+    starts, same = [], True
+    for name, old, new in (
+        (FAILURES, recorded.failures, failures),
+        (JUDGMENTS, recorded.judgments, judgments),
+    ):
+        size = (folder.path / name).stat().st_size
+        starts.append(old[0].offset if old else size)
+        same = same and folder.read_back(name, starts[-1]) == new[: len(old)]
+    if same:
+        return failures[len(recorded.failures) :], judgments[len(recorded.judgments) :]
+    folder.cut(failures=starts[0], judgments=starts[1])
+    return failures, judgments
+
+
+def _foreign(found: str) -> UsageError:
+    return UsageError(
+        f"the run folder does not belong to this input: {found}."
+        " Choose another --out, or start again with --fresh"
+    )

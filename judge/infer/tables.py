@@ -1,0 +1,145 @@
+"""Rows of CSV and Parquet files, in bounded memory."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from judge.errors import RowError, UsageError
+from judge.infer.lines import LONGEST_LINE, InputLine, too_long
+
+ID_FIELDS = ("pair_id", "id")
+SCHEMAS: tuple[tuple[str, str, str], ...] = (
+    ("prompt", "response_1", "response_2"),
+    ("prompt", "chosen", "rejected"),
+    ("question", "response_A", "response_B"),
+)
+"""Names of prompt, response_1 and response_2: ours and HelpSteer2-Preference's, RewardBench's,
+JudgeBench's. No label is among them, so none can reach the judge."""
+EXPECTED = "; or ".join(", ".join(names) for names in SCHEMAS)
+_KNOWN = tuple(dict.fromkeys([*ID_FIELDS, *(name for names in SCHEMAS for name in names)]))
+# Stands for the content of an overlong line; a private-use character keeps it out of real text.
+_SKIPPED = "\ue000overlong line\ue000"
+
+
+def check_columns(columns: Sequence[str], path: Path) -> None:
+    """Refuse a table none of whose rows could be judged.
+
+    Raises:
+        UsageError: when no schema of :data:`SCHEMAS` is whole.
+    """
+    if not any(set(names) <= set(columns) for names in SCHEMAS):
+        found = ", ".join(columns)[:200] or "none"
+        raise UsageError(f"{path} has the columns {found}; expected {EXPECTED}")
+
+
+def csv_rows(lines: Iterable[InputLine], path: Path) -> Iterator[Mapping[str, Any] | RowError]:
+    """Yield the records after the header, blank ones left out; a damaged one is a RowError.
+
+    Bytes that are no UTF-8 become lone surrogates, which :mod:`judge.infer.pairs` reports.
+
+    Raises:
+        UsageError: when the header has no known columns.
+    """
+    skipped: list[int] = []
+    reader = csv.reader(_texts(lines, skipped))
+    header: list[str] | None = None
+    before = csv.field_size_limit(LONGEST_LINE)
+    try:
+        while True:
+            row = _next(reader)
+            if row is None:
+                break
+            if skipped:
+                row = too_long(max(skipped))
+                skipped.clear()
+            if header is None and not isinstance(row, RowError):
+                header = row
+                check_columns(header, path)
+            elif row:
+                yield row if isinstance(row, RowError) else _cells(header or [], row)
+    finally:
+        csv.field_size_limit(before)
+    if header is None:
+        raise UsageError(f"{path} has no header; expected the columns {EXPECTED}")
+
+
+def _texts(lines: Iterable[InputLine], skipped: list[int]) -> Iterator[str]:
+    """Yield lines as text; an overlong one gives a placeholder with the same parity of quotes."""
+    for number, line in enumerate(lines):
+        if line.too_long:
+            skipped.append(line.length)
+            yield '"' * (line.quotes % 2) + _SKIPPED + "\n"
+        else:
+            text = line.data.decode("utf-8", "surrogateescape")
+            yield text.removeprefix("\ufeff") if number == 0 else text
+
+
+def _next(reader: Iterator[list[str]]) -> list[str] | RowError | None:
+    """Return the next record, None after the last; a field without an end is a RowError."""
+    try:
+        return next(reader, None)
+    except csv.Error as error:
+        if "field limit" in str(error):
+            return RowError("line_too_long", f"a field over {LONGEST_LINE:,} bytes: quote missing?")
+        return RowError("bad_json", f"no CSV record: {error}")
+
+
+def _cells(header: Sequence[str], row: Sequence[str]) -> Mapping[str, Any] | RowError:
+    if len(row) != len(header):
+        return RowError("wrong_type", f"{len(row)} cells, expected the header's {len(header)}")
+    return dict(zip(header, row, strict=True))
+
+
+def parquet_file(path: Path) -> Any:
+    """Open a Parquet file.
+
+    Raises:
+        UsageError: when it is none, or pyarrow is not installed.
+    """
+    try:
+        import pyarrow.parquet as parquet
+        from pyarrow import ArrowException
+    except ModuleNotFoundError:
+        raise UsageError(f"reading {path} needs `pip install pyarrow`") from None
+    try:
+        return parquet.ParquetFile(path)
+    except (ArrowException, OSError, ValueError) as error:
+        raise UsageError(f"{path} is no Parquet file: {' '.join(str(error).split())}") from None
+
+
+def parquet_rows(path: Path) -> Iterator[Mapping[str, Any] | RowError]:
+    """Yield the rows of a Parquet file; label columns are not even read from the disk.
+
+    Raises:
+        UsageError: as :func:`parquet_file`, and when no known columns are there.
+        OSError: for a damaged page.
+    """
+    file = parquet_file(path)
+    columns = [name for name in file.schema_arrow.names if name in _KNOWN]
+    check_columns(file.schema_arrow.names, path)
+    for batch in _batches(file, columns):
+        try:
+            rows = batch.to_pylist()
+        except UnicodeDecodeError:
+            rows = [_parquet_row(batch, index) for index in range(batch.num_rows)]
+        yield from rows
+
+
+def _batches(file: Any, columns: list[str]) -> Iterator[Any]:
+    from pyarrow import ArrowException
+
+    try:
+        yield from file.iter_batches(batch_size=64, columns=columns)
+    except ArrowException as error:
+        raise OSError(str(error)) from None
+
+
+def _parquet_row(batch: Any, index: int) -> Mapping[str, Any] | RowError:
+    try:
+        row: dict[str, Any] = batch.slice(index, 1).to_pylist()[0]
+        return row
+    except UnicodeDecodeError as error:
+        return RowError("bad_encoding", f"a text of the row is no UTF-8: {error.reason}")

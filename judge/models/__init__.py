@@ -1,0 +1,50 @@
+"""The bundled models, and how a model's name becomes a folder or a hub id."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from judge.errors import UsageError
+
+FOLDER = Path(__file__).parent
+BUNDLED = {"mini": "mini_judge"}
+"""Names of the models that ship with the package, and their folders beside this file."""
+JUDGE_FILE = "judge.json"
+"""What a trained judge says of itself: the template it was trained with."""
+GENERAL_TEMPLATE = "guided.v1"
+"""The template of a model that does not say which one it was trained with."""
+
+
+def resolve_model(name: str) -> str:
+    """Return the folder of a bundled model, or ``name`` itself: a folder or a hub id.
+
+    Raises:
+        UsageError: when ``name`` looks like a path and nothing is there, or a model's folder lacks
+            its configuration.
+    """
+    if name in BUNDLED:
+        name = str(FOLDER / BUNDLED[name])
+    path = Path(name)
+    if path.is_dir():
+        if not any((path / file).is_file() for file in ("config.json", "adapter_config.json")):
+            raise UsageError(f"model folder {name} has no config.json")
+        return name
+    if path.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
+        raise UsageError(f"no model folder at {name}; expected a folder, a hub id or 'mini'")
+    return name
+
+
+def default_template(model: str) -> str:
+    """Return the template a model was trained with (its ``judge.json``), else the general one.
+
+    Raises:
+        UsageError: when that file is damaged.
+    """
+    path = Path(resolve_model(model)) / JUDGE_FILE
+    if not path.is_file():
+        return GENERAL_TEMPLATE
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["template"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(f"{path}: expected an object with a template") from None

@@ -1,0 +1,102 @@
+"""What several tests use: the mini tokenizer, prepared examples, the data beside a checkout."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Before any import of transformers: no test reaches for the network.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+# No deadline: another process on the same cores is no failure of ours.
+settings.register_profile(
+    "default", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data beside the checkout (or ``SHARED``); without it a test is skipped."""
+    folder = Path(os.environ.get("SHARED", ROOT.parent / "shared"))
+    if not (folder / "data").is_dir():
+        pytest.skip(f"no data folder {folder / 'data'}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mini_tokenizer() -> Any:
+    """The bundled tokenizer."""
+    from transformers import AutoTokenizer
+
+    from judge.models import resolve_model
+
+    return AutoTokenizer.from_pretrained(resolve_model("mini"))
+
+
+@pytest.fixture(scope="session")
+def mini_engine() -> Any:
+    """A transformers engine with the bundled mini judge; tests set its options themselves."""
+    from judge.config import BatchConfig
+    from judge.infer.load import load_engine
+
+    return load_engine(BatchConfig(input="-", out="-", model="mini"))
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of ``judge data prepare`` made from the example pairs, two styles, both orders."""
+    from judge.data.prepare import PrepareConfig, run
+
+    folder = tmp_path_factory.mktemp("sets")
+    run(
+        PrepareConfig(
+            input=str(ROOT / "examples" / "pairs.jsonl"),
+            output_dir=str(folder),
+            styles=("statement_only", "elaboration_first"),
+            val_share=0.2,
+        )
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mini_tokenizer() -> Any:
+    """The bundled mini judge's tokenizer."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(ROOT / "judge" / "models" / "mini_judge")
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example pairs as training sets: both orders, explained and as statements alone."""
+    from judge.data.prepare import PrepareConfig, run
+
+    folder = tmp_path_factory.mktemp("prepared")
+    run(
+        PrepareConfig(
+            input=str(ROOT / "examples" / "pairs.jsonl"),
+            output_dir=str(folder),
+            styles=("elaboration_first", "statement_only"),
+            val_share=0.2,
+        )
+    )
+    return folder

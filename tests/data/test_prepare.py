@@ -1,0 +1,209 @@
+"""The whole pipeline: files, manifest, determinism, refusals, and the real data."""
+
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from judge.data.consensus import consensus
+from judge.data.helpsteer2 import Row, read_rows
+from judge.data.justification import split_justification
+from judge.data.prepare import PrepareConfig, run
+from judge.errors import UsageError
+from judge.verdict import flip_names, flip_strength, parse_completion, render_statement
+
+
+def row(number, split="train", prompt=None, strengths=(-2,), **more):
+    return {
+        "split": split,
+        "id": f"p{number}",
+        "source": "s",
+        "prompt": prompt or f"Question {number}?",
+        "response_1": f"one {number}",
+        "response_2": f"two {number}, @Response 1",
+        "all_preferences_unprocessed": [
+            {"strength": s, "justification": "@Response 1 is better. @Response 2 lies."}
+            for s in strengths
+        ],
+        **more,
+    }
+
+
+@pytest.fixture
+def source(tmp_path):
+    rows = [
+        row(0, preference_strength=-2),
+        row(1, preference_strength=1),
+        *[row(n) for n in range(2, 6)],
+        row(6, prompt="Shared?"),
+        row(7, prompt="shared? ", split="validation"),
+        row(8, strengths=(-3, -1, 2, 3)),
+        row(9, strengths=(-1, 1)),
+        row(10, strengths=(-100,)),
+        row(11, response_2="one 11"),
+        row(12, split="test"),
+        row(13, strengths=(9,)),
+    ]
+    path = tmp_path / "preference.jsonl"
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows) + "{\n")
+    return str(path)
+
+
+def lines(path: Path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_every_row_read_is_kept_or_dropped(source, tmp_path):
+    manifest = run(PrepareConfig(input=source, output_dir=str(tmp_path / "out")))
+    assert manifest["sides"]["train"]["pairs"] == {
+        "s": {
+            "read": 11,
+            "kept": 6,
+            "dropped": {
+                "identical_responses": 1,
+                "no_valid_annotation": 1,
+                "prompt_in_val": 1,
+                "spread": 1,
+                "zero": 1,
+            },
+        }
+    }
+    assert manifest["sides"]["val"]["pairs"]["s"] == {"read": 1, "kept": 1, "dropped": {}}
+    assert manifest["sides"]["train"]["neutralised"] == {"names": 6, "pairs": 6}
+    assert manifest["sides"]["train"]["statement_positions"]["first"] == 6
+    assert manifest["sides"]["train"]["released_consensus"] == {"differs": 1, "same": 1}
+    assert manifest["problems"]["counts"] == {
+        "bad_json": 1,
+        "no_annotations": 1,
+        "strength_off_scale": 1,
+    }
+    assert [p["line"] for p in manifest["problems"]["listed"]] == [14, 14, 15]
+    assert manifest == json.loads((tmp_path / "out/manifest.json").read_text())
+    for name, output in manifest["outputs"].items():
+        content = (tmp_path / "out" / name).read_bytes()
+        assert output == {
+            "rows": len(content.splitlines()),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+
+
+def test_rows_and_their_flipped_copies_are_neighbours(source, tmp_path):
+    styles = ("elaboration_first", "label_only")
+    run(PrepareConfig(input=source, output_dir=str(tmp_path / "out"), styles=styles))
+    rows = lines(tmp_path / "out/train.jsonl")
+    assert len(rows) == 6 * 2 * 2
+    assert list(rows[0]) == [
+        *("pair_id", "order", "style", "strength", "prompt", "completion", "source")
+    ]
+    for first, second in zip(rows[::2], rows[1::2], strict=True):
+        assert (first["pair_id"], first["style"]) == (second["pair_id"], second["style"])
+        assert (first["order"], second["order"]) == ("given", "flipped")
+        assert first["strength"] == -2
+        assert second["strength"] == 2
+    number = rows[0]["pair_id"].removeprefix("p")
+    assert rows[0]["prompt"] == [
+        {
+            "role": "user",
+            "content": f"Question {number}? @Response 1:\none {number}\n@Response 2:\n"
+            f"two {number}, (at)Response 1\n"
+            "Between @Response 1 and @Response 2, which is better?",
+        }
+    ]
+    assert rows[1]["completion"] == [
+        {
+            "role": "assistant",
+            "content": "@Response 1 lies.\n@Response 2 is better than @Response 1.",
+        }
+    ]
+    assert [r["pair_id"] for r in rows[::4]] != sorted(r["pair_id"] for r in rows[::4])
+
+
+def test_same_bytes_every_run_and_another_seed_another_order(source, tmp_path):
+    def bytes_of(name, **options):
+        run(PrepareConfig(input=source, output_dir=str(tmp_path / name), **options))
+        return [file.read_bytes() for file in sorted((tmp_path / name).iterdir())]
+
+    assert bytes_of("a") == bytes_of("b") == bytes_of("a")
+    assert bytes_of("c", seed=18)[1] != bytes_of("a")[1]
+    assert [p.name for p in sorted((tmp_path / "a").iterdir())] == [
+        *("manifest.json", "train.jsonl", "val.jsonl")
+    ]
+
+
+def test_another_configuration_is_refused(source, tmp_path):
+    out = tmp_path / "out"
+    run(PrepareConfig(input=source, output_dir=str(out)))
+    before = (out / "train.jsonl").read_bytes()
+    other = {"input": source, "output_dir": str(out), "seed": 3, "flipped": False}
+    with pytest.raises(UsageError, match=r"another options\.flipped, options\.seed;"):
+        run(PrepareConfig(**other))
+    assert (out / "train.jsonl").read_bytes() == before
+    run(PrepareConfig(**other, fresh=True))
+    Path(source).write_text(json.dumps(row(1)) + "\n")
+    with pytest.raises(UsageError, match=r"another input\.preference\.jsonl;"):
+        run(PrepareConfig(**other))
+    (out / "manifest.json").unlink()
+    with pytest.raises(UsageError, match="without a manifest"):
+        run(PrepareConfig(**other))
+
+
+def test_usage_errors(source, tmp_path):
+    with pytest.raises(UsageError, match="no such file"):
+        run(PrepareConfig(input=str(tmp_path / "absent"), output_dir=str(tmp_path / "out")))
+    with pytest.raises(UsageError, match="no prompt template"):
+        run(PrepareConfig(input=source, output_dir=str(tmp_path / "out"), template="x"))
+    empty = tmp_path / "empty.jsonl"
+    empty.write_text(json.dumps(row(1, strengths=(-1, 1))) + "\n")
+    with pytest.raises(UsageError, match=r"no training example .* zero 1"):
+        run(PrepareConfig(input=str(empty), output_dir=str(tmp_path / "out")))
+    assert not (tmp_path / "out").exists()
+    for wrong in ({"styles": ()}, {"styles": ("x",)}, {"similar": 0}, {"unknown": 1}):
+        with pytest.raises(ValidationError):
+            PrepareConfig(**{"input": "i", "output_dir": "o", **wrong})
+
+
+@pytest.mark.shared
+def test_the_helpsteer2_sample(tmp_path, shared):
+    """Twelve validation rows with 36 raw justifications; the val side alone is not trainable."""
+    source = shared / "data" / "helpsteer2_sample"
+    rows = [item for item in read_rows(source) if isinstance(item, Row)]
+    assert len(rows) == 12
+    texts = [a.justification for r in rows for a in r.annotations]
+    assert len(texts) == 36
+    assert not any("&#x" in text for text in texts)
+    splits = [split_justification(text) for text in texts]
+    # counted by hand
+    positions = {"first": 19, "first_and_last": 6, "last": 6, "none": 5}
+    assert Counter(split.position for split in splits) == positions
+    agreed = [consensus(r.annotations) for r in rows]
+    by_hand = [-3, -1, 1, "zero", "zero", "zero", 2, -1, -2, 1, "zero", -2]
+    assert [a.strength or a.dropped for a in agreed] == by_hand
+    with pytest.raises(UsageError, match="no training example"):
+        run(PrepareConfig(input=str(source), output_dir=str(tmp_path / "out")))
+
+
+@pytest.mark.shared
+def test_human_pairs(tmp_path, shared):
+    styles = ("statement_only", "elaboration_first")
+    out = tmp_path / "out"
+    source = str(shared / "data" / "human_pairs")
+    manifest = run(PrepareConfig(input=source, output_dir=str(out), styles=styles))
+    train = manifest["sides"]["train"]
+    assert sum(source["read"] for source in train["pairs"].values()) == 25_161
+    assert train["pairs"]["e-CARE"]["dropped"] == {"prompt_in_val": 141}
+    assert not manifest["problems"]["counts"]
+    for source in train["pairs"].values():
+        assert source["read"] == source["kept"] + sum(source["dropped"].values())
+    rows = lines(out / "train.jsonl")
+    for first, second in zip(rows[::2], rows[1::2], strict=True):
+        text = first["completion"][0]["content"]
+        assert second["completion"][0]["content"] == flip_names(text)
+        assert second["strength"] == flip_strength(first["strength"])
+        parsed = parse_completion(text)
+        assert parsed is not None
+        assert parsed[0] == first["strength"]
+        assert bool(parsed[1]) == (first["style"] == "elaboration_first")
+        assert text.endswith(render_statement(first["strength"]))

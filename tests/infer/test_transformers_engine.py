@@ -1,0 +1,298 @@
+"""The batched engine says what a plain loop over single forward passes says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from judge.grammar import Grammar
+from judge.infer.constraint import Constraint
+from judge.infer.decode import common_prefix
+from judge.infer.transformers_engine import TransformersEngine
+from judge.pair import Pair, parse_prompt
+from judge.prompt import Prompt, PromptBuilder, load_template
+from judge.verdict import (
+    JUSTIFY_REGEX,
+    STRENGTHS,
+    Distribution,
+    Verdict,
+    parse_statement,
+    render_statement,
+)
+
+
+@pytest.fixture(scope="module")
+def builder(mini_engine: TransformersEngine) -> PromptBuilder:
+    return mini_engine.builder(load_template("pairwise_justifier.v1"))
+
+
+@pytest.fixture(autouse=True)
+def options(mini_engine: TransformersEngine) -> Iterator[None]:
+    """Every test starts from the same options of the shared engine."""
+    mini_engine.max_new_tokens, mini_engine.batch_tokens = 40, 8192
+    mini_engine.temperature, mini_engine.seed = 0.0, 0
+    yield
+
+
+@pytest.fixture(scope="module")
+def prompts(builder: PromptBuilder) -> list[Prompt]:
+    """Both orders of seven pairs of mixed lengths, and one prompt without a neighbour like it."""
+    pairs = [
+        Pair(
+            pair_id=str(i),
+            prompt=parse_prompt("Why is the sky blue? " * (i + 1)),
+            response_1="Because sunlight scatters. " * (i % 3 + 1),
+            response_2="I do not know, ask a cat 🐈. " * (3 - i % 3),
+        )
+        for i in range(7)
+    ]
+    both = [order for pair in pairs for order in (pair, pair.flipped())]
+    return [*builder.build(both), Prompt(ids=builder.build(both[:1])[0].ids[::-1], neutralised=0)]
+
+
+def reference(engine: TransformersEngine, ids: list[int]) -> Distribution:
+    """The distribution from one plain forward pass a statement, nothing shared or batched."""
+    grammar = engine.grammar
+    values: list[dict[int, float]] = [{} for _ in grammar.nodes]
+    for strength in STRENGTHS:
+        path = grammar.paths[strength]
+        with torch.inference_mode():
+            logits = engine.model(torch.tensor([[*ids, *path]])).logits[0].float()
+        log_probs = torch.log_softmax(logits, -1)
+        for node, known in zip(grammar.nodes, values, strict=True):
+            for token, strengths in node.children.items():
+                if strength in strengths:
+                    known[token] = float(log_probs[len(ids) + node.depth, token])
+    return grammar.distribution(values)
+
+
+def agrees(one: Distribution | None, other: Distribution) -> bool:
+    assert one is not None
+    return one.log_probs == pytest.approx(other.log_probs, abs=1e-3) and (
+        one.off_grammar == pytest.approx(other.off_grammar, abs=1e-4)
+    )
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 300, 8192])
+def test_verdict_mode_equals_single_passes(
+    mini_engine: TransformersEngine, prompts: list[Prompt], batch_tokens: int
+) -> None:
+    mini_engine.batch_tokens = batch_tokens
+    verdicts = mini_engine.judge(prompts, "verdict")
+    for prompt, verdict in zip(prompts, verdicts, strict=True):
+        assert isinstance(verdict, Verdict)
+        assert agrees(verdict.distribution, reference(mini_engine, prompt.ids))
+        assert verdict.finish_reason == "read" and verdict.elaboration is None
+        assert verdict.statement == render_statement(verdict.strength)
+
+
+def test_justify_mode_equals_a_plain_constrained_loop(
+    mini_engine: TransformersEngine, builder: PromptBuilder, prompts: list[Prompt]
+) -> None:
+    size = mini_engine.model.config.vocab_size
+    constraint = Constraint(
+        mini_engine.tokenizer, builder.control_ids, size, torch.device("cpu")
+    )
+    verdicts = mini_engine.judge(prompts, "justify")
+    for prompt, verdict in zip(prompts, verdicts, strict=True):
+        assert isinstance(verdict, Verdict)
+        ids, state = list(prompt.ids), constraint.start
+        for _ in range(mini_engine.max_new_tokens):
+            with torch.inference_mode():
+                logits = mini_engine.model(torch.tensor([ids])).logits[0, -1]
+            token = int(logits.masked_fill(constraint.forbidden([state])[0], -torch.inf).argmax())
+            ids.append(token)
+            state = constraint.advance(state, token)
+            if constraint.finished(state):
+                break
+        written = ids[len(prompt.ids) :]
+        text = mini_engine.tokenizer.decode(written)
+        if constraint.finished(state):
+            text = text[: text.rindex("\n") + 1]
+            ids = [*prompt.ids, *builder.encode([text])[0]]
+        elif not text.endswith("\n"):
+            ids += builder.encode(["\n"])[0]
+        assert verdict.elaboration == text.strip()
+        assert verdict.completion_tokens == len(written)
+        assert verdict.finish_reason == ("stop" if constraint.finished(state) else "forced")
+        assert agrees(verdict.distribution, reference(mini_engine, ids))
+
+
+class Scripted:
+    """A model that writes given texts, whatever the prompt: each row its own, then anything."""
+
+    def __init__(self, engine: TransformersEngine, script: list[int]) -> None:
+        self.engine, self.script = engine, script
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        output = type(self.engine.model).__call__(self.engine.model, *args, **kwargs)
+        if isinstance(kwargs.get("logits_to_keep"), int):
+            position = int(kwargs["attention_mask"].sum(-1)[0]) - self.start
+            output.logits[:] = -20.0
+            output.logits[:, -1, self.script[min(position, len(self.script) - 1)]] = 20.0
+        return output
+
+    start = 0
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "elaboration"),
+    [
+        ("It is shorter.\n@Response 2 is better than @Response 1.", "stop", "It is shorter."),
+        ("It names @Response 1 and\nmore.", "forced", None),
+        # A statement inside the elaboration does not end it, nor decide anything.
+        (
+            "So @Response 1 is much better than @Response 2. No.\n"
+            "@Response 2 is slightly better than @Response 1.",
+            "stop",
+            "So @Response 1 is much better than @Response 2. No.",
+        ),
+    ],
+)
+def test_the_written_statement_ends_the_elaboration(
+    mini_engine: TransformersEngine,
+    builder: PromptBuilder,
+    prompts: list[Prompt],
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    finish: str,
+    elaboration: str | None,
+) -> None:
+    """What the model wrote is cut off at its statement; the distribution is read there anew."""
+    scripted = Scripted(mini_engine, builder.encode([text])[0])
+    scripted.start = len(prompts[0].ids)
+    monkeypatch.setattr(mini_engine._decoder, "model", scripted)
+    monkeypatch.setattr(scripted, "dtype", torch.float32, raising=False)
+    verdict = mini_engine.judge(prompts[:1], "justify")[0]
+    assert isinstance(verdict, Verdict)
+    assert verdict.finish_reason == finish
+    if elaboration is not None:
+        assert verdict.elaboration == elaboration
+        lead = builder.encode([elaboration + "\n"])[0]
+        expected = reference(mini_engine, [*prompts[0].ids, *lead])
+        assert agrees(verdict.distribution, expected)
+    assert parse_statement(verdict.statement) == verdict.strength
+
+
+def test_a_token_over_the_statement_s_edge_is_written_anew(
+    mini_engine: TransformersEngine, prompts: list[Prompt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one token holds the newline and the statement's start, the row is run again."""
+    plain = mini_engine.judge(prompts, "justify")
+    real = TransformersEngine._elaboration
+
+    def torn(self: TransformersEngine, row: Any) -> tuple[str, int | None]:
+        text, size = real(self, row)
+        return text, None if self._stopped(row) else size
+
+    monkeypatch.setattr(TransformersEngine, "_elaboration", torn)
+    again = mini_engine.judge(prompts, "justify")
+    for one, other in zip(plain, again, strict=True):
+        assert isinstance(one, Verdict) and isinstance(other, Verdict)
+        assert one.elaboration == other.elaboration and other.distribution is not None
+        assert agrees(one.distribution, other.distribution)
+
+
+def test_the_same_call_gives_the_same_verdicts(
+    mini_engine: TransformersEngine, prompts: list[Prompt]
+) -> None:
+    assert mini_engine.judge(prompts, "justify") == mini_engine.judge(prompts, "justify")
+
+
+def test_sampling_depends_on_seed_and_prompt_not_on_neighbours(
+    mini_engine: TransformersEngine, prompts: list[Prompt]
+) -> None:
+    mini_engine.temperature = 1.0
+
+    def texts(chosen: list[Prompt]) -> list[str | None]:
+        return [v.elaboration for v in mini_engine.judge(chosen, "justify") if isinstance(v, Verdict)]
+
+    every = texts(prompts)
+    assert every == texts(prompts)
+    assert every[:2] == texts(prompts[:2])
+    mini_engine.seed = 1
+    assert every != texts(prompts)
+
+
+def test_what_twins_share_goes_through_the_model_once(
+    mini_engine: TransformersEngine, builder: PromptBuilder
+) -> None:
+    pair = Pair(
+        pair_id="x",
+        prompt=parse_prompt("A long question. " * 60),
+        response_1="Yes.",
+        response_2="No, not at all.",
+    )
+    twins = builder.build([pair, pair.flipped()])
+    before = mini_engine.counts.forwarded_tokens
+    mini_engine.judge(twins, "verdict")
+    forwarded = mini_engine.counts.forwarded_tokens - before
+    shared = common_prefix(twins[0].ids, twins[1].ids)
+    assert shared > 200
+    rest = max(len(p.ids) - shared for p in twins)
+    assert forwarded == shared + 2 * rest + 2 * len(mini_engine.grammar.nodes)
+
+
+def test_masks_are_built_once_a_state(
+    mini_engine: TransformersEngine, builder: PromptBuilder, prompts: list[Prompt]
+) -> None:
+    """Counted, not timed: no mask is made for a row, only for a state of the automaton."""
+    made: list[int] = []
+
+    class Counting(Constraint):
+        def _mask(self, state: int) -> torch.Tensor:
+            if state not in self._masks:
+                made.append(state)
+            return super()._mask(state)
+
+    size = mini_engine.model.config.vocab_size
+    constraint = Counting(mini_engine.tokenizer, builder.control_ids, size, torch.device("cpu"))
+    mask = constraint.forbidden([constraint.start] * 500)
+    assert mask.shape == (500, size) and made == [constraint.start]
+    assert mask.stride()[0] == 0, "the rows should share one mask"
+
+
+def test_the_constraint_is_the_grammar_s_regex(
+    mini_engine: TransformersEngine, builder: PromptBuilder
+) -> None:
+    import re
+
+    size = mini_engine.model.config.vocab_size
+    constraint = Constraint(mini_engine.tokenizer, builder.control_ids, size, torch.device("cpu"))
+    texts = [
+        "Short.\n@Response 1 is better than @Response 2.",
+        "@Response 1 is better than @Response 2.",
+        "@Response 1 is more careful.\n@Response 1 is slightly better than @Response 2.",
+        "Ünïcode 世界.\n@Response 2 is much better than @Response 1.",
+        "Both.\n@Response 1 is better than @Response 1.",
+    ]
+    for text in texts:
+        state, allowed = constraint.start, True
+        for token in builder.encode([text])[0]:
+            if constraint.forbidden([state])[0, token]:
+                allowed = False
+                break
+            state = constraint.advance(state, token)
+        matched = re.fullmatch(JUSTIFY_REGEX, text) is not None
+        assert (allowed and constraint.finished(state)) == matched, text
+
+
+def test_no_control_token_can_be_written(
+    mini_engine: TransformersEngine, builder: PromptBuilder
+) -> None:
+    size = mini_engine.model.config.vocab_size
+    constraint = Constraint(mini_engine.tokenizer, builder.control_ids, size, torch.device("cpu"))
+    free = constraint.advance(constraint.start, builder.encode(["Hello"])[0][0])
+    mask = constraint.forbidden([free])[0]
+    assert all(bool(mask[i]) for i in builder.control_ids)
+    assert int(mask.sum()) < 2 * len(builder.control_ids)
+
+
+def test_reserve_and_description(mini_engine: TransformersEngine, builder: PromptBuilder) -> None:
+    assert mini_engine.reserve("justify") == mini_engine.reserve("verdict") + 40
+    described = mini_engine.describe()
+    assert described["engine"] == "transformers" and len(described["model_digest"]) == 16
+    assert Grammar(builder).nodes == mini_engine.grammar.nodes
