@@ -46,5 +46,8 @@ mini: setup ## Retrain the bundled mini judge (under two hours on two cores, min
 	  pairs=$(SHARED)/data/human_pairs/preference/preference.jsonl.gz
 	judge data prepare $(SHARED)/data/human_pairs --out work/mini_sets \
 	  --style statement_only --style elaboration_first
+	python scripts/contrast_pairs.py $(SHARED)/data/human_pairs/preference/preference.jsonl.gz work/contrast
+	judge data prepare work/contrast --out work/contrast_sets --style statement_only
+	judge train justifier --config mini_contrast
 	judge train justifier --config mini
 	python scripts/bundle_mini.py work/mini_judge work/mini_base judge/models/mini_judge

@@ -3,8 +3,8 @@
     python benchmarks/engine.py [--pairs 96] [--mode verdict|justify] [--repeats 3]
 
 The naive loop is what a first script does: for one pair and one order at a time, apply the chat
-template, call ``generate``, decode, parse the text. Both use the bundled mini judge. What is gated is
-the ratio of the medians (at least 3) and the counts behind it; absolute rates depend on the machine.
+template, call ``generate``, decode, parse the text. Both use the bundled mini judge. Gated
+are the ratio of the medians (at least 3) and the counts; absolute rates depend on the machine.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import torch
 
 from judge.infer.load import load_engine
 from judge.infer.transformers_engine import TransformersEngine
-from judge.models import resolve_model
 from judge.pair import Pair, parse_prompt
 from judge.prompt import PromptBuilder, load_template
 from judge.verdict import parse_completion, parse_statement
@@ -48,7 +47,7 @@ def mixed_pairs(count: int) -> list[Pair]:
 def naive(
     engine: TransformersEngine, builder: PromptBuilder, pairs: list[Pair], mode: str
 ) -> tuple[int, int]:
-    """Judge one pair and one order at a time by ``generate``; return (tokens forwarded, unparsed)."""
+    """Judge one order of one pair at a time; return (tokens forwarded, replies unparsed)."""
     forwarded = unparsed = 0
     limit = engine.max_new_tokens if mode == "justify" else 16
     for pair in pairs:
@@ -108,12 +107,16 @@ def main() -> None:
         theirs.append(time.perf_counter() - started)
     counts = engine.counts
     ratio = statistics.median(theirs) / statistics.median(ours)
-    print(f"model {resolve_model(options.model)}, mode {options.mode}, {len(pairs)} pairs, both orders")
-    print(f"engine: {len(pairs) / statistics.median(ours):8.2f} pairs/s, "
-          f"{counts.forwarded_tokens:,} tokens forwarded in batches, "
-          f"{counts.padding_tokens / counts.forwarded_tokens:.1%} of them padding, 0 unparsed")
-    print(f"naive:  {len(pairs) / statistics.median(theirs):8.2f} pairs/s, "
-          f"{forwarded:,} tokens forwarded one row at a time, {unparsed} of {2 * len(pairs)} unparsed")
+    print(f"model {options.model}, mode {options.mode}, {len(pairs)} pairs, both orders")
+    print(
+        f"engine: {len(pairs) / statistics.median(ours):8.2f} pairs/s, "
+        f"{counts.forwarded_tokens:,} tokens forwarded in batches, "
+        f"{counts.padding_tokens / counts.forwarded_tokens:.1%} of them padding, 0 unparsed"
+    )
+    print(
+        f"naive:  {len(pairs) / statistics.median(theirs):8.2f} pairs/s, "
+        f"{forwarded:,} tokens forwarded one row at a time, {unparsed} of {2 * len(pairs)} unparsed"
+    )
     print(f"ratio:  {ratio:8.2f}")
     if ratio < options.least:
         raise SystemExit(f"the ratio {ratio:.2f} is under {options.least}")

@@ -1,7 +1,6 @@
 """The command line: parses options, calls one function, shows what it returns.
 
-Exit codes: 0 complete, 2 usage, 3 finished with failed rows, 4 error budget exceeded, 130
-interrupted and resumable. Everything heavy is imported inside the commands.
+Everything heavy is imported inside the commands. Exit codes: :mod:`judge.exits`.
 """
 
 from __future__ import annotations
@@ -13,41 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from typer.core import TyperGroup
 
 from judge import __version__
-from judge.errors import BudgetExceeded, UsageError
+from judge.exits import FAILED_ROWS, ExitCodes
 
 if TYPE_CHECKING:
     from judge.config import BatchConfig
     from judge.infer.summary import Summary
-
-USAGE, FAILED_ROWS, OVER_BUDGET, INTERRUPTED = 2, 3, 4, 130
-
-
-class ExitCodes(TyperGroup):
-    """Commands whose errors become one line on stderr and an exit code."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except UsageError as error:
-            raise _end(f"error: {error}", USAGE) from None
-        except BudgetExceeded as error:
-            raise _end(f"error: {error}", OVER_BUDGET) from None
-        except KeyboardInterrupt:
-            raise _end("interrupted; run the same command again to continue", INTERRUPTED) from None
-        except ModuleNotFoundError as error:
-            if (error.name or "judge").startswith("judge"):
-                raise
-            text = f"error: this command needs {error.name}; see the extras in the README"
-            raise _end(text, USAGE) from None
-
-
-def _end(text: str, code: int) -> typer.Exit:
-    typer.echo(text, err=True)
-    return typer.Exit(code)
-
 
 app = typer.Typer(
     cls=ExitCodes,
@@ -95,40 +66,41 @@ def batch(
     input: Annotated[
         str,
         typer.Argument(
+            metavar="INPUT",
             help="Pairs: .jsonl[.gz], .json, .csv, .parquet, - (JSON lines) or a hub data set id.",
         ),
     ] = "",
     out: Annotated[str | None, typer.Option(help="The run folder.", metavar="DIR")] = None,
     model: Annotated[
-        str | None, typer.Option(help="mini, a folder or a hub id.  [default: mini]")
+        str | None, typer.Option(help="mini, a folder or a hub id. (default: mini)")
     ] = None,
     engine: Annotated[
-        Engine | None, typer.Option(help="What runs the model.  [default: auto]")
+        Engine | None, typer.Option(help="What runs the model. (default: auto)")
     ] = None,
     mode: Annotated[
         Mode | None,
-        typer.Option(help="Write a justification, or read the verdict alone.  [default: justify]"),
+        typer.Option(help="Write a justification, or read the verdict alone. (default: justify)"),
     ] = None,
     orders: Annotated[
-        Orders | None, typer.Option(help="Judge each pair in both orders.  [default: both]")
+        Orders | None, typer.Option(help="Judge each pair in both orders. (default: both)")
     ] = None,
     template: Annotated[
-        str | None, typer.Option(help="Prompt template: name or .txt.  [default: the model's own]")
+        str | None, typer.Option(help="Prompt template: name or .txt. (default: the model's own)")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of all that is drawn.  [default: 0]")
+        int | None, typer.Option(help="Seed of all that is drawn. (default: 0)")
     ] = None,
     max_new_tokens: Annotated[
-        int | None, typer.Option(help="Longest elaboration, in tokens.  [default: 256]")
+        int | None, typer.Option(help="Longest elaboration, in tokens. (default: 256)")
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option(help="0: the likeliest token; above: drawn.  [default: 0.0]")
+        float | None, typer.Option(help="0: the likeliest token; above: drawn. (default: 0.0)")
     ] = None,
     batch_tokens: Annotated[
-        int | None, typer.Option(help="Prompt tokens run at once.  [default: 8192]")
+        int | None, typer.Option(help="Prompt tokens run at once. (default: 8192)")
     ] = None,
     window: Annotated[
-        int | None, typer.Option(help="Rows judged and written together.  [default: 256]")
+        int | None, typer.Option(help="Rows judged and written together. (default: 256)")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Split of a hub data set.")] = None,
     subset: Annotated[str | None, typer.Option(help="Subset of a hub data set.")] = None,
@@ -217,22 +189,22 @@ def data_prepare(
     out: Annotated[str, typer.Option(help="Where the sets are written.", metavar="DIR")],
     justifications: Annotated[
         Justifications | None,
-        typer.Option("--set", help="One justification a pair, or up to three.  [default: overall]"),
+        typer.Option("--set", help="One justification a pair, or up to three. (default: overall)"),
     ] = None,
     style: Annotated[
         list[Style] | None,
-        typer.Option(help="Completion style; may be repeated.  [default: elaboration_first]"),
+        typer.Option(help="Completion style; may be repeated. (default: elaboration_first)"),
     ] = None,
     flip: Annotated[
         bool | None,
-        typer.Option("--flip/--no-flip", help="Add a flipped copy of each.  [default: flip]"),
+        typer.Option("--flip/--no-flip", help="Add a flipped copy of each. (default: flip)"),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of the draws and the order.  [default: 17]")
+        int | None, typer.Option(help="Seed of the draws and the order. (default: 17)")
     ] = None,
     template: Annotated[
         str | None,
-        typer.Option(help="Prompt template: name or .txt.  [default: pairwise_justifier.v1]"),
+        typer.Option(help="Prompt template: name or .txt. (default: pairwise_justifier.v1)"),
     ] = None,
     fresh: Annotated[
         bool | None, typer.Option("--fresh", help="Overwrite another configuration's sets.")

@@ -37,7 +37,7 @@ class BatchConfig(BaseModel):
     """0 always takes the likeliest token; above it, elaborations are drawn by the seed."""
     batch_tokens: int = Field(default=8192, ge=1)
     """The most prompt tokens, padding included, that go through the model at once."""
-    window: int = Field(default=256, ge=1)
+    window: int = Field(default=64, ge=1)
     """Input rows that are judged together and written together."""
     split: str | None = None
     """Split of a hub data set; needed where it has several."""

@@ -78,7 +78,7 @@ class Grammar:
         return line[::-1]
 
     def branches(self, strength: int) -> list[int]:
-        """Return the indices of the statement's tokens where another statement goes on otherwise."""
+        """Return the indices of the statement's tokens where another one goes on otherwise."""
         return [
             node.depth + 1
             for node in self.nodes

@@ -1,6 +1,6 @@
 """Copy a trained mini judge into the package: bfloat16 weights, tokenizer, manifest and logs.
 
-    python scripts/bundle_mini.py work/mini_judge work/mini_base judge/models/mini_judge
+python scripts/bundle_mini.py work/mini_judge work/mini_base judge/models/mini_judge
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Evaluate a run folder of the human_pairs test pairs against people: the figures of the model card.
+"""Evaluate a run over the human_pairs test pairs against people: the figures of the model card.
 
     judge batch DATA/human_pairs/test/preference.jsonl.gz --out runs/test --mode verdict
     python scripts/evaluate_mini.py DATA/human_pairs/test/preference.jsonl.gz runs/test
@@ -52,14 +52,20 @@ def main(pairs_file: str, run_dir: str) -> None:
         "UKPConvArg1, agreed": lambda r: r["source"] == "UKPConvArg1" and agreed(r),
         "e-CARE": lambda r: r["source"] == "e-CARE",
     }
-    print("| test pairs | n | judge, both orders | longer response | given order only | consistent |")
+    print(
+        "| test pairs | n | judge, both orders | longer response | given order only | consistent |"
+    )
     print("|---|---|---|---|---|---|")
     for name, member in groups.items():
         chosen = [r for r in rows if member(r) and label(r)]
         verdicts = [judged.get(r["id"]) for r in chosen]
-        right = sum(v is not None and v["preference"] == label(r) for r, v in zip(chosen, verdicts, strict=True))
+        right = sum(
+            v is not None and v["preference"] == label(r)
+            for r, v in zip(chosen, verdicts, strict=True)
+        )
         longer = sum(
-            label(r) == ("response_1" if len(r["response_1"]) > len(r["response_2"]) else "response_2")
+            label(r)
+            == ("response_1" if len(r["response_1"]) > len(r["response_2"]) else "response_2")
             for r in chosen
         )
         first = sum(
@@ -71,8 +77,10 @@ def main(pairs_file: str, run_dir: str) -> None:
         figures = [interval(k, n) for k in (right, longer, first, consistent)]
         print(f"| {name} | {n} | {' | '.join(figures)} |")
     every = [judged[r["id"]] for r in rows if r["id"] in judged]
-    print(f"\nAll {len(rows)} test pairs: {len(every)} judged, order-consistent "
-          f"{interval(sum(bool(j['consistent']) for j in every), len(rows))}")
+    print(
+        f"\nAll {len(rows)} test pairs: {len(every)} judged, order-consistent "
+        f"{interval(sum(bool(j['consistent']) for j in every), len(rows))}"
+    )
 
 
 if __name__ == "__main__":

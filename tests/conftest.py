@@ -13,9 +13,6 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-
 # No deadline: another process on the same cores is no failure of ours.
 settings.register_profile(
     "default", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
@@ -71,31 +68,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
             input=str(ROOT / "examples" / "pairs.jsonl"),
             output_dir=str(folder),
             styles=("statement_only", "elaboration_first"),
-            val_share=0.2,
-        )
-    )
-    return folder
-
-
-@pytest.fixture(scope="session")
-def mini_tokenizer() -> Any:
-    """The bundled mini judge's tokenizer."""
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(ROOT / "judge" / "models" / "mini_judge")
-
-
-@pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example pairs as training sets: both orders, explained and as statements alone."""
-    from judge.data.prepare import PrepareConfig, run
-
-    folder = tmp_path_factory.mktemp("prepared")
-    run(
-        PrepareConfig(
-            input=str(ROOT / "examples" / "pairs.jsonl"),
-            output_dir=str(folder),
-            styles=("elaboration_first", "statement_only"),
             val_share=0.2,
         )
     )

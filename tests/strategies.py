@@ -40,7 +40,9 @@ pairs = st.builds(
     prompt=st.builds(
         lambda turns, last: (*turns, Message(role="user", content=last)),
         st.lists(
-            st.builds(Message, role=st.sampled_from(["system", "user", "assistant"]), content=named),
+            st.builds(
+                Message, role=st.sampled_from(["system", "user", "assistant"]), content=named
+            ),
             max_size=2,
         ),
         named,

@@ -66,7 +66,9 @@ def test_agreeing_orders() -> None:
     assert judgment.strength == 3
     assert judgment.consistent is True
     # 9 * 99 = 891, its root 29.85: P(2) = 29.85 / 30.85.
-    assert judgment.probability == pytest.approx(1 - math.sqrt(891) / (1 + math.sqrt(891)), abs=1e-6)
+    assert judgment.probability == pytest.approx(
+        1 - math.sqrt(891) / (1 + math.sqrt(891)), abs=1e-6
+    )
     # The surer order speaks, in the names of the given order.
     assert judgment.elaboration == "@Response 2 is right, @Response 1 wrong."
 
@@ -107,7 +109,10 @@ def test_without_probabilities_agreement_takes_the_mean_degree() -> None:
 
 @pytest.mark.parametrize(("strength", "probability"), [(-2, 1.0), (2, 0.0)])
 def test_certainty(strength: int, probability: float) -> None:
-    both = {"given": verdict(strength, sure(strength)), "flipped": verdict(-strength, sure(-strength))}
+    both = {
+        "given": verdict(strength, sure(strength)),
+        "flipped": verdict(-strength, sure(-strength)),
+    }
     judgment = reconcile("p", both)  # type: ignore[arg-type]
     assert judgment.probability == probability
     assert judgment.strength == strength

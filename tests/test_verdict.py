@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judge.train.tokenizer import train_tokenizer
 from judge.verdict import (
     JUSTIFY_REGEX,
     STATEMENT_REGEX,
@@ -148,21 +147,17 @@ def test_a_statement_quoted_in_the_elaboration_never_counts() -> None:
 
 
 @pytest.fixture(scope="module")
-def index() -> Iterator[tuple[object, dict[str, int]]]:
-    """The constraint compiled over a byte-level vocabulary of the mini judge's kind."""
+def compiled(mini_tokenizer: Any) -> Any:
+    """The constraint compiled over the mini judge's vocabulary."""
     from outlines_core import Index, Vocabulary
 
-    documents = [f"Because it is right.\n{statement}" for statement in STATEMENTS] * 50
-    tokenizer = train_tokenizer(documents, vocab_size=600, context=4096)
-    backend = tokenizer.backend_tokenizer
-    tokens: dict[bytes | str, list[int]] = {}
+    backend, eos = mini_tokenizer.backend_tokenizer, mini_tokenizer.eos_token_id
+    tokens: dict[str, list[int]] = {}
     for token in range(backend.get_vocab_size()):
         text = backend.decode([token], skip_special_tokens=True)
         if text and "\ufffd" not in text:
             tokens.setdefault(text, []).append(token)
-    eos = tokenizer.eos_token_id
-    vocabulary = Vocabulary(eos, {k: v for k, v in tokens.items() if eos not in v})
-    yield Index(JUSTIFY_REGEX, vocabulary), tokenizer
+    return Index(JUSTIFY_REGEX, Vocabulary(eos, tokens))
 
 
 @pytest.mark.parametrize(
@@ -170,7 +165,6 @@ def index() -> Iterator[tuple[object, dict[str, int]]]:
     [
         (f"Right.\n{STATEMENTS[0]}", True),
         (f"@Response 1 is right.\n{STATEMENTS[4]}", True),
-        (f"Right.\n{STATEMENTS[0]}\nNo.\n{STATEMENTS[1]}", True),
         (STATEMENTS[0], False),
         (f"{STATEMENTS[0]}\n{STATEMENTS[0]}", False),
         (f"Right. {STATEMENTS[0]}", False),
@@ -178,20 +172,19 @@ def index() -> Iterator[tuple[object, dict[str, int]]]:
     ],
 )
 def test_the_constraint_compiles_and_means_the_same_over_tokens(
-    index: tuple[object, object], text: str, allowed: bool
+    compiled: Any, mini_tokenizer: Any, text: str, allowed: bool
 ) -> None:
     from outlines_core import Guide
 
-    compiled, tokenizer = index
     assert bool(re.fullmatch(JUSTIFY_REGEX, text)) == allowed
-    guide = Guide(compiled)  # type: ignore[arg-type]
-    ids = tokenizer(text, add_special_tokens=False)["input_ids"]  # type: ignore[operator]
+    guide = Guide(compiled)
+    ids = mini_tokenizer(text, add_special_tokens=False)["input_ids"]
     accepted = guide.accepts_tokens(ids)
     if accepted:
         for token in ids:
             guide.advance(token)
         # Free text may go on for ever; it is finished only where the end may follow.
-        accepted = tokenizer.eos_token_id in guide.get_tokens()  # type: ignore[attr-defined]
+        accepted = mini_tokenizer.eos_token_id in guide.get_tokens()
     assert accepted == allowed
 
 

@@ -6,12 +6,15 @@ import json
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from judge.errors import UsageError
 from judge.judgment import Failure, Judgment
 from judge.pair import Pair
 from judge.rundir import CONFIG, REPORT, SUMMARY, read_failures, read_judgments
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 SHOWN = 100
 """Judgments and failures that the page shows in full."""
@@ -44,19 +47,8 @@ def write_report(folder: Path, pairs: Mapping[str, Pair] | None = None) -> Path:
     Raises:
         UsageError: when the folder lacks a file of a finished run, or it cannot be written to.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["share"] = _share
-    environment.filters["number"] = _number
     summary = _read_object(folder / SUMMARY)
-    html = environment.get_template("report.html.j2").render(
+    html = _template().render(
         config=_read_object(folder / CONFIG),
         summary=summary,
         tiles=_tiles(summary),
@@ -76,6 +68,20 @@ def write_report(folder: Path, pairs: Mapping[str, Pair] | None = None) -> Path:
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
     return path
+
+
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = _number
+    return environment.get_template("report.html.j2")
 
 
 def _tiles(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +14,7 @@ from judge.infer.engine import Engine
 from judge.infer.interrupts import Interrupts
 from judge.infer.judge import PairwiseJudge
 from judge.infer.pairs import read_row
-from judge.infer.resume import Position, skip_finished, unrecorded, windows_of
+from judge.infer.resume import Position, limited, skip_finished, unrecorded, windows_of
 from judge.infer.sources import Record, Source, open_source
 from judge.infer.summary import Session, Summary, summarise
 from judge.jsonlines import encode_line, read_rows
@@ -77,16 +76,15 @@ def run(
         KeyboardInterrupt: on SIGINT and SIGTERM, between two writes.
     """
     source, template = open_input(config)
-    identity = {
-        **config.identity(),
-        "input": source.identity(),
-        "template": f"{template.name} {template.digest}",
-    }
+    contents = {"input": source.identity(), "template": f"{template.name} {template.digest}"}
+    identity = {**config.identity(), **contents}
     with Interrupts() as interrupts, RunDir.open(Path(config.out), config.fresh) as folder:
         folder.check(identity)
         recorded = folder.scan(keep=2 * config.window)
-        windows = windows_of(islice(source.records(), config.limit), config.window)
-        position = skip_finished(windows, recorded, limited=config.limit is not None)
+        reach = recorded.failed_rows[-1] if recorded.failed_rows else 0
+        records = limited(source.records(), config.limit, reach)
+        windows = windows_of(records, config.window)
+        position = skip_finished(windows, recorded, cut=config.limit is not None)
         if position.rest is None:
             if not position.rows:
                 raise UsageError(f"{config.input} has no rows")

@@ -1,4 +1,4 @@
-"""The outlines constraint of ``justify`` mode: one automaton, one mask a state for the whole batch."""
+"""The outlines constraint of ``justify`` mode: one automaton, one mask a state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batched forward passes with a shared key-value cache: prefill, one more token, read a statement."""
+"""Batched forward passes over a key-value cache: prefill, one more token, read a statement."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from judge.verdict import Distribution
 class Context:
     """Rows whose tokens went through the model.
 
-    ``mask`` is bool ``[rows, slots]``: which cache slots hold a token of the row; ``lengths`` is int64
-    ``[rows]``: the row's tokens, which is also the position of the next one; ``logits`` is
+    ``mask`` is bool ``[rows, slots]``: which cache slots hold a token of the row; ``lengths`` is
+    int64 ``[rows]``: the row's tokens, which is also the position of the next one; ``logits`` is
     ``[rows, vocabulary]``: the model's answer to the last token.
     """
 
@@ -62,10 +62,8 @@ class Decoder:
         return Context(cache, mask, mask.sum(-1), logits)
 
     def prefill_twins(self, prompts: Sequence[Sequence[int]]) -> Context:
-        """Run prompts ``2k`` and ``2k + 1`` through the model, what they share at the start once."""
-        shared = [
-            common_prefix(prompts[i], prompts[i + 1]) for i in range(0, len(prompts), 2)
-        ]
+        """Run prompts, ``2k`` and ``2k + 1`` side by side: what both begin with, once."""
+        shared = [common_prefix(prompts[i], prompts[i + 1]) for i in range(0, len(prompts), 2)]
         context = self.prefill([prompts[2 * i][:size] for i, size in enumerate(shared)])
         context.cache.batch_repeat_interleave(2)
         sizes = torch.tensor(shared, device=self.device).repeat_interleave(2)
@@ -90,9 +88,9 @@ class Decoder:
     ) -> list[Distribution]:
         """Return each row's distribution over strengths, were a statement to follow now.
 
-        All branches go through the model in one pass, as a tree: a token sees its row's context, the
-        lead and its own ancestors. ``lead`` (a newline) stands before the statement in the rows that
-        are ``led``. The context's cache is used up.
+        All branches go through the model in one pass, as a tree: a token sees its row's context,
+        the lead and its own ancestors. ``lead`` (a newline) stands before the statement in the rows
+        that are ``led``. The context's cache is used up.
         """
         rows, slots = context.mask.shape
         nodes, ahead = grammar.nodes, len(lead)

@@ -22,6 +22,8 @@ from judge.verdict import Order
 
 PROBE = 8
 """Pairs that are judged to measure the rate."""
+PATIENCE = 5.0
+"""Seconds: when the first pair takes longer, it is the measure."""
 
 
 @dataclass
@@ -84,13 +86,31 @@ def dry_run(config: BatchConfig, load: Callable[[], Engine]) -> DryRun:
                 probe.append(pair)
                 probe_tokens += size
     if probe:
-        rate = probe_tokens / _seconds(judge, probe)
-        found.seconds = fitting_tokens / rate
-        found.basis = (
-            f"measured: the first {len(probe)} pairs ran at {rate:,.0f} prompt tokens/s;"
-            " larger batches are usually faster"
-        )
+        _estimate(judge, probe, probe_tokens, fitting_tokens, found)
     return found
+
+
+def _estimate(
+    judge: PairwiseJudge, probe: list[Numbered], tokens: int, all_tokens: int, found: DryRun
+) -> None:
+    """Judge ``probe``, of so many prompt tokens, and set the time of a run of ``all_tokens``."""
+    first = _seconds(judge, probe[:1])  # what happens only once is in it
+    if first > PATIENCE:
+        found.seconds = first * found.judged
+        found.basis = f"measured: the first pair took {first:.1f} s; batches are usually faster"
+        return
+    rate = tokens / _seconds(judge, probe)
+    found.seconds = all_tokens / rate
+    found.basis = (
+        f"measured: the first {len(probe)} pairs ran at {rate:,.0f} prompt tokens/s;"
+        " larger batches are usually faster"
+    )
+
+
+def _seconds(judge: PairwiseJudge, probe: Sequence[Numbered]) -> float:
+    started = time.monotonic()
+    judge.judge(probe)
+    return max(time.monotonic() - started, 1e-6)
 
 
 def _count(judge: PairwiseJudge, pairs: Sequence[Numbered], found: DryRun) -> list[int]:
@@ -107,11 +127,3 @@ def _count(judge: PairwiseJudge, pairs: Sequence[Numbered], found: DryRun) -> li
         found.judged += not errors
         sizes.append(0 if errors else size)
     return sizes
-
-
-def _seconds(judge: PairwiseJudge, probe: Sequence[Numbered]) -> float:
-    """Return how long ``probe`` takes once everything that happens only once is done."""
-    judge.judge(probe[:1])
-    started = time.monotonic()
-    judge.judge(probe)
-    return max(time.monotonic() - started, 1e-6)

@@ -42,7 +42,9 @@ def load_engine(config: BatchConfig) -> Engine:
         UsageError: for an unknown engine, or a model that is missing or damaged, in one line.
     """
     if config.engine not in ("auto", "transformers"):
-        raise UsageError(f"engine {config.engine!r} is not available; expected auto or transformers")
+        raise UsageError(
+            f"engine {config.engine!r} is not available; expected auto or transformers"
+        )
     folder = resolve_model(config.model)
     model, tokenizer, identity = _load_transformers(folder)
     from judge.infer.transformers_engine import TransformersEngine
@@ -63,7 +65,9 @@ def _load_transformers(name: str) -> tuple[Any, Any, dict[str, Any]]:
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # the screen shows the run's own
     gpu = torch.cuda.is_available()
     local = Path(name).is_dir()
     try:

@@ -83,12 +83,14 @@ def _fields(row: RawRow) -> Mapping[str, Any]:
     if (place := row.find(b"\0")) >= 0:
         raise RowError("nul_character", f"NUL at byte {place + 1} of the line; expected text")
     try:
-        fields = json.loads(row.decode())
+        fields = json.loads(row.decode().rstrip())
     except UnicodeDecodeError as error:
         found = f"byte 0x{row[error.start]:02x} at {error.start + 1} of the line"
         raise RowError("bad_encoding", f"{found} is no UTF-8") from None
     except json.JSONDecodeError as error:
-        raise RowError("bad_json", f"{error.msg} at character {error.pos + 1}") from None
+        raise RowError(
+            "bad_json", f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
+        ) from None
     except (ValueError, RecursionError) as error:
         raise RowError("bad_json", " ".join(str(error).split())[:200]) from None
     if not isinstance(fields, dict):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 
 from judge.errors import UsageError
 from judge.infer.pairs import row_id
@@ -41,6 +41,21 @@ def windows_of(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
         raise damage
 
 
+def limited(records: Iterator[Record], limit: int | None, reach: int) -> Iterator[Record]:
+    """Yield the first ``limit`` records, and those up to line ``reach`` in any case.
+
+    Args:
+        reach: the last line with a recorded failure. A window is written failures first, so a
+            killed run may have failures beyond a limit that the next one sets.
+    """
+    line = 0
+    for record in islice(records, limit):
+        line = record.line
+        yield record
+    if line < reach:
+        yield from takewhile(lambda record: record.line <= reach, records)
+
+
 @dataclass
 class Position:
     """Where a run stands in its input."""
@@ -55,11 +70,11 @@ class Position:
     """Recorded failures of the first of them."""
 
 
-def skip_finished(windows: Iterator[list[Record]], recorded: Recorded, limited: bool) -> Position:
+def skip_finished(windows: Iterator[list[Record]], recorded: Recorded, cut: bool) -> Position:
     """Pass over the windows that ``recorded`` holds, and settle their ids.
 
     Args:
-        limited: the folder may hold more rows than ``windows``, from a run with a higher limit.
+        cut: a limit cuts the input, so the folder may hold more rows from an earlier run.
 
     Raises:
         UsageError: when the rows in the folder cannot have come from this input.
@@ -79,7 +94,7 @@ def skip_finished(windows: Iterator[list[Record]], recorded: Recorded, limited: 
         judged_left -= wanted
         failed_left -= failed
         previous = window
-    if not limited:
+    if not cut:
         if judged_left or failed_left:
             raise _foreign(f"the input ends after {rows} rows, the folder holds more")
         _check_ids(previous, recorded, 0)

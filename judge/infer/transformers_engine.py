@@ -40,8 +40,8 @@ class TransformersEngine:
         identity: what :meth:`describe` says of the model (name, digest).
         max_new_tokens: the most tokens of an elaboration and statement in ``justify`` mode.
         batch_tokens: the most prompt tokens, padding included, that go through the model at once.
-        temperature: 0 takes the likeliest token; above, each row draws from its own stream, seeded by
-            ``seed`` and its prompt, so that its neighbours in a batch do not matter.
+        temperature: 0 takes the likeliest token; above, each row draws from its own stream, seeded
+            by ``seed`` and its prompt, so that its neighbours in a batch do not matter.
         seed: seed of those streams.
     """
 
@@ -120,7 +120,7 @@ class TransformersEngine:
         return [results[i] for i in range(len(prompts))]
 
     def _batches(self, prompts: Sequence[Prompt]) -> Iterator[tuple[list[int], bool]]:
-        """Yield ``(indices, twins)``: rows of like length, within ``batch_tokens``; twins adjacent."""
+        """Yield ``(indices, twins)``: rows of like length within ``batch_tokens``."""
         twins: list[list[int]] = []
         singles: list[list[int]] = []
         i = 0

@@ -162,7 +162,7 @@ class JustifierConfig(BaseModel):
         return self
 
     def accumulation(self, world_size: int) -> int:
-        """Return the gradient accumulation steps that make ``global_batch_size`` on that many ranks.
+        """Return the gradient accumulation steps that make ``global_batch_size``.
 
         Raises:
             UsageError: when the global batch cannot be made of whole micro-batches.

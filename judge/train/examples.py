@@ -1,4 +1,4 @@
-"""From prepared examples to batches: token ids, labels, where the statement branches, twins kept."""
+"""From prepared examples to batches: token ids, labels, where statements part, twins kept."""
 
 from __future__ import annotations
 
@@ -147,9 +147,9 @@ def _split_completion(row: dict[str, Any]) -> tuple[str, str, str]:
 class JustifierCollator:
     """Pads a batch on the left, so that every completion ends at the last position.
 
-    Returns tensors of shape ``[batch, tokens]``: ``input_ids``, ``attention_mask``, ``position_ids``,
-    ``labels`` and, with ``statement_loss``, ``weights``; then ``branch`` of shape ``[batch]`` counts
-    from the end (-1 is the last position; 0 means none).
+    Returns tensors of shape ``[batch, tokens]``: ``input_ids``, ``attention_mask``,
+    ``position_ids``, ``labels`` and, with ``statement_loss``, ``weights``; then ``branch`` of shape
+    ``[batch]`` counts from the end (-1 is the last position; 0 means none).
     """
 
     pad_id: int
@@ -183,7 +183,7 @@ class LengthGroupedTwins(Sampler[int]):
     """Yields item indices: groups (twins, or single items) shuffled, then sorted by length within
     stretches of ``batch_size * 50`` items; the batches of a stretch come in random order.
 
-    Deterministic in ``seed`` and the epoch (:meth:`set_epoch`), so a resumed run sees the same order.
+    Deterministic in ``seed`` and the epoch (:meth:`set_epoch`): a resumed run sees the same order.
     """
 
     def __init__(self, lengths: list[int], twins: bool, batch_size: int, seed: int) -> None:

@@ -123,7 +123,9 @@ def build_trainer(
     tokenizer = builder.tokenizer
     if config.order_consistency and not (train.twins and evaluation.twins):
         raise UsageError("order_consistency needs data with flipped copies")
-    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    pad_id = (
+        tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    )
     statement_loss = config.statement_weight != 1.0 or config.order_consistency > 0
     return JustifierTrainer(
         model=model,
@@ -184,7 +186,7 @@ def sft_arguments(config: JustifierConfig) -> SFTConfig:
 
 
 class JustifierTrainer(SFTTrainer):
-    """TRL's SFT trainer with batches of twins and, where a recipe asks for it, the statement loss."""
+    """TRL's SFT trainer with batches of twins and, where a recipe asks, the statement loss."""
 
     def __init__(
         self,
@@ -232,8 +234,8 @@ def statement_loss(
     """Return the weighted cross-entropy plus the order penalty, and figures for the log.
 
     The cross-entropy is the mean over completion tokens weighted by ``weights``. The penalty is the
-    mean over twins of (z_given + z_flipped)^2, z the log-odds of "Response 1" at the branch: a judge
-    without position bias has z_flipped = -z_given. Only the completions' logits are computed.
+    mean over twins of (z_given + z_flipped)^2, z the log-odds of "Response 1" at the branch: a
+    judge without position bias has z_flipped = -z_given. Only the completions' logits are computed.
 
     Args:
         model: a causal language model.
@@ -306,7 +308,7 @@ def _newest_checkpoint(output: Path) -> str | None:
 
 
 def read_log(output: Path) -> list[dict[str, Any]]:
-    """Return the log history of the newest checkpoint: losses, learning rates, validation losses."""
+    """Return the newest checkpoint's log: losses, learning rates, validation losses."""
     newest = _newest_checkpoint(output)
     if newest is None:
         return []

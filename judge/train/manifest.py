@@ -99,7 +99,7 @@ def write_manifest(
 
 
 def git_revision() -> str | None:
-    """Return the checkout's revision, with ``+`` when files are changed; None outside a checkout."""
+    """Return the checkout's revision, ``+`` when files are changed; None outside a checkout."""
     here = Path(__file__).parent
     try:
         head = subprocess.run(

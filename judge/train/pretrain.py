@@ -1,4 +1,4 @@
-"""Pre-train the mini models' base: a small Llama on running English and the training pairs' own text."""
+"""Pre-train the mini models' base: a small Llama on running English and the pairs' own text."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def is_english(text: str) -> bool:
-    """Say whether at least 97 % of ``text``'s characters are ASCII: drops the corpus's foreign rows."""
+    """Say whether at least 97 % of the characters are ASCII: drops the corpus's foreign rows."""
     return sum(map(str.isascii, text)) >= 0.97 * len(text)
 
 
@@ -70,7 +70,7 @@ def pair_text(path: Path, rng: random.Random) -> Iterator[str]:
 
 
 def token_stream(documents: list[str], tokenizer: PreTrainedTokenizerFast) -> np.ndarray:
-    """Return every document's token ids, each opened by BOS, as one int32 array of shape ``[tokens]``."""
+    """Return every document's token ids, each opened by BOS, as one int32 array ``[tokens]``."""
     encoded = tokenizer.backend_tokenizer.encode_batch_fast(documents, add_special_tokens=False)
     bos = tokenizer.bos_token_id
     parts = [np.asarray([bos, *item.ids], dtype=np.int32) for item in encoded]

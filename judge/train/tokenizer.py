@@ -1,4 +1,4 @@
-"""Train the mini models' tokenizer: byte-level BPE with the markers and chat template of Llama 3.1."""
+"""Train the mini models' tokenizer: byte-level BPE with Llama 3.1's markers and chat template."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ CHAT_TEMPLATE = (
     "{{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'"
     " + message['content'] | trim + '<|eot_id|>' }}"
     "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
+    "{% if add_generation_prompt %}"
+    "{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}"
+    "{% endif %}"
 )
 
 

@@ -93,9 +93,7 @@ def test_justify_mode_equals_a_plain_constrained_loop(
     mini_engine: TransformersEngine, builder: PromptBuilder, prompts: list[Prompt]
 ) -> None:
     size = mini_engine.model.config.vocab_size
-    constraint = Constraint(
-        mini_engine.tokenizer, builder.control_ids, size, torch.device("cpu")
-    )
+    constraint = Constraint(mini_engine.tokenizer, builder.control_ids, size, torch.device("cpu"))
     verdicts = mini_engine.judge(prompts, "justify")
     for prompt, verdict in zip(prompts, verdicts, strict=True):
         assert isinstance(verdict, Verdict)
@@ -208,7 +206,9 @@ def test_sampling_depends_on_seed_and_prompt_not_on_neighbours(
     mini_engine.temperature = 1.0
 
     def texts(chosen: list[Prompt]) -> list[str | None]:
-        return [v.elaboration for v in mini_engine.judge(chosen, "justify") if isinstance(v, Verdict)]
+        return [
+            v.elaboration for v in mini_engine.judge(chosen, "justify") if isinstance(v, Verdict)
+        ]
 
     every = texts(prompts)
     assert every == texts(prompts)

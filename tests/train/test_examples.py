@@ -116,7 +116,12 @@ def test_missing_data_is_one_clear_line(tmp_path: Path) -> None:
 
 def test_collator_pads_on_the_left_and_counts_branches_from_the_end() -> None:
     items = [
-        {"input_ids": [5, 6, 7], "labels": [IGNORED, 6, 7], "weights": [1.0, 9.0, 1.0], "branch": 0},
+        {
+            "input_ids": [5, 6, 7],
+            "labels": [IGNORED, 6, 7],
+            "weights": [1.0, 9.0, 1.0],
+            "branch": 0,
+        },
         {"input_ids": [8, 9], "labels": [IGNORED, 9], "weights": [1.0, 1.0], "branch": -1},
     ]
     batch = JustifierCollator(pad_id=0, statement_loss=True)(items)

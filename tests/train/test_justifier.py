@@ -20,13 +20,16 @@ from judge.train.examples import IGNORED
 KINDS: dict[str, type[JustifierConfig] | type[PretrainConfig]] = {
     "llama31_70b_zero3": JustifierConfig,
     "mini": JustifierConfig,
+    "mini_contrast": JustifierConfig,
     "mini_pretrain": PretrainConfig,
     "smoke": JustifierConfig,
 }
 
 
 def smoke(prepared: Path, output: Path, *overrides: str) -> JustifierConfig:
-    return load_recipe("smoke", [f"data={prepared}", f"output_dir={output}", *overrides], JustifierConfig)
+    return load_recipe(
+        "smoke", [f"data={prepared}", f"output_dir={output}", *overrides], JustifierConfig
+    )
 
 
 def losses(output: Path) -> dict[int, float]:

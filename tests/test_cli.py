@@ -1,0 +1,368 @@
+"""The command line: exit codes, one-line errors, what it imports, progress, interruption."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rich.console import Console
+from typer.testing import CliRunner, Result
+
+from judge import __version__
+from judge.cli import app
+from judge.config import BatchConfig, load_batch_config
+from judge.errors import UsageError
+from judge.infer import load
+from judge.infer.engine import Engine
+from judge.screen import Screen, duration
+from tests.scripted import TEMPLATE, engine, failures, judgments, results, row, write_rows
+
+ROOT = Path(__file__).parent.parent
+
+
+def judge(*arguments: Any) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def batch(*arguments: Any) -> Result:
+    return judge("batch", *arguments, "--template", TEMPLATE)
+
+
+@pytest.fixture(autouse=True)
+def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "load_engine", lambda config: engine())
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    return write_rows(tmp_path / "good.jsonl", [row(n) for n in range(5)])
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    return write_rows(tmp_path / "mixed.jsonl", [row(1), b"no json", row(3, response_1="")])
+
+
+# --- start ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["batch", "--help"], ["--version"]])
+def test_help_is_quick_and_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = textwrap.dedent("""
+        import sys
+        from judge.cli import app
+        try:
+            app(sys.argv[1:], standalone_mode=False)
+        finally:
+            heavy = {"torch", "transformers", "outlines", "judge.config", "datasets", "pyarrow",
+                     "numpy", "jinja2", "yaml"} & set(sys.modules)
+            assert not heavy, heavy
+    """)
+    seconds = []
+    for _ in range(3):
+        started = time.monotonic()
+        subprocess.run(
+            [sys.executable, "-c", code, *arguments], check=True, cwd=ROOT, capture_output=True
+        )
+        seconds.append(time.monotonic() - started)
+    assert min(seconds) < 1.0  # 0.2 s on an idle machine; this one may be busy
+
+
+def test_version() -> None:
+    assert judge("--version").stdout == f"judge {__version__}\n"
+
+
+def test_the_defaults_that_the_help_states_are_those_of_the_configuration() -> None:
+    wide = CliRunner().invoke(app, ["batch", "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+    stated = dict(re.findall(r"--([a-z-]+).*?\(default: ([^)]+)\)", wide.stdout))
+    fields = BatchConfig.model_fields
+    for option, default in stated.items():
+        if option != "template":
+            assert default == str(fields[option.replace("-", "_")].default), option
+    options = {option.replace("-", "_") for option in re.findall(r"--([a-z-]+)", wide.stdout)}
+    assert options - {"help", "config", "dry_run"} == set(fields) - {"input"}
+    assert len(stated) == 10
+
+
+# --- exit codes ----------------------------------------------------------------------------------
+
+
+def test_a_complete_run_is_0_and_shows_the_table(good: Path, tmp_path: Path) -> None:
+    result = batch(good, "--out", tmp_path / "run")
+    assert result.exit_code == 0
+    assert "model: mini, the small judge bundled with this package" in result.stderr
+    for text in ("judged", "Response 1 preferred", "order-consistent", "pairs/s", "report.html"):
+        assert text in result.stdout
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_failed_rows_are_3_also_when_nothing_is_left_to_do(mixed: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        result = batch(mixed, "--out", tmp_path / "run")
+        assert result.exit_code == 3
+        assert "bad_json" in result.stdout
+    assert [(f["line"], f["reason"]) for f in failures(tmp_path / "run")] == [
+        (2, "bad_json"),
+        (3, "empty_response"),
+    ]
+    assert len(judgments(tmp_path / "run")) == 1
+
+
+def test_the_error_budget_is_4(mixed: Path, tmp_path: Path) -> None:
+    result = batch(mixed, "--out", tmp_path / "run", "--max-failures", 1)
+    assert result.exit_code == 4
+    assert "error: 2 rows failed, more than --max-failures 1" in result.stderr
+
+
+def lines_of(result: Result) -> list[str]:
+    return [line for line in result.stderr.splitlines() if not line.startswith("model:")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.jsonl", "--out", "run"], "cannot read missing.jsonl: No such file"),
+        (["good.jsonl"], "configuration field out: Field required"),
+        (["--out", "run"], "configuration field input: Field required"),
+        (["good.jsonl", "--out", "run", "--window", "0"], "field window: Input should be greater"),
+        (["good.jsonl", "--out", "good.jsonl"], "cannot use the run folder good.jsonl"),
+        (["good.jsonl", "--out", "/proc/run"], "cannot use the run folder /proc/run"),
+        (["good.jsonl", "--out", "run", "--config", "none.yaml"], "cannot read none.yaml"),
+        (["good.jsonl", "--out", "run", "--model", "./none"], "no model folder at ./none"),
+        ([".", "--out", "run"], ". is a folder"),
+    ],
+)
+def test_usage_errors_are_2_and_one_line(
+    good: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(good.parent)
+    result = judge("batch", *arguments)
+    assert result.exit_code == 2
+    [line] = lines_of(result)
+    assert line.startswith("error: ")
+    assert message in line
+    assert not (good.parent / "run").exists()
+
+
+def test_unknown_options_are_2(good: Path) -> None:
+    assert judge("batch", good, "--engine", "magic").exit_code == 2
+    assert judge("batch", good, "--scorer", "a=b").exit_code == 2
+
+
+def test_another_configuration_is_2_and_changes_nothing(good: Path, tmp_path: Path) -> None:
+    batch(good, "--out", tmp_path / "run")
+    before = results(tmp_path / "run")
+    result = batch(good, "--out", tmp_path / "run", "--seed", 1)
+    assert result.exit_code == 2
+    assert "seed is 0 there, 1 now" in result.stderr
+    assert results(tmp_path / "run") == before
+    assert batch(good, "--out", tmp_path / "run", "--seed", 1, "--fresh").exit_code == 0
+
+
+def test_a_missing_extra_is_2(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load_engine(config: BatchConfig) -> Engine:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr(load, "load_engine", load_engine)
+    result = batch(good, "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "error: this command needs torch; see the extras in the README" in result.stderr
+
+
+def test_a_dry_run_is_0_and_writes_nothing(mixed: Path, tmp_path: Path) -> None:
+    result = batch(mixed, "--out", tmp_path / "run", "--dry-run")
+    assert result.exit_code == 0
+    for text in ("would be judged", "prompt tokens, given order", "over-length", "estimated time"):
+        assert text in result.stdout
+    assert not (tmp_path / "run").exists()
+
+
+# --- configuration -------------------------------------------------------------------------------
+
+
+def test_the_command_line_wins_over_the_file(good: Path, tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    values = {"input": str(good), "out": str(tmp_path / "run"), "limit": 2, "template": TEMPLATE}
+    file.write_text(yaml.safe_dump({**values, "orders": "given"}))
+    assert judge("batch", "--config", file, "--limit", 3).exit_code == 0
+    rows = judgments(tmp_path / "run")
+    assert len(rows) == 3
+    assert list(rows[0]["orders"]) == ["given"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- 1", "holds list, expected fields and values"),
+        ("a: [", "is no YAML"),
+        ("windw: 3", "field windw: Extra inputs are not permitted; the fields are input, out,"),
+        ("window: many", "field window: Input should be a valid integer"),
+    ],
+)
+def test_a_bad_configuration_file_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(text)
+    with pytest.raises(UsageError) as error:
+        load_batch_config(file, {"input": "a", "out": "b"})
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_empty_configuration_file_is_none(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("")
+    given = {"input": "a", "out": "b", "seed": None}
+    assert load_batch_config(tmp_path / "run.yaml", given) == BatchConfig(input="a", out="b")
+
+
+def test_every_field_says_whether_it_determines_the_result() -> None:
+    identity = set(BatchConfig(input="a", out="b").identity())
+    # Contents' hashes stand in for input and template; the others change no verdict.
+    beside = {"input", "template", "split", "subset", "out", "limit", "max_failures", "fresh"}
+    assert identity == set(BatchConfig.model_fields) - beside
+
+
+# --- interruption --------------------------------------------------------------------------------
+
+SLOW = textwrap.dedent("""
+    import sys, time
+    from judge import cli
+    from judge.infer import load
+    from judge.infer.engine import ScriptedEngine
+    from tests.scripted import answer
+
+    def slow(text, mode):
+        time.sleep(0.01)
+        return answer(text, mode)
+
+    load.load_engine = lambda config: ScriptedEngine(slow)
+    cli.main()
+""")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "the run did not get there"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_130_and_goes_on(tmp_path: Path, number: signal.Signals) -> None:
+    source = write_rows(tmp_path / "in.jsonl", [row(n) for n in range(100)])
+    options = ["--template", TEMPLATE, "--window", "4"]
+    out = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, "batch", str(source), "--out", str(out), *options],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    file = out / "judgments.jsonl"
+    until(lambda: file.exists() and file.stat().st_size > 0)
+    process.send_signal(number)
+    assert process.stderr is not None
+    stderr = process.stderr.read()
+    assert process.wait() == 130
+    assert stderr.splitlines()[-1] == "interrupted; run the same command again to continue"
+    assert "Traceback" not in stderr
+    whole, torn = divmod(len(judgments(out)), 4)
+    assert torn == 0
+    assert 0 < whole < 25
+    assert judge("batch", source, "--out", out, *options).exit_code == 0
+    judge("batch", source, "--out", tmp_path / "whole", *options)
+    assert results(out) == results(tmp_path / "whole")
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "in.jsonl", [row(n) for n in range(400)])
+    command = ["batch", str(source), "--out", str(tmp_path / "run"), "--template", TEMPLATE]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, *command], cwd=ROOT, stderr=subprocess.DEVNULL
+    )
+    until(lambda: (tmp_path / "run" / "judgments.jsonl").exists())
+    result = judge(*command)
+    process.kill()
+    process.wait()
+    assert result.exit_code == 2
+    assert f"in use by another judge process (pid {process.pid})" in result.stderr
+
+
+# --- what is shown -------------------------------------------------------------------------------
+
+
+def test_progress_without_a_terminal_is_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(float(second) for second in range(0, 1000, 4))
+    monkeypatch.setattr("judge.screen.time.monotonic", lambda: next(clock))
+    out = io.StringIO()
+    with Screen(Console(file=out, width=40)) as screen:
+        screen.start(total=100, done=20, failed=1)
+        for _ in range(4):
+            screen.advance(10, 1)
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "going on after 20 finished rows"
+    assert re.fullmatch(r"\d+ of 100 rows, \d failed, \d+\.\d rows/s, \d+ s left", lines[1])
+    assert "\x1b" not in out.getvalue()
+
+
+def test_progress_on_a_terminal_is_a_bar() -> None:
+    out = io.StringIO()
+    with Screen(Console(file=out, width=120, force_terminal=True)) as screen:
+        screen.start(total=100, done=0, failed=0)
+        screen.advance(50, 2)
+    assert "50/100" in out.getvalue()
+    assert "2 failed" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(45.2, "45 s"), (720, "12 min"), (11_100, "3 h 5 min")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_markup_in_names_is_shown_as_it_is(tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "[bold]in.jsonl", [row(1)])
+    result = batch(source, "--out", tmp_path / "[red]run")
+    assert result.exit_code == 0
+    assert "[red]run" in result.stdout
+
+
+# --- the other commands --------------------------------------------------------------------------
+
+
+def test_data_prepare(tmp_path: Path) -> None:
+    out = tmp_path / "sets"
+    result = judge(
+        *("data", "prepare", ROOT / "examples" / "pairs.jsonl", "--out", out, "--no-flip"),
+        *("--style", "statement_only", "--style", "elaboration_first", "--set", "all"),
+    )
+    assert result.exit_code == 0, result.stderr
+    manifest = json.loads((out / "manifest.json").read_bytes())
+    assert manifest["options"]["styles"] == ["statement_only", "elaboration_first"]
+    assert manifest["options"]["flipped"] is False
+    assert manifest["options"]["justifications"] == "all"
+    assert "kept" in result.stdout
+
+
+def test_data_prepare_of_nothing_is_2(tmp_path: Path) -> None:
+    result = judge("data", "prepare", tmp_path / "none", "--out", tmp_path / "sets")
+    assert result.exit_code == 2
+    assert len(lines_of(result)) == 1
+
+
+@pytest.mark.parametrize("kind", ["justifier", "pretrain"])
+def test_a_missing_recipe_is_2(kind: str) -> None:
+    result = judge("train", kind, "--config", "none")
+    assert result.exit_code == 2
+    assert "no recipe 'none'" in result.stderr
