@@ -16,6 +16,7 @@ from judge.errors import UsageError
 from judge.train import justifier
 from judge.train.config import RECIPES, JustifierConfig, PretrainConfig, load_recipe
 from judge.train.examples import IGNORED
+from judge.train.losses import statement_loss
 
 KINDS: dict[str, type[JustifierConfig] | type[PretrainConfig]] = {
     "llama31_70b_zero3": JustifierConfig,
@@ -125,7 +126,7 @@ def test_statement_loss_by_hand() -> None:
         assert kwargs["logits_to_keep"] == 2
         return SimpleNamespace(logits=logits)
 
-    loss, parts = justifier.statement_loss(model, inputs, [1, 2], order_consistency=0.5)
+    loss, parts = statement_loss(model, inputs, [1, 2], order_consistency=0.5)
     first = -2 + math.log(math.exp(2) + 3)  # says 1, as it should
     second = math.log(math.exp(1) + 3)  # leans to 1 too, should say 2
     penalty = (2.0 + 1.0) ** 2  # z_given + z_flipped

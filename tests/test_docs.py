@@ -1,0 +1,95 @@
+"""Every command in the documentation is run, every option is documented."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from judge.cli import app
+
+ROOT = Path(__file__).parent.parent
+DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md"]
+DOCS += sorted((ROOT / "docs").glob("*.md"))
+DOCS += sorted((ROOT / "judge" / "models").glob("*/README.md"))
+
+STAND_INS = {
+    "pairs.jsonl": "examples/pairs.jsonl",
+    "annotations/": "examples/pairs.jsonl",
+    "meta-llama/Llama-3.1-8B-Instruct": "mini",
+    "recipe.yaml": "smoke",
+}
+"""What a reader has and this machine does not, and what a test takes for it."""
+ALWAYS = {"batch": ["--max-new-tokens", "8", "--limit", "2"], "train": ["max_steps=2"]}
+"""Keeps a command to seconds; a command's own option is given later and wins."""
+
+
+def commands(path: Path) -> list[str]:
+    """Return the command lines in the fenced blocks of a page, continued lines joined."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```", path.read_text(encoding="utf-8"), re.S | re.M)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [
+        line.split("  #")[0].strip() for line in lines if re.match(r"(judge|make|python) ", line)
+    ]
+
+
+PAGES = {str(path.relative_to(ROOT)): commands(path) for path in DOCS if path.name != "cli.md"}
+
+
+def test_the_documentation_has_commands() -> None:
+    assert sum(map(len, PAGES.values())) > 10
+
+
+@pytest.mark.parametrize("page", [page for page, lines in PAGES.items() if lines])
+def test_every_command_of_a_page_runs_in_its_order(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+    for line in PAGES[page]:
+        words = [STAND_INS.get(word, word) for word in shlex.split(line)]
+        if words[0] == "judge":
+            extra = [] if "--limit" in words else ALWAYS.get(words[1], [])
+            result = CliRunner().invoke(app, [*words[1:], *extra])
+            assert result.exit_code == 0, f"{line}\n{result.output}\n{result.exception!r}"
+        elif words[0] == "make":
+            done = subprocess.run(
+                ["make", "--dry-run", "--directory", str(ROOT), *words[1:]], capture_output=True
+            )
+            assert done.returncode == 0, done.stderr.decode()
+        else:
+            assert (ROOT / words[1]).is_file(), line
+
+
+def test_the_command_line_page_is_what_the_commands_say() -> None:
+    """`python -m typer judge.cli utils docs --name judge --output docs/cli.md` writes it."""
+    written = subprocess.run(
+        [sys.executable, "-m", "typer", "judge.cli", "utils", "docs", "--name", "judge"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    ).stdout
+    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8").strip() == written.strip()
+
+
+def test_every_recipe_is_documented() -> None:
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    for recipe in (ROOT / "judge" / "train" / "recipes").glob("*.yaml"):
+        assert f"`{recipe.stem}`" in text, recipe.stem
+
+
+def test_every_failure_reason_is_documented() -> None:
+    from typing import get_args
+
+    from judge.errors import FailureReason
+
+    text = (ROOT / "docs" / "judging.md").read_text(encoding="utf-8")
+    for reason in get_args(FailureReason):
+        assert f"`{reason}`" in text, reason
