@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from deepspeed.runtime.zero.config import DeepSpeedZeroConfig
 
 from judge.errors import UsageError
+from judge.pair import Pair, parse_prompt
 from judge.train import justifier
 from judge.train.config import RECIPES, JustifierConfig, PretrainConfig, load_recipe
 from judge.train.examples import IGNORED
 from judge.train.losses import statement_loss
+from judge.verdict import Verdict
 
 KINDS: dict[str, type[JustifierConfig] | type[PretrainConfig]] = {
     "llama31_70b_zero3": JustifierConfig,
@@ -104,6 +107,26 @@ def test_lora_trains_an_adapter_only(prepared: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "lora" / "model.safetensors").exists()
 
 
+def test_an_adapter_judges_on_top_of_its_base(prepared: Path, tmp_path: Path) -> None:
+    """What `judge train` writes, `judge batch --model FOLDER` loads: a PEFT adapter too."""
+    from judge.config import BatchConfig
+    from judge.infer.load import load_engine
+    from judge.models import default_template
+    from judge.prompt import load_template
+
+    output = tmp_path / "lora"
+    justifier.run(
+        smoke(prepared, output, "random_init=null", "lora.r=4", "max_steps=2", "save_steps=1")
+    )
+    assert default_template(str(output)) == "pairwise_justifier.v1"
+    engines = [load_engine(BatchConfig(input="-", out="-", model=m)) for m in ("mini", str(output))]
+    template = load_template("pairwise_justifier.v1")
+    pair = Pair(pair_id="x", prompt=parse_prompt("Why?"), response_1="So.", response_2="Because.")
+    base, adapted = (e.judge(e.builder(template).build([pair]), "verdict")[0] for e in engines)
+    assert isinstance(base, Verdict) and isinstance(adapted, Verdict)
+    assert base.distribution != adapted.distribution
+
+
 def test_data_of_another_template_is_refused(prepared: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"pairwise_justifier\.v1 .* guided\.v1"):
         justifier.run(smoke(prepared, tmp_path / "run", "template=guided.v1"))
@@ -160,6 +183,9 @@ def test_the_70b_recipe_has_the_paper_s_hyper_parameters() -> None:
     assert recipe.order_consistency == 0.0 and recipe.lora is None
     assert recipe.deepspeed is not None
     assert recipe.deepspeed["zero_optimization"]["stage"] == 3
+    # DeepSpeed itself accepts the section; "auto" is filled by transformers at the launch.
+    zero = {k: v for k, v in recipe.deepspeed["zero_optimization"].items() if v != "auto"}
+    assert DeepSpeedZeroConfig(**zero).stage == 3
     # What the file leaves out is the paper's too.
     defaults = JustifierConfig(model="m", data="d", output_dir="o")
     assert defaults.accumulation(32) == 4 and defaults.accumulation(128) == 1
