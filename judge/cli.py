@@ -100,7 +100,7 @@ def batch(
         int | None, typer.Option(help="Prompt tokens run at once. (default: 8192)")
     ] = None,
     window: Annotated[
-        int | None, typer.Option(help="Rows judged and written together. (default: 256)")
+        int | None, typer.Option(help="Rows judged and written together. (default: 64)")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Split of a hub data set.")] = None,
     subset: Annotated[str | None, typer.Option(help="Subset of a hub data set.")] = None,

@@ -26,13 +26,19 @@ def assign_sides(
 
     A prompt in several splits stays in the highest one, test before val before train; its pairs in
     the others are dropped. Without any val row, the training prompts whose hash falls into the
-    first ``val_share`` of the range become val: a prompt keeps its side when rows are added.
+    first ``val_share`` of the range become val: a prompt keeps its side when rows are added. In a
+    small set that may be none; the one with the smallest hash is then val, unless it is the only
+    one or ``val_share`` is 0.
     """
     keys = [prompt_key(prompt) for _, prompt in rows]
     splits = [split for split, _ in rows]
-    if "val" not in splits:
+    if "val" not in splits and val_share > 0:
+        prompts = {key for split, key in zip(splits, keys, strict=True) if split == "train"}
+        chosen = {key for key in prompts if int(key[:12], 16) < val_share * 16**12}
+        if not chosen and len(prompts) > 1:
+            chosen = {min(prompts)}
         splits = [
-            "val" if split == "train" and int(key[:12], 16) < val_share * 16**12 else split
+            "val" if split == "train" and key in chosen else split
             for split, key in zip(splits, keys, strict=True)
         ]
     owner: dict[str, Split] = {}
