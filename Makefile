@@ -38,8 +38,9 @@ format: setup ## Format and fix what can be fixed
 	ruff check --fix .
 
 bench: setup ## Pairs a second: the engine against the naive loop
-	python benchmarks/engine.py --mode verdict
-	python benchmarks/engine.py --mode justify
+	@status=0; for mode in verdict justify; do \
+	  python benchmarks/engine.py --mode $$mode || status=1; \
+	done; exit $$status
 
 mini: setup ## Retrain the bundled mini judge (under two hours on two cores, minutes on a GPU)
 	judge train pretrain --config mini_pretrain text_dir=$(SHARED)/data/text \

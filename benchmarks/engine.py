@@ -1,10 +1,11 @@
 """Pairs a second of the transformers engine against the naive loop, in one run, on mixed lengths.
 
-    python benchmarks/engine.py [--pairs 96] [--mode verdict|justify] [--repeats 3]
+    python benchmarks/engine.py [--pairs 40] [--mode verdict|justify] [--repeats 3]
 
 The naive loop is what a first script does: for one pair and one order at a time, apply the chat
-template, call ``generate``, decode, parse the text. Both use the bundled mini judge. Gated
-are the ratio of the medians (at least 3) and the counts; absolute rates depend on the machine.
+template, call ``generate`` (in ``justify`` mode under outlines' own processor for the same regex,
+so that both write the same texts), decode, parse. Both use the bundled mini judge. The ratio of the
+medians is gated (at least 3); absolute rates depend on the machine.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import outlines
 import torch
+from outlines.backends import get_regex_logits_processor
 
 from judge.infer.load import load_engine
 from judge.infer.transformers_engine import TransformersEngine
 from judge.pair import Pair, parse_prompt
 from judge.prompt import PromptBuilder, load_template
-from judge.verdict import parse_completion, parse_statement
+from judge.verdict import JUSTIFY_REGEX, parse_completion, parse_statement
 
 EXAMPLES = Path(__file__).parent.parent / "examples" / "pairs.jsonl"
 
@@ -49,16 +52,20 @@ def naive(
 ) -> tuple[int, int]:
     """Judge one order of one pair at a time; return (tokens forwarded, replies unparsed)."""
     forwarded = unparsed = 0
+    model = outlines.from_transformers(engine.model, engine.tokenizer)
+    constraint = get_regex_logits_processor("outlines_core", model, JUSTIFY_REGEX)
     limit = engine.max_new_tokens if mode == "justify" else 16
     for pair in pairs:
         for prompt in builder.build([pair, pair.flipped()]):
             ids = torch.tensor([prompt.ids])
+            constraint.reset()
             with torch.inference_mode():
                 output = engine.model.generate(
                     ids,
                     attention_mask=torch.ones_like(ids),
                     max_new_tokens=limit,
                     do_sample=False,
+                    logits_processor=[constraint] if mode == "justify" else None,
                     pad_token_id=engine.tokenizer.pad_token_id,
                 )[0]
             new = output[len(prompt.ids) :]
@@ -72,7 +79,7 @@ def naive(
 def main() -> None:
     """Run both ways in turn and print the ratio and the counts."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=96)
+    parser.add_argument("--pairs", type=int, default=40)
     parser.add_argument("--mode", choices=("verdict", "justify"), default="verdict")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--model", default="mini")

@@ -8,10 +8,53 @@ from typing import Any
 
 import torch
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from judge.grammar import Grammar
 from judge.infer.engine import Counts
 from judge.verdict import Distribution
+
+ROOM = 64
+"""Slots that a layer's cache keeps free, so that most tokens are written without copying it."""
+
+
+class RoomyLayer(DynamicLayer):
+    """A cache layer that grows ``ROOM`` slots at a time; transformers' own copies every token."""
+
+    keys: torch.Tensor
+    values: torch.Tensor
+
+    _store: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add ``[rows, heads, tokens, size]`` states; return all of them, views of the store."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        length = self.get_seq_length()
+        end = length + key_states.shape[-2]
+        if self._store is None or self._store[0].shape[-2] < end:
+            rows, heads, _, size = key_states.shape
+            self._store = tuple(key_states.new_empty(rows, heads, end + ROOM, size) for _ in "kv")
+            if length:
+                self._store[0][..., :length, :] = self.keys
+                self._store[1][..., :length, :] = self.values
+        self._store[0][..., length:end, :] = key_states
+        self._store[1][..., length:end, :] = value_states
+        self.keys, self.values = (states[..., :end, :] for states in self._store)
+        return self.keys, self.values
+
+    def batch_repeat_interleave(self, repeats: int) -> None:
+        super().batch_repeat_interleave(repeats)
+        self._store = None
+
+
+def new_cache() -> DynamicCache:
+    """Return an empty cache of roomy layers."""
+    cache = DynamicCache()
+    cache.layer_class_to_replicate = RoomyLayer
+    return cache
 
 
 @dataclass
@@ -31,7 +74,7 @@ class Context:
     def select(self, rows: Sequence[int]) -> Context:
         """Return a copy that holds only ``rows``."""
         index = torch.tensor(rows, device=self.mask.device)
-        cache = DynamicCache()
+        cache = new_cache()
         for number, layer in enumerate(self.cache.layers):
             cache.update(layer.keys[index], layer.values[index], number)
         return Context(cache, self.mask[index], self.lengths[index], self.logits[index])
@@ -56,7 +99,7 @@ class Decoder:
         """Run prompts through the model, each alone."""
         ids, mask = self._pad(prompts)
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        cache = DynamicCache()
+        cache = new_cache()
         logits = self._forward(ids, mask, positions, cache)
         self._count(ids, mask)
         return Context(cache, mask, mask.sum(-1), logits)
