@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -22,33 +22,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 Config = TypeVar("Config", "BatchConfig", "ScoreConfig")
 
 
-class RowsConfig(Protocol):
+class RowsConfig(BaseModel):
     """What every run over rows is asked, whoever judges them."""
-
-    @property
-    def input(self) -> str: ...
-    @property
-    def out(self) -> str: ...
-    @property
-    def split(self) -> str | None: ...
-    @property
-    def subset(self) -> str | None: ...
-    @property
-    def revision(self) -> str | None: ...
-    @property
-    def window(self) -> int: ...
-    @property
-    def limit(self) -> int | None: ...
-    @property
-    def max_failures(self) -> int | None: ...
-    @property
-    def fresh(self) -> bool: ...
-
-    def model_dump(self) -> dict[str, Any]: ...
-
-
-class BatchConfig(BaseModel):
-    """What ``judge batch`` is asked to do; also the fields of its ``--config`` file (YAML)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -56,6 +31,33 @@ class BatchConfig(BaseModel):
     """A file (.jsonl, .json, .csv, each also as .gz; .parquet), ``-`` or a hub data set id."""
     out: str
     """The run folder."""
+    window: int = Field(default=64, ge=1)
+    """Input rows that are judged together and written together."""
+    split: str | None = None
+    """Split of a hub data set; needed where it has several."""
+    subset: str | None = None
+    """Configuration (subset) of a hub data set."""
+    revision: str | None = None
+    """Branch, tag or commit of a hub data set."""
+    limit: int | None = Field(default=None, ge=1)
+    """The first so many rows only; a later run with more goes on from there."""
+    max_failures: int | None = Field(default=None, ge=0)
+    """More failed rows than this stop the run; None: any number is recorded."""
+    fresh: bool = False
+    """Start again: remove the results that lie in the run folder."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return the fields that determine a result: what a resumed run must have in common.
+
+        Where the input, a template and weights lie says nothing about what is in them, so their
+        contents stand in for them (added by :func:`judge.infer.batch.run_rows`'s callers).
+        """
+        return self.model_dump(exclude=_NO_IDENTITY)
+
+
+class BatchConfig(RowsConfig):
+    """What ``judge batch`` is asked to do; also the fields of its ``--config`` file (YAML)."""
+
     model: str = "mini"
     """``mini`` (the bundled judge), a folder, or a hub model id."""
     engine: Literal["auto", "transformers"] = "auto"
@@ -78,25 +80,11 @@ class BatchConfig(BaseModel):
     batch_tokens: int | None = Field(default=None, ge=1)
     """The most prompt tokens, padding included, that go through the model at once. None: 8,192, or
     2,048 where a CPU reads verdicts alone: smaller batches hold less padding."""
-    window: int = Field(default=64, ge=1)
-    """Input rows that are judged together and written together."""
     scorer: dict[str, str] = {}
-    """Reward models beside the judge: name and model (a bundled name, a folder or a hub id). On the
-    command line ``NAME=PATH``."""
+    """Reward models beside the judge: name and model (a folder or a hub id). On the command line
+    ``NAME=PATH``, or a path alone that can be a name."""
     weights: dict[str, str] = {}
     """For scorers with several outputs: name and JSON file of the outputs' weights."""
-    split: str | None = None
-    """Split of a hub data set; needed where it has several."""
-    subset: str | None = None
-    """Configuration (subset) of a hub data set."""
-    revision: str | None = None
-    """Branch, tag or commit of a hub data set."""
-    limit: int | None = Field(default=None, ge=1)
-    """The first so many rows only; a later run with more goes on from there."""
-    max_failures: int | None = Field(default=None, ge=0)
-    """More failed rows than this stop the run; None: any number is recorded."""
-    fresh: bool = False
-    """Start again: remove the results that lie in the run folder."""
 
     @field_validator("scorer", "weights", mode="before")
     @classmethod
@@ -108,7 +96,7 @@ class BatchConfig(BaseModel):
         for text in value:
             name, given, path = str(text).partition("=")
             if not given and info.field_name == "scorer":
-                path = name  # a bundled model is called what it is
+                path = name  # a model that is called what its path says
             if not name or not path or name in named:
                 raise ValueError(f"{text!r}: expected NAME=PATH, every name once")
             named[name] = path
@@ -133,25 +121,14 @@ class BatchConfig(BaseModel):
         return self
 
     def identity(self) -> dict[str, Any]:
-        """Return the fields that determine a result: what a resumed run must have in common.
-
-        Where the input, the template and the weights lie says nothing about what is in them, so
-        their contents stand in for them (added by :func:`judge.infer.batch.run`).
-        """
         # A list: their order is that of a line's rewards.
         scorers = [f"{name}={model}" for name, model in self.scorer.items()]
-        return {**self.model_dump(exclude=_NO_IDENTITY), "scorer": scorers}
+        return {**super().identity(), "scorer": scorers}
 
 
-class ScoreConfig(BaseModel):
+class ScoreConfig(RowsConfig):
     """What ``judge score`` is asked to do; also the fields of its ``--config`` file (YAML)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    input: str
-    """A file (.jsonl, .json, .csv, each also as .gz; .parquet), ``-`` or a hub data set id."""
-    out: str
-    """The run folder."""
     model: str
     """A reward model: a folder, or a hub model id."""
     engine: Literal["auto", "transformers", "vllm"] = "auto"
@@ -163,24 +140,6 @@ class ScoreConfig(BaseModel):
     """For a model with several outputs: a JSON file of their weights. None: helpfulness alone."""
     batch_tokens: int = Field(default=8192, ge=1)
     """The most tokens, padding included, that go through the model at once."""
-    window: int = Field(default=64, ge=1)
-    """Input rows that are scored together and written together."""
-    split: str | None = None
-    """Split of a hub data set; needed where it has several."""
-    subset: str | None = None
-    """Configuration (subset) of a hub data set."""
-    revision: str | None = None
-    """Branch, tag or commit of a hub data set."""
-    limit: int | None = Field(default=None, ge=1)
-    """The first so many rows only; a later run with more goes on from there."""
-    max_failures: int | None = Field(default=None, ge=0)
-    """More failed rows than this stop the run; None: any number is recorded."""
-    fresh: bool = False
-    """Start again: remove the results that lie in the run folder."""
-
-    def identity(self) -> dict[str, Any]:
-        """Return the fields that determine a result; as :meth:`BatchConfig.identity`."""
-        return self.model_dump(exclude=_NO_IDENTITY)
 
 
 _NO_IDENTITY = {

@@ -7,6 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from judge.commands.options import (
+    Config,
+    DryRun,
+    FreshRun,
+    Limit,
+    MaxFailures,
+    Pairs,
+    Revision,
+    RunFolder,
+    Split,
+    Subset,
+)
 from judge.exits import FAILED_ROWS
 
 if TYPE_CHECKING:
@@ -20,14 +32,8 @@ Orders = Literal["both", "given"]
 
 
 def batch(
-    input: Annotated[
-        str,
-        typer.Argument(
-            metavar="INPUT",
-            help="Pairs: .jsonl[.gz], .json, .csv, .parquet, - (JSON lines) or a hub data set id.",
-        ),
-    ] = "",
-    out: Annotated[str | None, typer.Option(help="The run folder.", metavar="DIR")] = None,
+    input: Pairs = "",
+    out: RunFolder = None,
     model: Annotated[
         str | None, typer.Option(help="mini, a folder or a hub id. (default: mini)")
     ] = None,
@@ -71,24 +77,14 @@ def batch(
         list[str] | None,
         typer.Option(metavar="NAME=FILE", help="JSON of a scorer's weights of its outputs."),
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Split of a hub data set.")] = None,
-    subset: Annotated[str | None, typer.Option(help="Subset of a hub data set.")] = None,
-    revision: Annotated[
-        str | None, typer.Option(help="Branch, tag or commit of a hub data set.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(help="The first N rows only.", metavar="N")] = None,
-    max_failures: Annotated[
-        int | None, typer.Option(help="Stop when more than N rows have failed.", metavar="N")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Count rows and tokens, estimate the time.")
-    ] = False,
-    fresh: Annotated[
-        bool | None, typer.Option("--fresh", help="Remove the results in DIR and start again.")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="YAML of these options; the command line wins.")
-    ] = None,
+    split: Split = None,
+    subset: Subset = None,
+    revision: Revision = None,
+    limit: Limit = None,
+    max_failures: MaxFailures = None,
+    dry_run: DryRun = False,
+    fresh: FreshRun = None,
+    config: Config = None,
 ) -> None:
     """Judge a file of response pairs, in both orders, with a justification for each."""
     from judge.config import load_batch_config

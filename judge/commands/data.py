@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from judge.commands.options import (
+    AllAnnotations,
+    Data,
+    Format,
+    MaxSpread,
+    NoSpreadFilter,
+    OneSplit,
+    Revision,
+    Similar,
+    StrictReading,
+    Subset,
+    consensus_rules,
+)
 from judge.commands.stats import stats
-from judge.errors import UsageError
 
 app = typer.Typer(help="Training sets from annotated pairs.", no_args_is_help=True)
 
@@ -29,9 +41,7 @@ class Style(StrEnum):
 
 @app.command("prepare")
 def prepare(
-    input: Annotated[
-        str, typer.Argument(metavar="INPUT", help="Data set folder, file or hub data set id.")
-    ],
+    input: Data,
     out: Annotated[str, typer.Option(help="Where the sets are written.", metavar="DIR")],
     kind: Annotated[
         Kind | None, typer.Option(help="What the sets train. (default: justifier)")
@@ -56,26 +66,10 @@ def prepare(
         bool | None,
         typer.Option("--flip/--no-flip", help="Add a flipped copy of each. (default: flip)"),
     ] = None,
-    similar: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="The N most similar annotations or ratings count. (default: 3)"
-        ),
-    ] = None,
-    all_annotations: Annotated[
-        bool, typer.Option("--all-annotations", help="All of them count, not the most similar.")
-    ] = False,
-    max_spread: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="Drop a row where those that count differ by more. (default: 2)",
-        ),
-    ] = None,
-    no_spread_filter: Annotated[
-        bool, typer.Option("--no-spread-filter", help="Drop no row for its spread.")
-    ] = False,
+    similar: Similar = None,
+    all_annotations: AllAnnotations = False,
+    max_spread: MaxSpread = None,
+    no_spread_filter: NoSpreadFilter = False,
     keep_zeros: Annotated[
         bool | None,
         typer.Option(
@@ -103,16 +97,10 @@ def prepare(
         str | None,
         typer.Option(help="Prompt template: name or .txt. (default: pairwise_justifier.v1)"),
     ] = None,
-    format: Annotated[
-        str | None, typer.Option(help="Format of INPUT. (default: as its first row shows)")
-    ] = None,
-    subset: Annotated[str | None, typer.Option(help="Subset of a hub data set.")] = None,
-    revision: Annotated[
-        str | None, typer.Option(help="Branch, tag or commit of a hub data set.")
-    ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")
-    ] = False,
+    format: Format = None,
+    subset: Subset = None,
+    revision: Revision = None,
+    strict: StrictReading = False,
     fresh: Annotated[
         bool | None, typer.Option("--fresh", help="Overwrite another configuration's sets.")
     ] = None,
@@ -146,15 +134,7 @@ def prepare(
         "strict": strict,
         "fresh": fresh,
     }
-    given: dict[str, Any] = {k: value for k, value in values.items() if value is not None}
-    for flag, number, name in (
-        (all_annotations, "similar", "--all-annotations"),
-        (no_spread_filter, "max_spread", "--no-spread-filter"),
-    ):
-        if flag and number in given:
-            raise UsageError(f"{name} and --{number.replace('_', '-')} exclude each other")
-        if flag:
-            given[number] = None
+    given = consensus_rules(values, all_annotations, no_spread_filter)
     config = prepare_config(given)
     with counting(Console(stderr=True), "reading") as progress:
         manifest = run(config, progress)
@@ -167,9 +147,7 @@ app.command("stats")(stats)
 
 @app.command("check")
 def check(
-    input: Annotated[
-        str, typer.Argument(metavar="INPUT", help="Data set folder, file or hub data set id.")
-    ],
+    input: Data,
     against: Annotated[
         list[str] | None,
         typer.Option(
@@ -217,14 +195,10 @@ def check(
         int | None,
         typer.Option(min=0, metavar="N", help="Findings shown of each check. (default: 2)"),
     ] = None,
-    format: Annotated[
-        str | None, typer.Option(help="Format of INPUT. (default: as its first rows show)")
-    ] = None,
-    split: Annotated[str | None, typer.Option(help="Only this split of INPUT.")] = None,
-    subset: Annotated[str | None, typer.Option(help="Subset of a hub data set.")] = None,
-    revision: Annotated[
-        str | None, typer.Option(help="Branch, tag or commit of a hub data set.")
-    ] = None,
+    format: Format = None,
+    split: OneSplit = None,
+    subset: Subset = None,
+    revision: Revision = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Overwrite another configuration's report.")
     ] = False,

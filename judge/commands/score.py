@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from judge.commands.batch import show_files
+from judge.commands.options import (
+    Config,
+    DryRun,
+    FreshRun,
+    Limit,
+    MaxFailures,
+    Pairs,
+    Revision,
+    RunFolder,
+    Split,
+    Subset,
+)
 from judge.exits import FAILED_ROWS
 
 if TYPE_CHECKING:
@@ -20,14 +31,8 @@ Form = Literal["auto", "head", "logit"]
 
 
 def score(
-    input: Annotated[
-        str,
-        typer.Argument(
-            metavar="INPUT",
-            help="Pairs: .jsonl[.gz], .json, .csv, .parquet, - (JSON lines) or a hub data set id.",
-        ),
-    ] = "",
-    out: Annotated[str | None, typer.Option(help="The run folder.", metavar="DIR")] = None,
+    input: Pairs = "",
+    out: RunFolder = None,
     model: Annotated[
         str | None,
         typer.Option(help="The reward model: a folder or a hub id."),
@@ -49,24 +54,14 @@ def score(
     window: Annotated[
         int | None, typer.Option(help="Rows scored and written together. (default: 64)")
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Split of a hub data set.")] = None,
-    subset: Annotated[str | None, typer.Option(help="Subset of a hub data set.")] = None,
-    revision: Annotated[
-        str | None, typer.Option(help="Branch, tag or commit of a hub data set.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(help="The first N rows only.", metavar="N")] = None,
-    max_failures: Annotated[
-        int | None, typer.Option(help="Stop when more than N rows have failed.", metavar="N")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Count rows and tokens, estimate the time.")
-    ] = False,
-    fresh: Annotated[
-        bool | None, typer.Option("--fresh", help="Remove the results in DIR and start again.")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="YAML of these options; the command line wins.")
-    ] = None,
+    split: Split = None,
+    subset: Subset = None,
+    revision: Revision = None,
+    limit: Limit = None,
+    max_failures: MaxFailures = None,
+    dry_run: DryRun = False,
+    fresh: FreshRun = None,
+    config: Config = None,
 ) -> None:
     """Score a file of response pairs with a reward model."""
     from judge.config import load_score_config

@@ -2,56 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from judge.errors import UsageError
+from judge.commands.options import (
+    AllAnnotations,
+    Data,
+    Format,
+    MaxSpread,
+    NoSpreadFilter,
+    OneSplit,
+    Revision,
+    Similar,
+    StrictReading,
+    Subset,
+    consensus_rules,
+)
 
 
 def stats(
-    input: Annotated[
-        str, typer.Argument(metavar="INPUT", help="Data set folder, file or hub data set id.")
-    ],
+    input: Data,
     out: Annotated[
         str | None,
         typer.Option(metavar="DIR", help="Write stats.json and the page stats.html here."),
     ] = None,
-    similar: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="The N most similar annotations or ratings count. (default: 3)"
-        ),
-    ] = None,
-    all_annotations: Annotated[
-        bool, typer.Option("--all-annotations", help="All of them count, not the most similar.")
-    ] = False,
-    max_spread: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="Drop a row where those that count differ by more. (default: 2)",
-        ),
-    ] = None,
-    no_spread_filter: Annotated[
-        bool, typer.Option("--no-spread-filter", help="Drop no row for its spread.")
-    ] = False,
+    similar: Similar = None,
+    all_annotations: AllAnnotations = False,
+    max_spread: MaxSpread = None,
+    no_spread_filter: NoSpreadFilter = False,
     keep_zeros: Annotated[
         bool | None,
         typer.Option("--keep-zeros/--drop-zeros", help="Keep pairs of overall 0. (default: drop)"),
     ] = None,
-    format: Annotated[
-        str | None, typer.Option(help="Format of the pairs. (default: as each row shows)")
-    ] = None,
-    split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
-    subset: Annotated[str | None, typer.Option(help="Subset of a hub data set.")] = None,
-    revision: Annotated[
-        str | None, typer.Option(help="Branch, tag or commit of a hub data set.")
-    ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")
-    ] = False,
+    format: Format = None,
+    split: OneSplit = None,
+    subset: Subset = None,
+    revision: Revision = None,
+    strict: StrictReading = False,
 ) -> None:
     """Describe annotated data: counts, agreement, position, justifications, lengths."""
     from rich.console import Console
@@ -72,15 +60,7 @@ def stats(
         "revision": revision,
         "strict": strict,
     }
-    given: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
-    for flag, number, name in (
-        (all_annotations, "similar", "--all-annotations"),
-        (no_spread_filter, "max_spread", "--no-spread-filter"),
-    ):
-        if flag and number in given:
-            raise UsageError(f"{name} and --{number.replace('_', '-')} exclude each other")
-        if flag:
-            given[number] = None
+    given = consensus_rules(values, all_annotations, no_spread_filter)
     with counting(Console(stderr=True), "reading") as progress:
         report = run(StatsConfig.model_validate(given), progress)
     console = Console()

@@ -360,7 +360,7 @@ def test_a_configuration_file_of_a_scoring_run(tmp_path: Path) -> None:
     found = load_score_config(file, {"input": "i", "out": "o", "window": 5, "limit": None})
     assert (found.model, found.window) == ("here", 5)
     file.write_text("model: here\nmode: verdict\n")
-    with pytest.raises(UsageError, match="the fields are input, out, model"):
+    with pytest.raises(UsageError, match="the fields are input, out, window, split"):
         load_score_config(file, {"input": "i", "out": "o"})
 
 
