@@ -1,6 +1,9 @@
-"""Copy a trained mini judge into the package: bfloat16 weights, tokenizer, manifest and logs.
+"""Copy a trained mini model into the package: bfloat16 weights, tokenizer, manifest and logs.
 
-python scripts/bundle_mini.py work/mini_judge work/mini_base judge/models/mini_judge
+python scripts/bundle_mini.py work/mini_judge judge/models/mini_judge work/mini_base
+python scripts/bundle_mini.py work/mini_scaled_bt judge/models/mini_bt
+
+The third folder is the base that was pre-trained for the model; its log goes along.
 """
 
 from __future__ import annotations
@@ -11,21 +14,26 @@ import sys
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+)
 
 
-def main(trained: Path, base: Path, target: Path) -> None:
+def main(trained: Path, target: Path, base: Path | None = None) -> None:
     """Write the bundled model to ``target``; its README (the model card) is left alone."""
     target.mkdir(parents=True, exist_ok=True)
-    model = AutoModelForCausalLM.from_pretrained(trained, dtype=torch.bfloat16)
+    scores = "SequenceClassification" in str(AutoConfig.from_pretrained(trained).architectures)
+    kind = AutoModelForSequenceClassification if scores else AutoModelForCausalLM
+    model = kind.from_pretrained(trained, dtype=torch.bfloat16)
     model.save_pretrained(target)
     AutoTokenizer.from_pretrained(trained).save_pretrained(target)
     for name in ("judge.json", "manifest.json"):
         shutil.copy(trained / name, target / name)
-    pretrain = json.loads((base / "pretrain.json").read_text(encoding="utf-8"))
-    for folder in ("text_dir", "pairs", "output_dir"):  # where the data lay says nothing
-        pretrain["config"].pop(folder)
-    (target / "pretrain.json").write_text(json.dumps(pretrain, indent=1) + "\n", encoding="utf-8")
+    if base is not None:
+        _copy_pretraining(base, target)
     state = max(trained.glob("checkpoint-*/trainer_state.json"), key=lambda p: p.stat().st_mtime)
     history = json.loads(state.read_text(encoding="utf-8"))["log_history"]
     (target / "training_log.jsonl").write_text(
@@ -35,5 +43,12 @@ def main(trained: Path, base: Path, target: Path) -> None:
     print(f"{target}: {model.num_parameters():,} parameters, {size / 1e6:.1f} MB")
 
 
+def _copy_pretraining(base: Path, target: Path) -> None:
+    pretrain = json.loads((base / "pretrain.json").read_text(encoding="utf-8"))
+    for folder in ("text_dir", "pairs", "output_dir"):  # where the data lay says nothing
+        pretrain["config"].pop(folder)
+    (target / "pretrain.json").write_text(json.dumps(pretrain, indent=1) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:4]))
+    main(*map(Path, sys.argv[1:]))

@@ -1,11 +1,13 @@
-"""The scripts that make and evaluate the mini judge."""
+"""The scripts that make and evaluate the mini models."""
 
 from __future__ import annotations
 
 import gzip
 import importlib.util
+import itertools
 import json
 import random
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,6 +23,11 @@ def load(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    with gzip.open(path, "wt", encoding="utf-8") as out:
+        out.writelines(json.dumps(r) + "\n" for r in rows)
 
 
 def row(number: int, strengths: list[int], source: str = "e-CARE") -> dict[str, Any]:
@@ -53,6 +60,86 @@ def test_contrast_pairs_prefer_the_response_to_the_prompt() -> None:
 def test_ties_give_no_contrast_pair() -> None:
     rows = [row(0, [2, -2]), row(1, [2])]
     assert len(load("contrast_pairs").contrast(rows, random.Random(1))) == 1
+
+
+TEXTS = [
+    ["The boat sailed over the lake.", "A storm reached the boat at noon.", "Nobody was hurt."],
+    ["Bread needs flour and water.", "The baker kneads the flour slowly."],
+    ["Our train stopped in the valley.", "The valley was full of flowers."],
+    ["Winter came early this time.", "Children made figures of snow all winter."],
+    ["He plays the violin each evening.", "His violin was made in Italy."],
+] * 8
+
+
+def test_coherence_pairs_prefer_what_belongs_to_the_prompt() -> None:
+    script = load("coherence_pairs")
+    answers = [(f"Prompt {i}\nWhat was the cause of this?", f"r{i}", f"w{i}") for i in range(20)]
+    # Words in fewer sentences than RARE are no content words, so every text stands there 8 times.
+    pairs = list(script.coherence(TEXTS, answers, 300, "train", script.KINDS, random.Random(1)))
+    following = {(a, b) for text in TEXTS for a, b in itertools.pairwise(text)}
+    kinds = Counter(pair["source"] for pair in pairs)
+    assert set(kinds) == set(script.KINDS) and min(kinds.values()) > 30
+    assert len({pair["id"] for pair in pairs}) == 300
+    for pair in pairs:
+        (annotation,) = pair["all_preferences_unprocessed"]
+        right, wrong = pair["response_1"], pair["response_2"]
+        if annotation["strength"] > 0:
+            right, wrong = wrong, right
+        prompt, question = pair["prompt"].rsplit("\n", 1)
+        if pair["source"] == "shared_word":
+            assert script.stems(right) & script.stems(prompt)
+            assert not script.stems(wrong) & script.stems(prompt)
+        elif pair["source"] == "other_prompt":
+            assert right == "r" + prompt.removeprefix("Prompt ")
+        else:
+            ordered = (prompt, right) if question == script.EFFECT else (right, prompt)
+            assert ordered in following
+
+
+def test_coherence_pairs_are_the_same_bytes_again(tmp_path: Path) -> None:
+    script = load("coherence_pairs")
+    (tmp_path / "text").mkdir()
+    write_rows(tmp_path / "text" / "a.jsonl.gz", [{"text": " ".join(t)} for t in TEXTS])
+    humans = [{**row(i, [3]), "split": "val" if i % 5 == 0 else "train"} for i in range(20)]
+    write_rows(tmp_path / "human.jsonl.gz", humans)
+    made = []
+    for folder in ("one", "two"):
+        script.main(
+            tmp_path / "text",
+            tmp_path / "human.jsonl.gz",
+            tmp_path / folder,
+            count=200,
+            seed=17,
+            kinds=script.KINDS,
+        )
+        made.append((tmp_path / folder / "preference.jsonl.gz").read_bytes())
+    assert made[0] == made[1]
+    pairs = [json.loads(line) for line in gzip.decompress(made[0]).splitlines()]
+    assert Counter(pair["split"] for pair in pairs) == {"train": 200, "val": 2}
+    right = {f"two, of {i}" for i in range(20) if i % 5}
+    for pair in pairs:
+        if pair["split"] == "train" and pair["source"] == "other_prompt":
+            assert {pair["response_1"], pair["response_2"]} & right
+
+
+def test_answers_become_ratings_beside_the_peoples_own(tmp_path: Path) -> None:
+    script = load("answer_ratings")
+    (tmp_path / "preference").mkdir()
+    humans = [row(0, [3]), row(1, [-3, -2]), row(2, [2, -2]), row(3, [3], "UKPConvArg1")]
+    humans += [{**row(4, [3]), "split": "val"}]
+    write_rows(tmp_path / "preference" / "preference.jsonl.gz", humans)
+    rated = {"prompt": "p", "response": "r", "helpfulness": 3, "id": "x", "source": "UKP"}
+    for name in script.FILES.values():
+        write_rows(tmp_path / name, [rated])
+    script.main(tmp_path, tmp_path / "out")
+    train = script.read(tmp_path / "out" / "train.jsonl.gz")
+    assert {r["response"]: r["helpfulness"] for r in train if r["source"] == "e-CARE"} == {
+        "one of 0": 0, "two, of 0": 4, "one of 1": 4, "two, of 1": 0,
+    }  # fmt: skip
+    assert len({r["id"] for r in train}) == len(train) == 4 + script.TIMES["train"]
+    assert sum(r["helpfulness"] == 3 for r in train) == script.TIMES["train"]
+    val = script.read(tmp_path / "out" / "validation.jsonl.gz")
+    assert [r["helpfulness"] for r in val] == [0, 4, 3]
 
 
 def test_evaluation_counts_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

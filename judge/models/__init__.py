@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from judge.errors import UsageError
 
 FOLDER = Path(__file__).parent
-BUNDLED = {"mini": "mini_judge"}
+BUNDLED = {"mini": "mini_judge", "mini-bt": "mini_bt", "mini-regression": "mini_regression"}
 """Names of the models that ship with the package, and their folders beside this file."""
 JUDGE_FILE = "judge.json"
 """What a trained model says of itself: a judge the template it was trained with, a reward model its
@@ -39,16 +40,31 @@ def resolve_model(name: str) -> str:
     return name
 
 
+def served_template(names: Iterable[str | None]) -> str:
+    """Return the template of the first of a served model's names that is a judge's folder here.
+
+    The general one without any: what a server calls its model need not exist here.
+    """
+    judges = (n for n in names if n and (n in BUNDLED or (Path(n) / JUDGE_FILE).is_file()))
+    return next(map(default_template, judges), GENERAL_TEMPLATE)
+
+
 def default_template(model: str) -> str:
     """Return the template a model was trained with (its ``judge.json``), else the general one.
 
     Raises:
-        UsageError: when that file is damaged.
+        UsageError: when that file is damaged, or says that this is a reward model.
     """
     path = Path(resolve_model(model)) / JUDGE_FILE
     if not path.is_file():
         return GENERAL_TEMPLATE
     try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["template"])
-    except (OSError, ValueError, KeyError, TypeError):
+        about = json.loads(path.read_text(encoding="utf-8"))
+        if about.get("kind") == "reward":
+            raise UsageError(
+                f"model {model} is a reward model, no judge: it stands beside one as --scorer,"
+                " or scores alone with judge score"
+            )
+        return str(about["template"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UsageError(f"{path}: expected an object with a template") from None

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from judge.intervals import wilson
+
 OVERALL = "overall"
 """The plain mean over the sources, as RewardBench's over its sections."""
 _LOSSES = {
@@ -56,16 +58,11 @@ def summarise(seeds: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, Cell]
         seeds: for each seed and source the correct pairs and all pairs; the pairs are the same for
             every seed, so more seeds make no interval smaller.
     """
-    from scipy.stats import binomtest
-
     cells = {}
     shares = {source: [seed[source][0] / seed[source][1] for seed in seeds] for source in seeds[0]}
     for source, values in shares.items():
         total = int(seeds[0][source][1])
-        interval = binomtest(round(statistics.fmean(values) * total), total).proportion_ci(
-            method="wilson"
-        )
-        cells[source] = _cell(values, float(interval.low), float(interval.high))
+        cells[source] = _cell(values, *wilson(round(statistics.fmean(values) * total), total))
     means = [statistics.fmean(values) for values in zip(*shares.values(), strict=True)]
     return {OVERALL: _cell(means, None, None), **cells}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from judge.annotated import ATTRIBUTES, Attribute
 from judge.errors import UsageError
@@ -197,6 +197,8 @@ class RewardConfig(TrainerConfig):
     """``regression`` (masked squared error) or a Bradley-Terry loss."""
     attributes: tuple[Attribute, ...] = ATTRIBUTES
     """For ``regression``: the outputs. HelpSteer2's five, or ``[helpfulness]`` alone."""
+    layers: int | None = Field(default=None, ge=1)
+    """Keep the first so many decoder layers of the base model; None: all of them."""
     packing: Literal["auto"] | bool = "auto"
     """Sequences of a batch one after another without padding: ``auto`` where the model's attention
     allows it (``judge.train.packing``); otherwise batches of like length are padded."""

@@ -63,6 +63,7 @@ def _from_checkpoint(name: str, config: RewardConfig) -> tuple[PreTrainedModel, 
     has_head = "ForSequenceClassification" in str(described.architectures)
     if not has_head:
         described = _named(described, config.outputs)
+    _keep_layers(described, config)
     model, report = AutoModelForSequenceClassification.from_pretrained(
         name,
         revision=config.revision,
@@ -76,12 +77,27 @@ def _from_checkpoint(name: str, config: RewardConfig) -> tuple[PreTrainedModel, 
     return model, has_head
 
 
+def _keep_layers(described: PreTrainedConfig, config: RewardConfig) -> None:
+    """Shorten a model's configuration to the recipe's ``layers``: the others are not loaded."""
+    decoder = described.get_text_config()
+    there = int(decoder.num_hidden_layers)
+    if config.layers is None:
+        return
+    if config.layers > there:
+        raise ValueError(f"layers={config.layers}, the model has {there}")
+    decoder.num_hidden_layers = config.layers
+    if getattr(decoder, "layer_types", None):
+        decoder.layer_types = decoder.layer_types[: config.layers]
+
+
 def _merged_adapter(folder: Path, config: RewardConfig) -> PreTrainedModel:
     """Return the base of a reward adapter with the adapter merged into it."""
     from peft import AutoPeftModelForSequenceClassification
 
     if config.deepspeed:
         raise ValueError("an adapter is no base under DeepSpeed; merge it into its base first")
+    if config.layers is not None:
+        raise ValueError("an adapter belongs to all layers of its base; layers= cannot cut it")
     path = folder / JUDGE_FILE
     if not path.is_file():
         raise ValueError(f"an adapter without {JUDGE_FILE} is no reward model of `judge train`")

@@ -39,10 +39,12 @@ KINDS: dict[str, type[BaseModel]] = {
     "llama31_70b_zero3": JustifierConfig,
     "mini": JustifierConfig,
     "mini_bt": RewardConfig,
+    "mini_coherence": RewardConfig,
     "mini_contrast": JustifierConfig,
     "mini_pretrain": PretrainConfig,
     "mini_regression": RewardConfig,
     "mini_scaled_bt": RewardConfig,
+    "mini_topic": RewardConfig,
     "reward_smoke": RewardConfig,
     "smoke": JustifierConfig,
 }
