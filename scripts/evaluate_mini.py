@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scipy.stats import binomtest
+from judge.intervals import wilson
 
 Row = dict[str, Any]
 
@@ -37,8 +37,8 @@ def agreed(row: Row) -> bool:
 
 def interval(successes: int, total: int) -> str:
     """Return a share with its 95 % Wilson interval."""
-    ci = binomtest(successes, total).proportion_ci(method="wilson")
-    return f"{successes / total:.3f} [{ci.low:.3f}, {ci.high:.3f}]"
+    low, high = wilson(successes, total)
+    return f"{successes / total:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def main(pairs_file: str, run_dir: str) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from judge.annotated import AnnotatedPair
+from judge.consensus import Consensus, consensus, round_mean
 from judge.data.config import PrepareConfig
-from judge.data.consensus import Consensus, consensus, round_mean
 from judge.data.outcome import Outcome
 from judge.data.tally import RELEASED_TABLES
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from judge.data.consensus import MAX_SPREAD, SIMILAR
+from judge.consensus import MAX_SPREAD, SIMILAR
 from judge.data.sets import Justifications, Style
 from judge.errors import UsageError
 

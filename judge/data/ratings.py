@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from judge.annotated import ATTRIBUTES, Attribute, RatedResponse
-from judge.data.consensus import MAX_SPREAD, SIMILAR, most_similar
+from judge.consensus import MAX_SPREAD, SIMILAR, most_similar
 from judge.data.split import prompt_key
 
 RatingDrop = Literal["helpfulness_spread"]

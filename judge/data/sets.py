@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from judge.annotated import AnnotatedPair
-from judge.data.consensus import Consensus
+from judge.consensus import Consensus
 from judge.data.justification import (
     Justification,
     names_by_place,

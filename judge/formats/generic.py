@@ -19,8 +19,8 @@ from judge.formats.rows import (
 from judge.pair import Annotation
 from judge.verdict import NEITHER_VALID, STRENGTHS
 
-_LABELS = ("label", "preference", "winner")
-_STRENGTHS = ("strength", "preference_strength", "margin")
+LABEL_FIELDS = ("label", "preference", "winner")
+STRENGTH_FIELDS = ("strength", "preference_strength", "margin")
 _TIE = 0
 _MEANINGS = {
     **dict.fromkeys(("1", "response_1", "response 1", "a", "response_a", "model_a", "a>b"), 1),
@@ -51,7 +51,7 @@ def generic(row: Row) -> list[AnnotatedPair]:
         annotations = annotations_of(row, "annotations")
         released = whole_number(row.fields.get("preference_strength"))
     else:
-        strength = _strength(row, 1 if chosen else _label(row))
+        strength = strength_of(row, 1 if chosen else label_of(row))
         annotations = () if not strength else (_annotation(row, strength),)
         released = 0 if strength == _TIE else None
     return [
@@ -72,9 +72,13 @@ def _given(row: Row, *names: str) -> Any:
     return next((value for value in values if value is not None and value != ""), None)
 
 
-def _label(row: Row) -> int | None:
-    """Return 1 or 2, 0 for a tie, -100, or None without a label."""
-    value = _given(row, *_LABELS)
+def label_of(row: Row) -> int | None:
+    """Return what the row's label says: 1 or 2, 0 for a tie, -100; None without a label.
+
+    Raises:
+        Unusable: ``bad_label``, for any other word or number.
+    """
+    value = _given(row, *LABEL_FIELDS)
     if value is None:
         return None
     word = whole_number(value)
@@ -85,9 +89,13 @@ def _label(row: Row) -> int | None:
     return meaning
 
 
-def _strength(row: Row, label: int | None) -> int | None:
-    """Return the signed strength, 0 for a tie, or None where nothing says which is better."""
-    value = _given(row, *_STRENGTHS)
+def strength_of(row: Row, label: int | None) -> int | None:
+    """Return the signed strength, 0 for a tie, or None where nothing says which is better.
+
+    Raises:
+        Unusable: ``bad_label``, when the row's strength contradicts ``label``.
+    """
+    value = _given(row, *STRENGTH_FIELDS)
     if value is None or label in (_TIE, NEITHER_VALID):
         return {1: -BETTER, 2: BETTER}.get(label, label) if label is not None else None
     strength = whole_number(value)

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from judge.annotated import AnnotatedPair
-from judge.data.consensus import consensus
+from judge.consensus import consensus
 from judge.data.output import UNFINISHED
 from judge.data.prepare import PrepareConfig, run
 from judge.errors import UsageError

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.annotated import AnnotatedPair
-from judge.data.consensus import consensus
+from judge.consensus import consensus
 from judge.data.justification import split_justification
 from judge.data.sets import Example, Style, examples_of
 from judge.pair import Annotation, Message, Pair

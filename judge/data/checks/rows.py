@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from judge.annotated import AnnotatedPair, RatedResponse, Split
-from judge.data.consensus import consensus
+from judge.consensus import consensus
 from judge.pair import Annotation, Message
 
 

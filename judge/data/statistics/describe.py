@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from judge.annotated import AnnotatedPair, Problem, RatedResponse
-from judge.data.consensus import MAX_SPREAD, SIMILAR
+from judge.consensus import MAX_SPREAD, SIMILAR
 from judge.data.output import digest
 from judge.data.statistics.numbers import rounded
 from judge.data.statistics.pairs import Statistics
@@ -67,7 +67,7 @@ def run(config: StatsConfig, progress: Callable[[int], None] | None = None) -> d
     """
     if config.output_dir is not None:
         # A missing library is told before the reading, not after it.
-        import plotly  # type: ignore[import-untyped]  # noqa: F401
+        import plotly  # noqa: F401
     of_ratings, of_pairs = _Problems(config.strict), _Problems(config.strict)
     ratings = Ratings(config.similar, config.max_spread)
     for name in _rated_beside(config.input):

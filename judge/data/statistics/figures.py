@@ -242,8 +242,8 @@ def _figure(
     height: int = 380,
     **layout: Any,
 ) -> Figure:
-    import plotly.graph_objects as go  # type: ignore[import-untyped]
-    from plotly.io import to_html  # type: ignore[import-untyped]
+    import plotly.graph_objects as go
+    from plotly.io import to_html
 
     axis = {"automargin": True, "gridcolor": _GRID, "ticklabelstandoff": 5, "zeroline": False}
     look = {

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from judge.intervals import wilson
+
 PLACES = 6
 """Decimal places in ``stats.json``."""
 
@@ -18,12 +20,7 @@ def share(part: int, whole: int) -> float | None:
 
 def interval(part: int, whole: int) -> list[float] | None:
     """Return the 95 % Wilson interval of ``part / whole``, None of nothing."""
-    if not whole:
-        return None
-    from scipy.stats import binomtest
-
-    found = binomtest(part, whole).proportion_ci(0.95, method="wilson")
-    return [float(found.low), float(found.high)]
+    return list(wilson(part, whole)) if whole else None
 
 
 class Moments:

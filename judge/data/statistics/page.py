@@ -76,7 +76,7 @@ def render(report: Mapping[str, Any]) -> str:
     """Return the page. What came from the input is escaped; the page may load nothing."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
-    from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
+    from plotly.offline import get_plotlyjs
 
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),

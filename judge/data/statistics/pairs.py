@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from judge.annotated import AnnotatedPair
-from judge.data.consensus import MAX_SPREAD, SIMILAR, consensus
+from judge.consensus import MAX_SPREAD, SIMILAR, consensus
 from judge.data.statistics.agreement import Agreement
 from judge.data.statistics.helpfulness import Joint
 from judge.data.statistics.justifications import Justifications, Measured, measure
@@ -24,7 +24,7 @@ class Statistics:
 
     Args:
         ratings: helpfulness of the responses, already closed; it may be empty.
-        similar, max_spread, keep_zeros: the rules of :func:`judge.data.consensus.consensus`.
+        similar, max_spread, keep_zeros: the rules of :func:`judge.consensus.consensus`.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from judge.annotated import ATTRIBUTES, MAX_RATING, RatedResponse
-from judge.data.consensus import most_similar
+from judge.consensus import most_similar
 from judge.data.ratings import nearest_first, rating_consensus
 from judge.data.split import prompt_key
 from judge.data.statistics.agreement import Agreement

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
-from judge.data.consensus import DropReason
+from judge.consensus import DropReason
 from judge.data.statistics.numbers import share
 
 FEW = 3

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judge.data.consensus import consensus, majority, most_similar, round_mean
+from judge.consensus import consensus, majority, most_similar, round_mean
 from judge.pair import Annotation
 from judge.verdict import flip_strength
 

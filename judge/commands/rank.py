@@ -1,0 +1,66 @@
+"""``judge rank``: many models ranked by the judgments of a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from judge.errors import UsageError
+
+
+def rank(
+    run: Annotated[
+        str, typer.Argument(metavar="DIR", help="Run folder of judge batch or judge score.")
+    ],
+    model_columns: Annotated[
+        str,
+        typer.Option(
+            metavar="FIRST,SECOND",
+            help="Columns of its input that name the models of Response 1 and Response 2.",
+        ),
+    ] = "model_a,model_b",
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Whose judgments: a scorer's name. (default: the judge's)"
+        ),
+    ] = None,
+    resamples: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Bootstrap resamples of the prompts.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
+    out: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Where to write. (default: DIR/rank.json)")
+    ] = None,
+) -> None:
+    """Rank many models by judged pairs of their answers: Bradley-Terry, win rates, matrix."""
+    from rich.console import Console
+
+    from judge.compare.games import read_games
+    from judge.compare.ranking import RANK, write_ranking
+    from judge.compare.ranking import rank as rank_games
+    from judge.compare.ranking_tables import tables
+    from judge.compare.systems import read_run
+    from judge.compare.tables import shown
+
+    columns = tuple(name.strip() for name in model_columns.split(","))
+    if len(columns) != 2 or not all(columns) or columns[0] == columns[1]:
+        raise UsageError(f"--model-columns {model_columns!r}: expected two names, as in a,b")
+    folder = Path(run)
+    systems = {system.name: system for system in read_run(folder)}
+    name = by if by is not None else next(iter(systems))
+    if name not in systems:
+        raise UsageError(f"{run} has no judgments by {name!r}; it has {', '.join(systems)}")
+    origin = systems[name].origin
+    assert origin is not None
+    games = read_games(origin, systems[name].decisions, (columns[0], columns[1]))
+    path = Path(out) if out is not None else folder / RANK
+    with Console(stderr=True).status("ranking"):
+        found = rank_games(games, name, seed, resamples)
+    write_ranking(found, path)
+    console = Console()
+    for table in tables(found):
+        console.print(shown(table))
+    typer.echo(path)

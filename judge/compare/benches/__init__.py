@@ -1,0 +1,1 @@
+"""Benchmarks by their own scoring rules, and our stricter reading beside them."""

@@ -1,0 +1,115 @@
+"""The same verdicts counted in the ways that papers and tools count them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from judge.compare.benches.figures import share
+from judge.compare.benches.item import Comparison
+from judge.compare.estimate import Estimate
+
+Points = Callable[[Comparison], float | None]
+"""What a comparison counts, 0 to 1; None leaves it out."""
+
+
+@dataclass(frozen=True)
+class Convention:
+    """A way of counting."""
+
+    name: str
+    says: str
+    """What counts, and who counts so, in one line for people."""
+    points: Points
+
+
+def _order(number: int) -> Points:
+    return lambda c: float(len(c.orders) > number and c.orders[number])
+
+
+def _mean_of_orders(failed: float) -> Points:
+    return lambda c: sum(c.orders) / len(c.orders) if c.orders else failed
+
+
+def _by_outcome(undecided: float, failed: float | None) -> Points:
+    counts = {"won": 1.0, "lost": 0.0, "undecided": undecided, "failed": failed}
+    return lambda c: counts[c.outcome]
+
+
+def _on_the_whole(failed: float | None) -> Points:
+    return lambda c: failed if c.failure is not None else float(c.preferred is True)
+
+
+class Counted(BaseModel):
+    """What the comparisons are by one convention."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    says: str
+    value: Estimate
+    """Its ``n`` are the comparisons that count."""
+
+
+BOTH_ORDERS = (
+    Convention("given order", "the first order alone; failures wrong", _order(0)),
+    Convention("flipped order", "the second order alone; failures wrong", _order(1)),
+    Convention(
+        "mean of orders",
+        "each order counts half, so a disagreement is half; failures wrong (LLMBar)",
+        _mean_of_orders(0.0),
+    ),
+    Convention(
+        "mean of orders, failures half",
+        "each order counts half, and so does a failure (RewardBench's random order on average)",
+        _mean_of_orders(0.5),
+    ),
+    Convention(
+        "both orders",
+        "right in both orders, all else wrong (JudgeBench; our reading)",
+        _by_outcome(0.0, 0.0),
+    ),
+    Convention(
+        "both orders, failures left out",
+        "right in both orders, of the pairs with verdicts",
+        _by_outcome(0.0, None),
+    ),
+    Convention(
+        "on the whole",
+        "by both orders' mean log-odds, as judge batch prefers; ties, failures wrong",
+        _on_the_whole(0.0),
+    ),
+    Convention(
+        "on the whole, failures left out",
+        "the same, of the pairs with verdicts",
+        _on_the_whole(None),
+    ),
+)
+ONE_COMPARISON = (
+    Convention(
+        "strictly better",
+        "the chosen response has more; ties and failures wrong (RewardBench, RM-Bench)",
+        _by_outcome(0.0, 0.0),
+    ),
+    Convention("ties half", "ties count half; failures wrong", _by_outcome(0.5, 0.0)),
+    Convention(
+        "failures left out", "of the pairs with an answer; ties wrong", _by_outcome(0.0, None)
+    ),
+)
+
+
+def conventions(comparisons: Sequence[Comparison], orders: int) -> list[Counted]:
+    """Return the same comparisons by every convention, all alike, with Wilson's intervals.
+
+    Args:
+        orders: how many orders were judged; 0 for a reward model.
+    """
+    found = []
+    for convention in BOTH_ORDERS if orders == 2 else ONE_COMPARISON:
+        points = [convention.points(comparison) for comparison in comparisons]
+        counted = [point for point in points if point is not None]
+        value = share(sum(counted), len(counted))
+        found.append(Counted(name=convention.name, says=convention.says, value=value))
+    return found

@@ -1,0 +1,117 @@
+"""What every benchmark's rule works with: its rows, and what a system says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from judge.compare.systems import Decision
+
+Outcome = Literal["won", "undecided", "lost", "failed"]
+OUTCOMES: tuple[Outcome, ...] = ("won", "undecided", "lost", "failed")
+Cell = tuple[int, int]
+"""A comparison of a row: index of the chosen response, index of the rejected one."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One row of a benchmark: a prompt, responses that are right, responses that are wrong.
+
+    Texts are as they stand in the file, whatever is wrong with them: that becomes a failure of the
+    run, and counts.
+    """
+
+    subset: str
+    prompt: Any
+    """A text or a list of messages."""
+    chosen: tuple[str, ...]
+    rejected: tuple[str, ...]
+    item_id: str = ""
+    """Unique in its benchmark: the subset and the row's own id."""
+    own_id: str = ""
+    """The row's own id; empty where it has none."""
+    rejected_first: bool | None = None
+    """Whether the file shows the rejected response first; None where the layout has no order."""
+
+    @property
+    def responses(self) -> tuple[str, ...]:
+        """Return the responses: chosen ones, then rejected ones."""
+        return self.chosen + self.rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a system says of one chosen response against one rejected one."""
+
+    orders: tuple[bool, ...] = ()
+    """For each order judged, ``given`` first: whether the chosen response won; empty for a reward
+    model."""
+    preferred: bool | None = None
+    """Whether the system prefers the chosen response on the whole: a judge by both orders' mean
+    log-odds, a reward model by its rewards. None is a tie, where ``failure`` is None."""
+    failure: str | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return our stricter reading: won in every order, lost in every order, or undecided."""
+        if self.failure is not None:
+            return "failed"
+        if self.orders:
+            won = set(self.orders)
+            return "undecided" if len(won) == 2 else ("won" if won == {True} else "lost")
+        return "undecided" if self.preferred is None else ("won" if self.preferred else "lost")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A row and what a system says of it."""
+
+    item: Item
+    comparisons: Mapping[Cell, Comparison] = field(default_factory=dict)
+    rewards: tuple[float | None, ...] | None = None
+    """A reward model's, for each of the row's responses; None for one that it gave none. None of a
+    judge."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return our reading of the row as a whole: the worst of its comparisons.
+
+        A lost one is worse than a failed one, which is worse than an undecided one.
+        """
+        found = {comparison.outcome for comparison in self.comparisons.values()}
+        return next(
+            outcome for outcome in ("lost", "failed", "undecided", "won") if outcome in found
+        )
+
+    @property
+    def comparison(self) -> Comparison:
+        """Return the only comparison of a row with one chosen and one rejected response."""
+        return self.comparisons[0, 0]
+
+
+def compare_rewards(chosen: float | None, rejected: float | None) -> Comparison:
+    """Return what two rewards say; None is no reward."""
+    if chosen is None or rejected is None:
+        return Comparison(failure="no reward")
+    return Comparison(preferred=None if chosen == rejected else chosen > rejected)
+
+
+def compare_verdicts(decision: Decision, chosen: Literal[1, 2]) -> Comparison:
+    """Return what a decision on a pair says.
+
+    Args:
+        chosen: which of the pair's responses is the chosen one.
+    """
+    if decision.failure is not None:
+        return Comparison(failure=decision.failure)
+    # In the order ``flipped`` Response 2 is shown first.
+    winners = [
+        (1 if first else 2) if order == 0 else (2 if first else 1)
+        for order, first in enumerate(decision.first_slot)
+    ]
+    preferred = decision.preference
+    return Comparison(
+        orders=tuple(winner == chosen for winner in winners),
+        preferred=None if preferred is None else preferred == f"response_{chosen}",
+    )

@@ -1,0 +1,1 @@
+"""The reports of a run, a comparison and a benchmark: pages that need nothing but themselves."""

@@ -1,0 +1,102 @@
+"""The tables of a run's report, from its summary and failures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from judge.compare.tables import Table
+from judge.compare.written import DASH, number
+from judge.judgment import Failure
+
+SHOWN = 100
+"""Judgments and failures that the page shows."""
+STRENGTHS = {
+    -3: "1 much better",
+    -2: "1 better",
+    -1: "1 slightly better",
+    0: "undecided",
+    1: "2 slightly better",
+    2: "2 better",
+    3: "2 much better",
+}
+
+
+def tables(
+    summary: Mapping[str, Any], failures: Iterable[Failure], has_judge: bool
+) -> Iterator[Table]:
+    """Yield the tables in the order in which they are read.
+
+    Args:
+        failures: the first :data:`SHOWN` of them.
+    """
+    if summary.get("scorers"):
+        yield _scorers(summary, has_judge)
+    if has_judge:
+        counts = summary["strengths"]
+        rows = tuple((words, str(s), f"{counts[str(s)]:,}") for s, words in STRENGTHS.items())
+        yield Table("strength", "Judged pairs by strength", ("", "strength", "pairs"), rows)
+        yield _verdicts(summary)
+    yield from _failures(summary, failures)
+
+
+def _scorers(summary: Mapping[str, Any], has_judge: bool) -> Table:
+    """Return the judge and the reward models side by side."""
+    scorers = summary["scorers"]
+    columns = list(scorers.values())
+    if has_judge:
+        none = dict.fromkeys(("agreement", "compared", "mean_difference"))
+        columns = [{**summary, **none}, *columns]
+    rows: list[tuple[str, ...]] = [
+        (label, *(_share(column["win_shares"][key]) for column in columns))
+        for key, label in (
+            ("response_1", "Response 1 preferred"),
+            ("response_2", "Response 2 preferred"),
+            ("none", "no preference"),
+        )
+    ]
+    if has_judge:
+        rows.append(("agrees with the judge", *(_share(c["agreement"]) for c in columns)))
+        rows.append(("pairs compared", *(_count(c["compared"]) for c in columns)))
+    for key, label in (("mean_margin", "mean margin"), ("mean_difference", "mean |r1 - r2|")):
+        rows.append((label, *(number(column[key], 3) for column in columns)))
+    rows.append(("failed", *(_count(column["failed"]) for column in columns)))
+    names = ("", *(["judge"] if has_judge else []), *scorers)
+    title = "Judge and reward models" if has_judge else "Reward model"
+    return Table("scorers", title, names, tuple(rows))
+
+
+def _verdicts(summary: Mapping[str, Any]) -> Table:
+    rows = [(f"verdicts: {r}", f"{n:,}") for r, n in summary["finish_reasons"].items()]
+    rows += [
+        ("off-grammar, mean", number(summary["mean_off_grammar"], 3)),
+        ("neutralised names", _count(summary["neutralised"])),
+        ("prompt tokens", _count(summary["prompt_tokens"])),
+        ("completion tokens", _count(summary["completion_tokens"])),
+    ]
+    session = summary.get("session")
+    if session and session["pairs_per_second"]:
+        pace = f"{session['pairs_per_second']} pairs/s, {session['seconds']} s"
+        rows.append(("last session", f"{session['rows']:,} rows, {pace}"))
+    return Table("verdicts", "How they came about", ("", ""), tuple(rows))
+
+
+def _failures(summary: Mapping[str, Any], failures: Iterable[Failure]) -> Iterator[Table]:
+    reasons = tuple((reason, f"{n:,}") for reason, n in summary["failures"].items())
+    note = "" if reasons else "None."
+    yield Table(
+        "failures", "Failed rows by reason", ("reason", "rows"), reasons or (("-", "0"),), note
+    )
+    rows = tuple(
+        (f"{f.line:,}", f.pair_id or DASH, f.reason, f.order or DASH, f.detail) for f in failures
+    )
+    title = f"The first {SHOWN} failed rows" if summary["failed"] > SHOWN else "The failed rows"
+    yield Table("failures", title, ("line", "pair", "reason", "order", "detail"), rows)
+
+
+def _share(value: float | None) -> str:
+    return DASH if value is None else f"{100 * value:.1f} %"
+
+
+def _count(value: int | None) -> str:
+    return DASH if value is None else f"{value:,}"

@@ -1,0 +1,73 @@
+"""How the rewards of preferred responses lie beside those of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from judge.compare.columns import Column, Floats
+from judge.compare.estimate import rounded
+
+BINS = 40
+
+
+class Spread(BaseModel):
+    """The rewards of some responses."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n: int
+    mean: float | None
+    """None of no responses."""
+    deviation: float | None
+    """Standard deviation of the whole; None of no responses."""
+    counts: list[int]
+    """In each bin."""
+
+
+class Rewards(BaseModel):
+    """One reward model's rewards, over :data:`BINS` bins of equal width from least to greatest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    system: str
+    edges: list[float]
+    """Of the bins, one more than there are; empty where no pair has rewards."""
+    preferred: Spread
+    """Of the responses that people prefer."""
+    other: Spread
+    """Of those that they do not."""
+    every: Spread
+    """Of all responses, labelled or not."""
+
+
+def reward_distributions(systems: Sequence[Column], people: Column) -> list[Rewards]:
+    """Return the rewards of every reward model."""
+    return [_rewards(s, people) for s in systems if s.kind == "reward_model"]
+
+
+def _rewards(system: Column, people: Column) -> Rewards:
+    scored = ~np.isnan(system.difference)
+    every = system.rewards[scored].ravel()
+    edges = np.histogram_bin_edges(every, BINS) if len(every) else np.array([])
+    rows = np.flatnonzero(scored & people.preferred)
+    side = (people.choice[rows] > 0).astype(int)
+    return Rewards(
+        system=system.name,
+        edges=[rounded(edge) for edge in edges],
+        preferred=_spread(system.rewards[rows, side], edges),
+        other=_spread(system.rewards[rows, 1 - side], edges),
+        every=_spread(every, edges),
+    )
+
+
+def _spread(values: Floats, edges: Floats) -> Spread:
+    n = len(values)
+    return Spread(
+        n=n,
+        mean=rounded(values.mean()) if n else None,
+        deviation=rounded(values.std()) if n else None,
+        counts=[int(c) for c in np.histogram(values, edges)[0]] if len(edges) else [],
+    )
