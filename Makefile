@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-core demo test check format bench bench-data bench-train mini
+.PHONY: help setup setup-core demo test check format bench bench-data bench-train bench-server mini
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,8 +18,9 @@ setup-core:
 setup: ## Install everything that development needs into .venv
 	@scripts/setup.sh train,dev
 
-demo: setup-core ## Judge the example pairs with the bundled mini judge
-	judge batch examples/pairs.jsonl --out runs/demo --mode justify --fresh
+demo: setup-core ## Judge the example pairs with the bundled mini judge and reward models
+	judge batch examples/pairs.jsonl --out runs/demo --mode justify \
+	  --scorer mini-bt --scorer mini-regression --fresh
 	@echo
 	@echo "Every judgment with its justification: runs/demo/judgments.jsonl"
 	@echo "Report:                                runs/demo/report.html"
@@ -46,6 +47,9 @@ bench-data: setup ## Rows a second and memory of the data pipeline; the 7-gram c
 	python benchmarks/data.py --rows 10000,100000
 	python benchmarks/contamination.py --rows 0
 
+bench-server: setup ## A million short pairs against a scripted server: rate, memory, resume
+	python benchmarks/server_volume.py
+
 bench-train: setup ## Examples a second of packed reward training against TRL's
 	python benchmarks/reward_training.py
 
@@ -58,4 +62,22 @@ mini: setup ## Retrain the bundled mini judge (under two hours on two cores, min
 	judge data prepare work/contrast --out work/contrast_sets --style statement_only
 	judge train justifier --config mini_contrast
 	judge train justifier --config mini
-	python scripts/bundle_mini.py work/mini_judge work/mini_base judge/models/mini_judge
+	python scripts/bundle_mini.py work/mini_judge judge/models/mini_judge work/mini_base
+
+mini-rewards: setup ## Retrain the bundled mini reward models (about an hour on two cores)
+	python scripts/coherence_pairs.py $(SHARED)/data/text \
+	  $(SHARED)/data/human_pairs/preference/preference.jsonl.gz work/coherence
+	judge data prepare work/coherence --kind preference --out work/coherence_sets
+	judge train reward --config mini_coherence
+	python scripts/coherence_pairs.py $(SHARED)/data/text \
+	  $(SHARED)/data/human_pairs/preference/preference.jsonl.gz work/topics --count 40000 --seed 18 \
+	  --kind other_prompt=1 --kind next_sentence=1
+	judge data prepare work/topics --kind preference --out work/topic_sets
+	judge train reward --config mini_topic
+	python scripts/answer_ratings.py $(SHARED)/data/human_pairs work/answers
+	judge data prepare work/answers --kind regression --attributes helpfulness --out work/mini_ratings
+	judge train reward --config mini_regression
+	judge data prepare $(SHARED)/data/human_pairs --kind preference --out work/mini_preferences
+	judge train reward --config mini_scaled_bt
+	python scripts/bundle_mini.py work/mini_regression judge/models/mini_regression
+	python scripts/bundle_mini.py work/mini_scaled_bt judge/models/mini_bt

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from judge import __version__
-from judge.commands import batch, data, score, train
+from judge.commands import batch, bench, compare, data, probe, rank, score, serve, train
 from judge.exits import ExitCodes
 
 app = typer.Typer(
@@ -24,6 +24,11 @@ app = typer.Typer(
 )
 app.command()(batch.batch)
 app.command()(score.score)
+app.command()(compare.compare)
+app.command()(bench.bench)
+app.command()(rank.rank)
+app.command()(probe.probe)
+app.command()(serve.serve)
 app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")
 

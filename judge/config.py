@@ -17,9 +17,10 @@ from pydantic import (
 )
 
 from judge.errors import UsageError
+from judge.models import default_template, served_template
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-Config = TypeVar("Config", "BatchConfig", "ScoreConfig")
+Config = TypeVar("Config", bound=BaseModel)
 
 
 class RowsConfig(BaseModel):
@@ -32,7 +33,8 @@ class RowsConfig(BaseModel):
     out: str
     """The run folder."""
     window: int = Field(default=64, ge=1)
-    """Input rows that are judged together and written together."""
+    """Input rows that are judged together and written together. Without it 1,024 where many are
+    judged at once: every window waits for its slowest row."""
     split: str | None = None
     """Split of a hub data set; needed where it has several."""
     subset: str | None = None
@@ -55,13 +57,62 @@ class RowsConfig(BaseModel):
         return self.model_dump(exclude=_NO_IDENTITY)
 
 
-class BatchConfig(RowsConfig):
-    """What ``judge batch`` is asked to do; also the fields of its ``--config`` file (YAML)."""
+class VllmOptions(BaseModel):
+    """How vLLM runs a model, for engine ``vllm``: names and meaning are vLLM's. None leaves the
+    choice to vLLM; what it chose is recorded where results depend on it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tensor_parallel_size: int | None = Field(default=None, ge=1)
+    """GPUs that share every layer."""
+    pipeline_parallel_size: int | None = Field(default=None, ge=1)
+    """Groups of GPUs that have some of the layers each."""
+    quantization: str | None = None
+    """How weights are quantized while they are loaded, as ``fp8_per_tensor``; a checkpoint that is
+    stored quantized says so itself."""
+    gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
+    """Share of a GPU's memory that vLLM may take, for weights and key-value cache."""
+    max_model_len: int | None = Field(default=None, ge=1)
+    """The most tokens of a prompt and its completion, where the model's own context is more than
+    the cache holds."""
+    max_num_seqs: int | None = Field(default=None, ge=1)
+    """The most prompts in a batch."""
+    max_num_batched_tokens: int | None = Field(default=None, ge=1)
+    """The most tokens that go through the model at once."""
+    enforce_eager: bool | None = None
+    """Neither compile nor capture graphs: a faster start, a slower run. Always so on a CPU."""
+
+    @field_validator("quantization")
+    @classmethod
+    def _says_how(cls, quantization: str | None) -> str | None:
+        if quantization == "fp8":
+            raise ValueError(
+                "vLLM quantizes to fp8_per_tensor or fp8_per_block; an fp8 checkpoint needs no"
+                " quantization"
+            )
+        return quantization
+
+
+class JudgeConfig(VllmOptions):
+    """What judges: a model, how it runs and is asked, and the reward models beside it."""
 
     model: str = "mini"
     """``mini`` (the bundled judge), a folder, or a hub model id."""
-    engine: Literal["auto", "transformers"] = "auto"
-    """What runs the model."""
+    engine: Literal["auto", "transformers", "vllm", "server"] = "auto"
+    """What runs the model; ``auto`` is transformers. ``server`` asks an OpenAI-compatible server
+    for its model ``model``."""
+    url: str | None = None
+    """Address of the server, as ``http://localhost:8000/v1``. Its API key comes from the
+    environment: ``JUDGE_API_KEY`` or ``OPENAI_API_KEY``."""
+    tokenizer: str | None = None
+    """Folder or hub id of the tokenizer of the server's model. None: that of ``model``, where the
+    name leads to one; without any the server is asked by chat messages."""
+    concurrency: int = Field(default=64, ge=1)
+    """Requests to the server in flight, each with both orders of a pair."""
+    timeout: float = Field(default=300, gt=0, allow_inf_nan=False)
+    """Seconds that one reply of the server may take."""
+    patience: float = Field(default=300, gt=0, allow_inf_nan=False)
+    """Seconds that the server may be away before the run stops, resumable."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Type of weights and activations. ``auto``: bfloat16 on a GPU; on a CPU float32 with the
     fastest matrix products that it has, which is recorded (``float32``: always exact ones)."""
@@ -85,6 +136,15 @@ class BatchConfig(RowsConfig):
     ``NAME=PATH``, or a path alone that can be a name."""
     weights: dict[str, str] = {}
     """For scorers with several outputs: name and JSON file of the outputs' weights."""
+
+    @property
+    def template_name(self) -> str:
+        """The template that was asked for, or else the one that the model was trained with."""
+        if self.template is not None:
+            return self.template
+        if self.engine == "server":
+            return served_template((self.tokenizer, self.model))
+        return default_template(self.model)
 
     @field_validator("scorer", "weights", mode="before")
     @classmethod
@@ -114,11 +174,41 @@ class BatchConfig(RowsConfig):
         return scorer
 
     @model_validator(mode="after")
-    def _weights_of_scorers(self) -> BatchConfig:
+    def _server_or_none(self) -> JudgeConfig:
+        if (self.engine == "server") != (self.url is not None):
+            raise ValueError("engine server and a url go together: --engine server --url URL")
+        if self.engine == "server" and (self.dtype != "auto" or self.batch_tokens is not None):
+            raise ValueError("dtype and batch_tokens are the server's own affair")
+        if self.tokenizer is not None and self.engine != "server":
+            raise ValueError("tokenizer is for engine server; other engines have the model's own")
+        return self
+
+    @model_validator(mode="after")
+    def _vllm_or_none(self) -> JudgeConfig:
+        given = [name for name in VllmOptions.model_fields if getattr(self, name) is not None]
+        if given and self.engine != "vllm":
+            raise ValueError(f"{given[0]} is for engine vllm")
+        if self.engine == "vllm" and self.batch_tokens is not None:
+            raise ValueError("batch_tokens is not for engine vllm; it has max_num_batched_tokens")
+        return self
+
+    @model_validator(mode="after")
+    def _weights_of_scorers(self) -> JudgeConfig:
         stray = [name for name in self.weights if name not in self.scorer]
         if stray:
             raise ValueError(f"weights for {', '.join(stray)}, which is no --scorer")
         return self
+
+
+class BatchConfig(JudgeConfig, RowsConfig):
+    """What ``judge batch`` is asked to do; also the fields of its ``--config`` file (YAML)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _wide_window(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("engine") in _WIDE:
+            return {"window": _WIDE_WINDOW, **values}
+        return values
 
     def identity(self) -> dict[str, Any]:
         # A list: their order is that of a line's rewards.
@@ -129,8 +219,8 @@ class BatchConfig(RowsConfig):
 class ScoreConfig(RowsConfig):
     """What ``judge score`` is asked to do; also the fields of its ``--config`` file (YAML)."""
 
-    model: str
-    """A reward model: a folder, or a hub model id."""
+    model: str = "mini-bt"
+    """A reward model: ``mini-bt`` or ``mini-regression`` (bundled), a folder, or a hub model id."""
     engine: Literal["auto", "transformers", "vllm"] = "auto"
     """What runs the model; ``auto`` is transformers."""
     form: Literal["auto", "head", "logit"] = "auto"
@@ -144,8 +234,10 @@ class ScoreConfig(RowsConfig):
 
 _NO_IDENTITY = {
     "input", "out", "template", "scorer", "weights", "split", "subset", "revision", "limit",
-    "max_failures", "fresh",
+    "max_failures", "fresh", "url", "tokenizer", "concurrency", "timeout", "patience",
+    *VllmOptions.model_fields,
 }  # fmt: skip
+_WIDE, _WIDE_WINDOW = ("vllm", "server"), 1024
 
 
 def load_batch_config(file: Path | None, given: dict[str, Any]) -> BatchConfig:
@@ -158,15 +250,16 @@ def load_batch_config(file: Path | None, given: dict[str, Any]) -> BatchConfig:
     Raises:
         UsageError: for an unreadable file, an unknown field or a value out of range.
     """
-    return _load(BatchConfig, file, given)
+    return load_config(BatchConfig, file, given)
 
 
 def load_score_config(file: Path | None, given: dict[str, Any]) -> ScoreConfig:
     """Return the configuration of a scoring run; as :func:`load_batch_config`."""
-    return _load(ScoreConfig, file, given)
+    return load_config(ScoreConfig, file, given)
 
 
-def _load(kind: type[Config], file: Path | None, given: dict[str, Any]) -> Config:
+def load_config(kind: type[Config], file: Path | None, given: dict[str, Any]) -> Config:
+    """Return a configuration of some other kind; as :func:`load_batch_config`."""
     values = {} if file is None else _read_yaml(file)
     values |= {name: value for name, value in given.items() if value not in (None, [])}
     try:

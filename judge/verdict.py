@@ -89,6 +89,11 @@ def parse_statement(text: str) -> int | None:
     return -degree if match["better"] == "1" else degree
 
 
+def may_become_statement(line: str) -> bool:
+    """Say whether a line that is still being written may yet be a statement, or is one."""
+    return any(render_statement(strength).startswith(line) for strength in STRENGTHS)
+
+
 def parse_completion(text: str) -> tuple[int, str] | None:
     """Return ``(strength, elaboration)`` of a completion that ends with a statement line, or None.
 

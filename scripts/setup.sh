@@ -2,14 +2,17 @@
 # Install the project into .venv: scripts/setup.sh [EXTRA,EXTRA...]
 #
 # Exact versions come from constraints.txt. Where there is no NVIDIA GPU the CPU build of torch is
-# installed: it is a tenth of the size. A second call with nothing changed returns at once.
+# installed: it is a tenth of the size. A second call with nothing changed returns at once. VENV and
+# CONSTRAINTS name another folder and file (scripts/setup_vllm.sh).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 extras="${1:-}"
 python="${PYTHON:-python3}"
-log=.venv/setup.log
-pip=(.venv/bin/python -m pip --disable-pip-version-check)
+venv="${VENV:-.venv}"
+constraints="${CONSTRAINTS:-constraints.txt}"
+log=$venv/setup.log
+pip=("$venv/bin/python" -m pip --disable-pip-version-check)
 
 fail() {
     echo "setup: $1" >&2
@@ -19,7 +22,7 @@ fail() {
 # Prefer a file's content over its time: a fresh checkout has new times for old content.
 digest() {
     {
-        cat pyproject.toml constraints.txt scripts/setup.sh
+        cat pyproject.toml "$constraints" scripts/setup.sh
         echo "$PWD $extras"
     } | cksum | tr ' ' '-'
 }
@@ -29,12 +32,12 @@ has_gpu() {
 }
 
 torch_version() {
-    sed -n 's/^torch==//p' constraints.txt
+    sed -n 's/^torch==//p' "$constraints"
 }
 
 torch_is_installed() {
     local found
-    found=$(.venv/bin/python -c 'from importlib.metadata import version; print(version("torch"))' \
+    found=$("$venv/bin/python" -c 'from importlib.metadata import version; print(version("torch"))' \
         2>/dev/null) || return 1
     [[ "${found%%+*}" == "$(torch_version)" ]]
 }
@@ -50,25 +53,25 @@ install_cpu_torch() {
         fail "could not install torch $version; see $log"
 }
 
-stamp=".venv/.setup-${extras:-core}"
+stamp="$venv/.setup-${extras:-core}"
 # What the tests need includes what the demo needs.
-for done in "$stamp" .venv/.setup-train,dev; do
+for done in "$stamp" "$venv/.setup-train,dev"; do
     [[ -n "$extras" && "$done" != "$stamp" ]] && continue
-    [[ -f "$done" && -x .venv/bin/judge ]] || continue
-    wanted=$(extras="${done#.venv/.setup-}"; [[ "$extras" == core ]] && extras=""; digest)
+    [[ -f "$done" && -x "$venv/bin/judge" ]] || continue
+    wanted=$(extras="${done#"$venv"/.setup-}"; [[ "$extras" == core ]] && extras=""; digest)
     [[ "$(cat "$done")" == "$wanted" ]] && exit 0
 done
 
-if [[ ! -x .venv/bin/python ]]; then
+if [[ ! -x "$venv/bin/python" ]]; then
     command -v "$python" >/dev/null || fail "no $python; install Python 3.11 or newer"
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         fail "$("$python" -V 2>&1) is too old; set PYTHON to Python 3.11 or newer"
     "$python" -c 'import venv, ensurepip' 2>/dev/null ||
         fail "$python has no venv module (Debian, Ubuntu: apt install python3-venv)"
-    echo "setup: creating .venv"
-    "$python" -m venv .venv || fail "$python -m venv .venv failed"
+    echo "setup: creating $venv"
+    "$python" -m venv "$venv" || fail "$python -m venv $venv failed"
 fi
-"${pip[@]}" --version >/dev/null 2>&1 || fail ".venv is damaged; remove it and run this again"
+"${pip[@]}" --version >/dev/null 2>&1 || fail "$venv is damaged; remove it and run this again"
 
 : >"$log"
 if [[ "$(uname -s)" == Linux ]] && ! has_gpu && ! torch_is_installed; then
@@ -76,7 +79,7 @@ if [[ "$(uname -s)" == Linux ]] && ! has_gpu && ! torch_is_installed; then
     install_cpu_torch
 fi
 echo "setup: installing pairwise-justifier${extras:+[$extras]} (log: $log)"
-if ! "${pip[@]}" install -c constraints.txt -e ".${extras:+[$extras]}" >>"$log" 2>&1; then
+if ! "${pip[@]}" install -c "$constraints" -e ".${extras:+[$extras]}" >>"$log" 2>&1; then
     grep '^ERROR' "$log" | head -3 >&2 || true
     fail "installation failed; see $log"
 fi

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PARTS = ("data", "train", "infer", "compare")
 HEAVY = ("torch", "transformers", "trl", "peft", "deepspeed", "vllm", "gradio", "ray", "datasets")
-ENGINES = r"judge/infer/(\w+_engine|constraint)\.py"
+ENGINES = r"judge/infer/(\w+_engine|(vllm_)?constraint)\.py"
 """The engines, and the outlines constraint that is a part of the transformers engine."""
 
 
@@ -55,6 +55,26 @@ class Rule:
 
 
 CORE = r"judge/(commands/|formats/)?\w+\.py"
+OUTSIDE_THE_RULES = ("sqlalchemy", "alembic", "argon2")
+PAGES = ("gradio", "fastapi", "starlette", "uvicorn", "app.main", "app.ui", "app.web", "app.render")
+APP_MAY_USE = {
+    "judge.data.justification",
+    "judge.data.statistics.agreement",
+    "judge.compare.systems",
+}
+"""Pure rules that people's annotations share with the released data, and how a run folder reads."""
+
+
+def part_modules() -> set[str]:
+    """Return every module of ``data`` and ``compare``."""
+    return {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts)
+        for part in ("data", "compare")
+        for file in (ROOT / "judge" / part).rglob("*.py")
+        if file.stem != "__init__"
+    }
+
+
 RULES = [
     Rule(
         "the core loads nothing heavy",
@@ -80,6 +100,26 @@ RULES = [
         for part in PARTS
     ),
     Rule(
+        "the server knows the engines and no other part",
+        r"judge/serve/.*\.py",
+        ("judge.data", "judge.train", "judge.compare"),
+        ("judge/serve/app.py", "def f():\n    from judge.compare import report"),
+    ),
+    Rule(
+        "only a command knows the server",
+        r"(judge|app)/.*\.py",
+        ("judge.serve",),
+        ("judge/infer/load.py", "def f():\n    from ..serve import app"),
+        but=r"judge/serve/.*|judge/commands/serve\.py",
+    ),
+    Rule(
+        "only the server and the app answer HTTP",
+        r"(judge|app)/.*\.py",
+        ("fastapi", "fastapi_offline", "prometheus_client", "starlette", "uvicorn"),
+        ("judge/infer/batch.py", "def f():\n    import uvicorn"),
+        but=r"judge/serve/.*|app/.*",
+    ),
+    Rule(
         "data and compare load nothing heavy",
         r"judge/(data|compare)/.*\.py",
         HEAVY,
@@ -98,7 +138,14 @@ RULES = [
         r"(judge|app)/.*\.py",
         ("vllm",),
         ("judge/infer/load.py", "def f():\n    import vllm"),
-        but=r"judge/infer/vllm_(engine|scorer)\.py",
+        but=r"judge/infer/(load_vllm|vllm_(engine|scorer|constraint))\.py",
+    ),
+    Rule(
+        "only the client of servers asks them",
+        r"judge/.*\.py",
+        ("httpx2", "httpx", "tenacity", "aiohttp", "requests"),
+        ("judge/infer/server_engine.py", "def f():\n    import httpx2"),
+        but=r"judge/infer/http_client\.py",
     ),
     Rule(
         "only the engines import outlines",
@@ -108,18 +155,49 @@ RULES = [
         but=ENGINES,
     ),
     Rule(
-        "only ui and main import gradio",
+        "only the pages and main import gradio",
         r"(judge|app)/.*\.py",
         ("gradio",),
         ("app/service.py", "import gradio as gr"),
-        but=r"app/(ui|main)\.py",
+        but=r"app/(ui/\w+|main)\.py",
     ),
     Rule(
         "only the store and its migrations import SQLAlchemy",
         r"(judge|app)/.*\.py",
         ("sqlalchemy", "alembic"),
-        ("app/service.py", "from sqlalchemy.orm import Session"),
-        but=r"app/(store\.py|migrations/.*\.py)",
+        ("app/service/figures.py", "from sqlalchemy.orm import Session"),
+        but=r"app/(store|migrations)/.*\.py",
+    ),
+    Rule(
+        "the rules of reviewing are pure",
+        r"app/review/.*\.py",
+        (*OUTSIDE_THE_RULES, "app.store", "app.service", *PAGES),
+        ("app/review/rules.py", "def f():\n    from ..store import queue"),
+    ),
+    Rule(
+        "the store knows no service and no page",
+        r"app/(store|migrations)/.*\.py",
+        ("app.service", *PAGES),
+        ("app/store/queue.py", "from app.service.access import allow"),
+    ),
+    Rule(
+        "the services know no page",
+        r"app/service/.*\.py",
+        PAGES,
+        ("app/service/annotating.py", "from gradio import State"),
+    ),
+    Rule(
+        "of the parts the app takes rules and readers alone",
+        r"app/.*\.py",
+        tuple(sorted(part_modules() - APP_MAY_USE)),
+        ("app/service/exporting.py", "from judge.data.prepare import run"),
+    ),
+    Rule(
+        "only commands know the app",
+        r"judge/.*\.py",
+        ("app",),
+        ("judge/rundir.py", "def f():\n    from app.service import Service"),
+        but=r"judge/commands/.*",
     ),
     Rule(
         "the app needs no model",
@@ -281,4 +359,4 @@ def test_what_ships_beside_the_code() -> None:
     """The typed marker, recipes, the mini judge and the report template lie inside the package."""
     for name in ("py.typed", "train/recipes/mini.yaml", "models/mini_judge/config.json"):
         assert (ROOT / "judge" / name).is_file(), name
-    assert list((ROOT / "judge" / "compare").glob("*.j2"))
+    assert list((ROOT / "judge" / "compare" / "reports").glob("*.j2"))

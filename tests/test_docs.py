@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,12 +24,18 @@ STAND_INS = {
     "pairs.jsonl": "examples/pairs.jsonl",
     "annotations/": "examples/pairs.jsonl",
     "meta-llama/Llama-3.1-8B-Instruct": "mini",
+    "our-judge-70b": "mini",
     "recipe.yaml": "smoke",
     "reward_recipe.yaml": "reward_smoke",
+    "password.txt": "examples/README.md",
+    "gold.jsonl": "examples/benchmarks/rewardbench.jsonl",
+    "eval.jsonl": "examples/benchmarks/judgebench.jsonl",
+    "postgresql+psycopg://review@localhost/review": "sqlite:///copied.sqlite",
 }
 """What a reader has and this machine does not, and what a test takes for it."""
 ALWAYS = {
     "batch": ["--max-new-tokens", "8", "--limit", "2"],
+    "probe": ["--max-new-tokens", "8", "--limit", "2"],
     "train justifier": ["max_steps=2"],
     "train reward": ["max_steps=2"],
 }
@@ -51,15 +58,29 @@ def test_the_documentation_has_commands() -> None:
     assert sum(map(len, PAGES.values())) > 10
 
 
+@pytest.fixture
+def served() -> Iterator[str]:
+    """The address of a server with a model that is called ``judge``."""
+    from tests.fault_server import Running, Server
+
+    with Running(Server()) as running:
+        yield running.url
+
+
 @pytest.mark.parametrize("page", [page for page, lines in PAGES.items() if lines])
 def test_every_command_of_a_page_runs_in_its_order(
-    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
+    if page == "docs/server.md":  # its server is a scripted one
+        served = request.getfixturevalue("served")
+        monkeypatch.setitem(STAND_INS, "http://localhost:8000/v1", served)
     for line in PAGES[page]:
         words = [STAND_INS.get(word, word) for word in shlex.split(line)]
-        if words[0] == "judge":
+        if words[:2] == ["judge", "serve"]:
+            start_and_stop(words)
+        elif words[0] == "judge":
             names = (words[1], " ".join(words[1:3]))
             extra = next((ALWAYS[name] for name in names if name in ALWAYS), [])
             extra = [] if "--limit" in words else extra
@@ -72,6 +93,16 @@ def test_every_command_of_a_page_runs_in_its_order(
             assert done.returncode == 0, done.stderr.decode()
         else:
             assert (ROOT / words[1]).is_file(), line
+
+
+def start_and_stop(words: list[str]) -> None:
+    """Start a server on a free port and end it once it listens."""
+    command = [sys.executable, "-m", "judge.cli", *words[1:], "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr
+        listens = any("listening on" in line for line in server.stderr)
+        server.terminate()
+        assert listens and server.wait(60) == 0, server.stderr.read()
 
 
 def test_the_command_line_page_is_what_the_commands_say() -> None:

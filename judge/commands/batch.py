@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from judge.commands.options import (
+    BatchTokens,
+    Concurrency,
     Config,
     DryRun,
+    DtypeOption,
+    EnforceEager,
+    EngineOption,
     FreshRun,
+    GpuMemory,
     Limit,
+    MaxBatchedTokens,
     MaxFailures,
+    MaxModelLen,
+    MaxNewTokens,
+    MaxSeqs,
+    Mode,
+    Model,
+    Orders,
     Pairs,
+    Patience,
+    PipelineParallel,
+    Quantization,
     Revision,
     RunFolder,
+    Scorers,
+    Seed,
     Split,
     Subset,
+    Temperature,
+    Template,
+    TensorParallel,
+    Timeout,
+    Tokenizer,
+    Url,
+    Weights,
 )
 from judge.exits import FAILED_ROWS
 
@@ -25,24 +50,18 @@ if TYPE_CHECKING:
     from judge.config import BatchConfig, RowsConfig
     from judge.infer.summary import Summary
 
-Engine = Literal["auto", "transformers"]
-Dtype = Literal["auto", "float32", "bfloat16", "float16"]
-Mode = Literal["justify", "verdict"]
-Orders = Literal["both", "given"]
-
 
 def batch(
     input: Pairs = "",
     out: RunFolder = None,
-    model: Annotated[
-        str | None, typer.Option(help="mini, a folder or a hub id. (default: mini)")
-    ] = None,
-    engine: Annotated[
-        Engine | None, typer.Option(help="What runs the model. (default: auto)")
-    ] = None,
-    dtype: Annotated[
-        Dtype | None, typer.Option(help="Type of the model's numbers. (default: auto)")
-    ] = None,
+    model: Model = None,
+    engine: EngineOption = None,
+    url: Url = None,
+    tokenizer: Tokenizer = None,
+    concurrency: Concurrency = None,
+    timeout: Timeout = None,
+    patience: Patience = None,
+    dtype: DtypeOption = None,
     mode: Annotated[
         Mode | None,
         typer.Option(help="Write a justification, or read the verdict alone. (default: justify)"),
@@ -50,33 +69,17 @@ def batch(
     orders: Annotated[
         Orders | None, typer.Option(help="Judge each pair in both orders. (default: both)")
     ] = None,
-    template: Annotated[
-        str | None, typer.Option(help="Prompt template: name or .txt. (default: the model's own)")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Seed of all that is drawn. (default: 0)")
-    ] = None,
-    max_new_tokens: Annotated[
-        int | None, typer.Option(help="Longest elaboration, in tokens. (default: 256)")
-    ] = None,
-    temperature: Annotated[
-        float | None, typer.Option(help="0: the likeliest token; above: drawn. (default: 0.0)")
-    ] = None,
-    batch_tokens: Annotated[
-        int | None,
-        typer.Option(help="Prompt tokens run at once: 8192; for verdicts on a CPU 2048."),
-    ] = None,
+    template: Template = None,
+    seed: Seed = None,
+    max_new_tokens: MaxNewTokens = None,
+    temperature: Temperature = None,
+    batch_tokens: BatchTokens = None,
     window: Annotated[
-        int | None, typer.Option(help="Rows judged and written together. (default: 64)")
+        int | None,
+        typer.Option(help="Rows judged and written together. (default: 64; vllm, server: 1024)"),
     ] = None,
-    scorer: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=PATH", help="A reward model beside the judge; may be repeated."),
-    ] = None,
-    weights: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=FILE", help="JSON of a scorer's weights of its outputs."),
-    ] = None,
+    scorer: Scorers = None,
+    weights: Weights = None,
     split: Split = None,
     subset: Subset = None,
     revision: Revision = None,
@@ -85,6 +88,14 @@ def batch(
     dry_run: DryRun = False,
     fresh: FreshRun = None,
     config: Config = None,
+    tensor_parallel_size: TensorParallel = None,
+    pipeline_parallel_size: PipelineParallel = None,
+    quantization: Quantization = None,
+    gpu_memory_utilization: GpuMemory = None,
+    max_model_len: MaxModelLen = None,
+    max_num_seqs: MaxSeqs = None,
+    max_num_batched_tokens: MaxBatchedTokens = None,
+    enforce_eager: EnforceEager = None,
 ) -> None:
     """Judge a file of response pairs, in both orders, with a justification for each."""
     from judge.config import load_batch_config
@@ -111,7 +122,12 @@ def _judge(config: BatchConfig) -> Summary:
 
     with Screen(Console(stderr=True)) as screen:
         _announce(config, screen.note)
-        summary = run(config, lambda: load_engine(config), screen, lambda: load_scorers(config))
+        summary = run(
+            config,
+            lambda: load_engine(config, note=screen.note),
+            screen,
+            lambda: load_scorers(config),
+        )
     Console().print(summary_table(summary))
     if summary.scorers:
         Console().print(scorers_table(summary))
@@ -127,7 +143,9 @@ def show_files(config: RowsConfig) -> None:
 
 
 def _announce(config: BatchConfig, note: Any) -> None:
-    if config.model == "mini":
+    if config.engine == "server":
+        note(f"model: {config.model} on {config.url}")
+    elif config.model == "mini":
         note("model: mini, the small judge bundled with this package (another: --model)")
     else:
         note(f"model: {config.model}")
@@ -136,17 +154,13 @@ def _announce(config: BatchConfig, note: Any) -> None:
 
 
 def _report(config: RowsConfig) -> Path:
-    from judge.compare.report import first_ids, write_report
-    from judge.formats.pairs import find_pairs
+    from judge.compare.reports.run import write_report
     from judge.formats.sources import open_source
 
-    folder = Path(config.out)
-    pairs = {}
+    source = None
     if config.input != "-":
-        ids = first_ids(folder)
         source = open_source(config.input, config.split, config.subset, config.revision)
-        pairs = find_pairs(source, set(ids))
-    return write_report(folder, pairs)
+    return write_report(Path(config.out), source)
 
 
 def _dry_run(config: BatchConfig) -> None:
@@ -160,4 +174,5 @@ def _dry_run(config: BatchConfig) -> None:
         _announce(config, screen.note)
         if config.scorer:
             screen.note("scorers take no part in a dry run; judge score --dry-run has theirs")
-    Console().print(dry_run_table(dry_run(config, lambda: load_engine(config))))
+        found = dry_run(config, lambda: load_engine(config, note=screen.note))
+    Console().print(dry_run_table(found))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from judge.errors import UsageError
+
+Engine = Literal["auto", "transformers", "vllm", "server"]
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+Mode = Literal["justify", "verdict"]
+Orders = Literal["both", "given"]
 
 Pairs = Annotated[
     str,
@@ -36,6 +41,77 @@ FreshRun = Annotated[
     bool | None, typer.Option("--fresh", help="Remove the results in DIR and start again.")
 ]
 Config = Annotated[Path | None, typer.Option(help="YAML of these options; the command line wins.")]
+Model = Annotated[str | None, typer.Option(help="mini, a folder or a hub id. (default: mini)")]
+EngineOption = Annotated[Engine | None, typer.Option(help="What runs the model. (default: auto)")]
+Url = Annotated[
+    str | None,
+    typer.Option(help="Address of an OpenAI-compatible server, for --engine server."),
+]
+Tokenizer = Annotated[
+    str | None, typer.Option(help="Tokenizer of the server's model. (default: the model's)")
+]
+Concurrency = Annotated[
+    int | None, typer.Option(help="Requests to the server in flight. (default: 64)")
+]
+Timeout = Annotated[
+    float | None, typer.Option(help="Seconds for one reply of the server. (default: 300)")
+]
+Patience = Annotated[
+    float | None,
+    typer.Option(help="Stop when the server is away for so many seconds. (default: 300)"),
+]
+DtypeOption = Annotated[
+    Dtype | None, typer.Option(help="Type of the model's numbers. (default: auto)")
+]
+Template = Annotated[
+    str | None, typer.Option(help="Prompt template: name or .txt. (default: the model's own)")
+]
+Seed = Annotated[int | None, typer.Option(help="Seed of all that is drawn. (default: 0)")]
+MaxNewTokens = Annotated[
+    int | None, typer.Option(help="Longest elaboration, in tokens. (default: 256)")
+]
+Temperature = Annotated[
+    float | None, typer.Option(help="0: the likeliest token; above: drawn. (default: 0.0)")
+]
+BatchTokens = Annotated[
+    int | None,
+    typer.Option(help="Prompt tokens run at once: 8192; for verdicts on a CPU 2048."),
+]
+Scorers = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=PATH", help="A reward model beside the judge; may be repeated."),
+]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=FILE", help="JSON of a scorer's weights of its outputs."),
+]
+_VLLM = "vLLM (--engine vllm)"
+TensorParallel = Annotated[
+    int | None, typer.Option(rich_help_panel=_VLLM, help="GPUs that share every layer.")
+]
+PipelineParallel = Annotated[
+    int | None, typer.Option(rich_help_panel=_VLLM, help="GPU groups that split the layers.")
+]
+Quantization = Annotated[
+    str | None,
+    typer.Option(rich_help_panel=_VLLM, metavar="NAME", help="While loading: fp8_per_tensor ..."),
+]
+GpuMemory = Annotated[
+    float | None, typer.Option(rich_help_panel=_VLLM, help="Share of a GPU's memory to take.")
+]
+MaxModelLen = Annotated[
+    int | None, typer.Option(rich_help_panel=_VLLM, help="Longest prompt and completion, tokens.")
+]
+MaxSeqs = Annotated[
+    int | None, typer.Option(rich_help_panel=_VLLM, help="Most prompts in a batch.")
+]
+MaxBatchedTokens = Annotated[
+    int | None, typer.Option(rich_help_panel=_VLLM, help="Most tokens run at once.")
+]
+EnforceEager = Annotated[
+    bool | None,
+    typer.Option("--enforce-eager", rich_help_panel=_VLLM, help="No compilation: a quick start."),
+]
 Similar = Annotated[
     int | None,
     typer.Option(

@@ -35,7 +35,7 @@ def score(
     out: RunFolder = None,
     model: Annotated[
         str | None,
-        typer.Option(help="The reward model: a folder or a hub id."),
+        typer.Option(help="mini-bt, mini-regression, a folder or a hub id. (default: mini-bt)"),
     ] = None,
     engine: Annotated[
         Engine | None, typer.Option(help="What runs the model. (default: auto)")

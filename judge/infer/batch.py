@@ -25,7 +25,6 @@ from judge.infer.scorer_files import read_weights
 from judge.infer.summary import Session, Summary, summarise
 from judge.jsonlines import encode_line, read_rows
 from judge.judgment import Failure, Judgment
-from judge.models import default_template
 from judge.pair import Pair
 from judge.prompt import Template, load_template
 from judge.recorded import Recorded
@@ -81,7 +80,7 @@ def open_input(config: BatchConfig) -> tuple[Source, Template]:
         UsageError: when there is no such input, template or model.
     """
     source = open_source(config.input, config.split, config.subset, config.revision)
-    return source, load_template(config.template or default_template(config.model))
+    return source, load_template(config.template_name)
 
 
 def run(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from judge.errors import RowError
 from judge.pair import Pair
@@ -49,6 +49,10 @@ class Engine(Protocol):
     """``transformers``, ``vllm``, ``server``, ``ray`` or ``scripted``."""
     context: int
     """The most tokens a prompt and its completion may have together."""
+    temperature: float
+    """0 takes the likeliest token; above it elaborations are drawn by ``seed``. Both may be changed
+    between calls: a judge is asked several times without being loaded again."""
+    seed: int
     counts: Counts
 
     def builder(self, template: Template) -> Builder:
@@ -68,6 +72,26 @@ class Engine(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """Return what determines this engine's results (model, its digest, dtype, limits)."""
+        ...
+
+
+Listener = Callable[[str], None]
+"""Told the elaboration of one prompt piece by piece; the pieces together are the elaboration."""
+
+
+@runtime_checkable
+class StreamingEngine(Protocol):
+    """What an engine has besides that can say what it writes while it writes it."""
+
+    def stream(
+        self, prompts: Sequence[Prompt], mode: Mode, listeners: Mapping[int, Listener]
+    ) -> list[Verdict | RowError]:
+        """Return exactly what :meth:`Engine.judge` returns.
+
+        Args:
+            listeners: who is told the elaboration of the prompt at an index, on the caller's
+                thread; a prompt without a verdict may have been told in part.
+        """
         ...
 
 
@@ -93,6 +117,8 @@ class ScriptedEngine:
     script: Callable[[str, Mode], Verdict | RowError]
     context: int = 100_000
     name: str = "scripted"
+    temperature: float = 0.0
+    seed: int = 0
     counts: Counts = field(default_factory=Counts)
 
     def builder(self, template: Template) -> ByteBuilder:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
 from typing import Literal
 
 from judge.errors import RowError
-from judge.infer.engine import Engine, Mode
+from judge.infer.engine import Engine, Listener, Mode, StreamingEngine
 from judge.judgment import Failure, Judgment, reconcile
 from judge.pair import Pair
 from judge.prompt import Prompt, Template
@@ -15,6 +17,9 @@ from judge.verdict import ORDERS, Order, Verdict
 
 Numbered = tuple[int, Pair]
 """A pair and its line in the input."""
+PairListener = Callable[[Order, str], None]
+"""Told the elaborations of a pair's orders, in the names of each order, piece by piece."""
+NOBODY: Mapping[int, PairListener] = MappingProxyType({})
 
 
 class PairwiseJudge:
@@ -38,14 +43,20 @@ class PairwiseJudge:
         self.longest = engine.context - engine.reserve(mode)
         """The most tokens of a prompt."""
 
-    def judge(self, pairs: Sequence[Numbered]) -> list[Judgment | Failure]:
+    def judge(
+        self, pairs: Sequence[Numbered], listeners: Mapping[int, PairListener] = NOBODY
+    ) -> list[Judgment | Failure]:
         """Return a judgment, or the failure of the first order that has no verdict, for each pair.
 
         The prompts of a pair's orders are neighbours in the engine's list: they share a prefix.
+
+        Args:
+            listeners: who is told the elaborations of the pair at an index while they are written;
+                nobody, where the engine cannot say.
         """
         prompts = [[self.fit(prompt) for prompt in of_pair] for of_pair in self.build(pairs)]
         fitting = [whole for of_pair in prompts for whole in _whole(of_pair)]
-        verdicts = iter(self.engine.judge(fitting, self.mode) if fitting else [])
+        verdicts = iter(self._verdicts(fitting, self._heard(prompts, listeners)))
         results: list[Judgment | Failure] = []
         for (line, pair), of_pair in zip(pairs, prompts, strict=True):
             said = [next(verdicts) for _ in _whole(of_pair)]
@@ -73,6 +84,26 @@ class PairwiseJudge:
             f"{len(prompt.ids)} tokens; the limit is {self.longest}: a context of"
             f" {self.engine.context} less {self.engine.context - self.longest} for the completion",
         )
+
+    def _heard(
+        self, prompts: Sequence[Sequence[Prompt | RowError]], listeners: Mapping[int, PairListener]
+    ) -> dict[int, Listener]:
+        """Return the listeners by the place of a prompt in the engine's list."""
+        heard: dict[int, Listener] = {}
+        place = 0
+        for index, of_pair in enumerate(prompts):
+            orders = self.orders[: len(_whole(of_pair))]
+            if index in listeners:
+                heard |= {place + k: partial(listeners[index], o) for k, o in enumerate(orders)}
+            place += len(orders)
+        return heard
+
+    def _verdicts(
+        self, prompts: list[Prompt], heard: Mapping[int, Listener]
+    ) -> list[Verdict | RowError]:
+        if heard and isinstance(self.engine, StreamingEngine):
+            return self.engine.stream(prompts, self.mode, heard)
+        return self.engine.judge(prompts, self.mode) if prompts else []
 
     def _build_one(self, pair: Pair) -> Prompt | RowError:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from judge.infer.engine import Engine
 from judge.models import resolve_model
 
 if TYPE_CHECKING:
-    from judge.config import BatchConfig
+    from judge.config import JudgeConfig
 
 HASH_LIMIT = 1 << 30
 """Weights up to so many bytes are hashed whole; of larger ones only the headers are."""
@@ -37,16 +38,23 @@ def model_digest(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def load_engine(config: BatchConfig) -> Engine:
+def load_engine(config: JudgeConfig, note: Callable[[str], None] = lambda text: None) -> Engine:
     """Return the engine that ``config`` asks for, its model loaded.
+
+    Args:
+        note: told what a person should know of the engine, now and while it judges.
 
     Raises:
         UsageError: for an unknown engine, or a model that is missing or damaged, in one line.
     """
-    if config.engine not in ("auto", "transformers"):
-        raise UsageError(
-            f"engine {config.engine!r} is not available; expected auto or transformers"
-        )
+    if config.engine == "server":
+        from judge.infer.load_server import load_server_engine
+
+        return load_server_engine(config, note)
+    if config.engine == "vllm":
+        from judge.infer.load_vllm import load_vllm_engine
+
+        return load_vllm_engine(config)
     folder = resolve_model(config.model)
     model, tokenizer, identity = _load_transformers(folder, config.dtype)
     from judge.infer.attention import use_grouped_sdpa

@@ -17,11 +17,11 @@ BATCH_TOKENS = 8192
 """What a scorer takes at once where a run says nothing."""
 
 if TYPE_CHECKING:
-    from judge.config import BatchConfig
+    from judge.config import JudgeConfig
     from judge.infer.transformers_scorer import TransformersScorer
 
 
-def load_scorers(config: BatchConfig) -> dict[str, PairScorer]:
+def load_scorers(config: JudgeConfig) -> dict[str, PairScorer]:
     """Return the scorers of a judging run by name, loaded; see :func:`load_scorer`."""
     return {
         name: load_scorer(

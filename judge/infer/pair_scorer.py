@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from judge.errors import RowError
-from judge.infer.judge import Numbered, PairwiseJudge
+from judge.infer.judge import NOBODY, Numbered, PairListener, PairwiseJudge
 from judge.infer.scorer import Scorer
 from judge.judgment import Failure, Judgment
 from judge.pair import Message, Pair
@@ -90,8 +90,11 @@ class JudgeWithScorers:
         self._judge = judge
         self._scorers = scorers
 
-    def judge(self, pairs: Sequence[Numbered]) -> list[Judgment | Failure]:
-        results = self._judge.judge(pairs)
+    def judge(
+        self, pairs: Sequence[Numbered], listeners: Mapping[int, PairListener] = NOBODY
+    ) -> list[Judgment | Failure]:
+        """As :meth:`judge.infer.judge.PairwiseJudge.judge`, with rewards."""
+        results = self._judge.judge(pairs, listeners)
         judged = [place for place, result in enumerate(results) if isinstance(result, Judgment)]
         rewards: list[dict[str, list[float]]] = [{} for _ in judged]
         scored: list[dict[str, Scored]] = [{} for _ in judged]

@@ -63,7 +63,7 @@ def describe(name: str, form: Literal["auto", "head", "logit"] = "auto") -> tupl
 
     folder = resolve_model(name)
     card = _card(name, folder)
-    base = _base_of(folder)
+    base = base_of(folder)
     with one_line(name):
         config = AutoConfig.from_pretrained(base, local_files_only=Path(base).is_dir())
         own = (Path(folder) / "tokenizer_config.json").is_file()
@@ -170,7 +170,7 @@ def _card(name: str, folder: str) -> dict[str, Any]:
     return {**card, "outputs": named}
 
 
-def _base_of(folder: str) -> str:
+def base_of(folder: str) -> str:
     """Return the model an adapter folder was trained on, or the folder itself."""
     path = Path(folder) / ADAPTER
     if not path.is_file():

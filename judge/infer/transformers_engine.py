@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +12,9 @@ from judge.errors import RowError
 from judge.grammar import Grammar
 from judge.infer.constraint import Constraint
 from judge.infer.decode import Context, Decoder, common_prefix
-from judge.infer.engine import Counts, Mode
+from judge.infer.engine import Counts, Listener, Mode
 from judge.infer.products import Products, products_in
+from judge.infer.streaming import Telling
 from judge.prompt import Prompt, PromptBuilder, Template
 from judge.verdict import Distribution, Verdict, render_statement
 
@@ -23,12 +24,14 @@ SHARED = 16
 
 @dataclass
 class _Row:
-    """A row that is being written: its prompt's place, the automaton's state and its tokens."""
+    """A row that is being written: its prompt's place, the automaton's state, who is told of it,
+    and its tokens."""
 
     index: int
     prompt_ids: Sequence[int]
     state: int
     generator: torch.Generator | None
+    telling: Telling | None
     tokens: list[int] = field(default_factory=list)
 
 
@@ -112,20 +115,22 @@ class TransformersEngine:
         }
 
     def judge(self, prompts: Sequence[Prompt], mode: Mode) -> list[Verdict | RowError]:
-        with products_in(self.products):
-            return self._judge(prompts, mode)
+        return self.stream(prompts, mode, {})
 
-    def _judge(self, prompts: Sequence[Prompt], mode: Mode) -> list[Verdict | RowError]:
+    def stream(
+        self, prompts: Sequence[Prompt], mode: Mode, listeners: Mapping[int, Listener]
+    ) -> list[Verdict | RowError]:
         self.counts.prompt_tokens += sum(len(prompt.ids) for prompt in prompts)
         results: dict[int, Verdict | RowError] = {}
-        for batch, twins in self._batches(prompts):
-            ids = [prompts[i].ids for i in batch]
-            context = self._decoder.prefill_twins(ids) if twins else self._decoder.prefill(ids)
-            if mode == "verdict":
-                for i, distribution in zip(batch, self._read(context), strict=True):
-                    results[i] = self._verdict(prompts[i].ids, distribution, None, "read", 0)
-            else:
-                results.update(self._justify(batch, ids, context))
+        with products_in(self.products):
+            for batch, twins in self._batches(prompts):
+                ids = [prompts[i].ids for i in batch]
+                context = self._decoder.prefill_twins(ids) if twins else self._decoder.prefill(ids)
+                if mode == "verdict":
+                    for i, distribution in zip(batch, self._read(context), strict=True):
+                        results[i] = self._verdict(prompts[i].ids, distribution, None, "read", 0)
+                else:
+                    results.update(self._justify(batch, ids, context, listeners))
         return [results[i] for i in range(len(prompts))]
 
     def _batches(self, prompts: Sequence[Prompt]) -> Iterator[tuple[list[int], bool]]:
@@ -155,7 +160,11 @@ class TransformersEngine:
                 yield batch, are_twins
 
     def _justify(
-        self, batch: list[int], ids: list[list[int]], context: Context
+        self,
+        batch: list[int],
+        ids: list[list[int]],
+        context: Context,
+        listeners: Mapping[int, Listener],
     ) -> dict[int, Verdict | RowError]:
         """Write the elaborations of a batch, then read every row's statement.
 
@@ -167,7 +176,10 @@ class TransformersEngine:
                 self.tokenizer, self._prompt_builder.control_ids, size, self._decoder.device
             )
         start, width = self._constraint.start, context.mask.shape[1]
-        rows = [_Row(i, p, start, self._stream(p)) for i, p in zip(batch, ids, strict=True)]
+        rows = [
+            _Row(i, p, start, self._generator(p), Telling(listeners[i]) if i in listeners else None)
+            for i, p in zip(batch, ids, strict=True)
+        ]
         results: dict[int, Verdict | RowError] = {}
         for _ in range(self.max_new_tokens):
             live = self._write(rows, context)
@@ -194,9 +206,11 @@ class TransformersEngine:
                 row.tokens.append(token)
                 row.state = self._constraint.advance(row.state, token)
                 self.counts.completion_tokens += 1
+                if row.telling:
+                    row.telling.written(self._decode(row.tokens))
         return [not self._constraint.finished(row.state) for row in rows]
 
-    def _stream(self, prompt_ids: Sequence[int]) -> torch.Generator | None:
+    def _generator(self, prompt_ids: Sequence[int]) -> torch.Generator | None:
         if self.temperature <= 0:
             return None
         import hashlib
@@ -236,6 +250,9 @@ class TransformersEngine:
                 torn, self._read(self._decoder.prefill(again)), strict=True
             ):
                 distributions[place] = distribution
+        for row, (text, _) in zip(rows, kept, strict=True):
+            if row.telling:
+                row.telling.ended(text.strip())
         return {
             row.index: self._verdict(
                 row.prompt_ids,

@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 
 from judge import rundir
 from judge.cli import app
-from judge.compare.report import write_report
+from judge.compare.reports.run import write_report
 from judge.config import load_batch_config, load_score_config
 from judge.errors import BudgetExceeded, UsageError
 from judge.infer import batch, load
@@ -295,19 +295,19 @@ def test_kill_9_leaves_no_trace(kind: str, tmp_path: Path) -> None:
 def test_the_report_of_both(special: Path, tmp_path: Path) -> None:
     batch.run(scored_config(special, tmp_path / "run"), engine, None, beside)
     page = write_report(tmp_path / "run").read_text()
-    assert "Judge and reward models" in page and '<th scope="col">reg</th>' in page
+    assert "Judge and reward models" in page and 'class="count">reg</th>' in page
     assert "agrees with the judge" in page
-    assert "bt: failed: engine_error, the value of reward is no finite number" in page
-    assert "bt: 0.250 and 0.250: no preference, P(1 better) 0.500" in page
-    assert "helpfulness " in page and "<h2>Strength</h2>" in page
+    assert "failed: engine_error" in page and "the value of reward is no finite number" in page
+    assert "rewards 0.250 and 0.250, P(1 better) 0.500" in page
+    assert "helpfulness " in page and ">Strength</h2>" in page
 
 
 def test_the_report_of_a_reward_model_alone(special: Path, tmp_path: Path) -> None:
     run(score_config(special, tmp_path / "run"), bt)
     page = write_report(tmp_path / "run").read_text()
-    assert "Reward model: models/bt." in page and "<h2>Reward model</h2>" in page
-    assert "<h2>Strength</h2>" not in page and "consistent" not in page
-    assert "None" not in page
+    assert "Reward model: models/bt." in page and "<caption>Reward model</caption>" in page
+    assert ">Strength</h2>" not in page and "order-consistent" not in page
+    assert ">None<" not in page
 
 
 def test_a_scorer_s_words_are_escaped(special: Path, tmp_path: Path) -> None:
@@ -317,7 +317,8 @@ def test_a_scorer_s_words_are_escaped(special: Path, tmp_path: Path) -> None:
 
     run(score_config(special, tmp_path / "run"), named)
     page = write_report(tmp_path / "run").read_text()
-    assert "<script>" not in page and "&lt;script&gt;" in page
+    assert page.count("<script>") == 1, "the one that draws"
+    assert "&lt;script&gt;" in page
 
 
 # --- configuration and command line ---------------------------------------------------------------
@@ -392,7 +393,7 @@ def test_the_command_alone(tmp_path: Path) -> None:
 
 
 def test_the_command_beside_a_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "load_engine", lambda config: engine())
+    monkeypatch.setattr(load, "load_engine", lambda config, note=None: engine())
     one = tiny.write_classifier(tmp_path / "one", card=tiny.card("bt", "reward"))
     many = tiny.write_classifier(tmp_path / "five", 5, card=tiny.card("regression", *FIVE))
     weights = tmp_path / "weights.json"
@@ -417,7 +418,7 @@ def test_the_command_beside_a_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_scorer_s_failures_are_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "load_engine", lambda config: engine())
+    monkeypatch.setattr(load, "load_engine", lambda config, note=None: engine())
     one = tiny.write_classifier(tmp_path / "one")
     source = write_rows(tmp_path / "in.jsonl", [row(1), row(2, response_1="word " * 3000)])
     command = ["batch", source, "--out", tmp_path / "run", "--template", TEMPLATE]

@@ -1,0 +1,119 @@
+"""From a run's configuration to an engine for the server that it names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from judge.errors import UsageError
+from judge.infer.engine import Engine
+from judge.models import BUNDLED, resolve_model
+from judge.plaintext import PlainText
+
+if TYPE_CHECKING:
+    from judge.config import JudgeConfig
+
+_PLAIN = ("PreTrainedTokenizerFast", "TokenizersBackend")
+
+
+def load_server_engine(config: JudgeConfig, note: Callable[[str], None]) -> Engine:
+    """Return an engine that speaks to the server of ``config`` in the best way it understands.
+
+    Token ids where its tokenizer is known and it takes them, else chat messages.
+
+    Args:
+        note: told which way it is, and when the server keeps a run waiting.
+
+    Raises:
+        UsageError: for a server that cannot be reached, lacks the model or has another tokenizer.
+    """
+    from judge.infer.http_client import Client, Patience
+    from judge.infer.server_chat import ChatEngine
+    from judge.infer.server_engine import ServerEngine
+    from judge.infer.server_features import chat_features, find_model, probe_text, token_features
+
+    patience = Patience(config.concurrency, config.timeout, config.patience)
+    client = Client(config.url or "", patience, note)
+    card, base = client.run(find_model, client, config.model)
+    options: dict[str, Any] = {
+        "model": config.model,
+        "max_new_tokens": config.max_new_tokens,
+        "temperature": config.temperature,
+        "seed": config.seed,
+    }
+    identity = {"model": config.model}
+    tokenizer = _tokenizer(config, card, base)
+    if tokenizer is not None:
+        plain = PlainText(tokenizer)
+        ids = plain.with_one_bos(plain.encode([probe_text()])[0])
+        text = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+        features = client.run(token_features, client, config.model, ids, text)
+        if features is not None:
+            identity["tokenizer_digest"] = _digest(tokenizer)
+            note(f"{client.url} takes token ids")
+            context = card.get("max_model_len") or tokenizer.model_max_length
+            return ServerEngine(client, features, tokenizer, identity, context=context, **options)
+        if config.tokenizer is not None:
+            raise UsageError(
+                f"{client.url} does not take token ids and tell their probabilities; leave"
+                " --tokenizer out to use chat messages"
+            )
+    features = client.run(chat_features, client, config.model)
+    obeys = "and obeys a regex" if features.constraint else "and obeys no regex"
+    note(f"{client.url} takes chat messages {obeys}: verdicts are text, without probabilities")
+    return ChatEngine(client, features, identity, **options)
+
+
+def _tokenizer(config: JudgeConfig, card: dict[str, Any], base: dict[str, Any]) -> Any | None:
+    """Return the tokenizer that was given, or one that a name of the model leads to."""
+    if config.tokenizer is not None:
+        return _load_tokenizer(config.tokenizer)
+    names = (config.model, card.get("root"), card.get("parent"), base.get("root"))
+    for name in _resolvable(names):
+        try:
+            return _load_tokenizer(name)
+        except UsageError:
+            continue
+    return None
+
+
+def _resolvable(names: Iterable[Any]) -> list[str]:
+    """Return those that may be a model here or on the hub; a server calls its models anything."""
+    return [
+        name
+        for name in names
+        if isinstance(name, str)
+        and (
+            name in BUNDLED or Path(name).is_dir() or (name.count("/") == 1 and name[0] not in "/.")
+        )
+    ]
+
+
+def _load_tokenizer(name: str) -> Any:
+    """Return the tokenizer of a folder or hub id.
+
+    AutoTokenizer imports torch, 400 MB and seconds for which a server's client has no use; for a
+    tokenizer that says it is of the library's plain class, that class is enough.
+    """
+    import transformers
+    from transformers.utils.hub import cached_file
+
+    local = Path(name).is_dir() or name in BUNDLED
+    folder = name if Path(name).is_dir() else resolve_model(name)
+    try:
+        file = cached_file(folder, "tokenizer_config.json", local_files_only=local)
+        plain = json.loads(Path(str(file)).read_bytes()).get("tokenizer_class") in _PLAIN
+        kind = transformers.PreTrainedTokenizerFast if plain else transformers.AutoTokenizer
+        return kind.from_pretrained(folder, local_files_only=local)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UsageError(f"tokenizer {name} cannot be loaded: {first}") from None
+
+
+def _digest(tokenizer: Any) -> str:
+    """Return a hash (sha256, 16 hex digits) of what makes a prompt: tokenizer and chat template."""
+    text = tokenizer.backend_tokenizer.to_str() + json.dumps(tokenizer.chat_template)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

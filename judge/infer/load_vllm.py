@@ -1,0 +1,156 @@
+"""From a run's configuration to a vLLM engine with its model loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from judge.config import VllmOptions
+from judge.errors import UsageError
+from judge.infer.engine import Engine
+from judge.infer.load import model_digest
+from judge.infer.scorer_files import ADAPTER, base_of, one_line
+from judge.models import resolve_model
+
+if TYPE_CHECKING:
+    from judge.config import JudgeConfig
+
+RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""The ranks of adapters that vLLM 0.32 has room for; an adapter takes the next larger one."""
+CPU_CACHE = 1 << 30
+"""Bytes of key-value cache on a CPU, unless VLLM_CPU_KVCACHE_SPACE says otherwise."""
+CPU_BLOCK, CPU_BATCH = 32, 1024
+"""The smallest block of vLLM's CPU kernel: what is shared is shared in whole blocks. And the most
+tokens at once: larger batches leave a CPU's cache, and are slower."""
+
+
+def load_vllm_engine(config: JudgeConfig) -> Engine:
+    """Return an engine that runs the model of ``config``, or an adapter over its base, in vLLM.
+
+    Raises:
+        UsageError: in one line, when vLLM is not installed, or will not run the model as asked.
+    """
+    if find_spec("vllm") is None:
+        raise UsageError(
+            "engine vllm needs vLLM, which is not installed here: pip install"
+            " 'pairwise-justifier[vllm]' in an environment of its own; without a GPU make"
+            " setup-vllm (docs/vllm.md)"
+        )
+    folder = resolve_model(config.model)
+    base = base_of(folder)
+    rank = None if base == folder else _rank(folder)
+    tokenizer = _tokenizer(config.model, folder, base)
+    # In this process: requests then meet in the same batches every time.
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read at import
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of vLLM's own code
+        from vllm import LLM
+        from vllm.lora.request import LoRARequest
+
+        from judge.infer.vllm_engine import VllmEngine, first_line
+
+        lora = None if rank is None else LoRARequest("judge", 1, folder)
+        try:
+            llm = LLM(**_options(config, base, tokenizer.name_or_path, rank))
+            if lora is not None:
+                llm.llm_engine.add_lora(lora)
+        except Exception as error:  # vLLM, PyTorch and CUDA have classes of their own
+            said = first_line(error)
+            raise UsageError(f"vLLM does not run model {config.model}: {said}") from error
+    return VllmEngine(
+        llm,
+        tokenizer,
+        {"model": config.model, **_digests(folder, base, llm), **_resolved(llm.llm_engine)},
+        lora=lora,
+        max_new_tokens=config.max_new_tokens,
+        temperature=config.temperature,
+        seed=config.seed,
+    )
+
+
+def _options(config: JudgeConfig, base: str, tokenizer: str, rank: int | None) -> dict[str, Any]:
+    """Return the arguments of ``vllm.LLM``; what nobody asked for is left to vLLM."""
+    import torch
+
+    gpu = torch.cuda.is_available()
+    automatic = "bfloat16" if gpu else "float32"
+    options: dict[str, Any] = {
+        "model": base,
+        "tokenizer": tokenizer,
+        "dtype": automatic if config.dtype == "auto" else config.dtype,
+        "seed": 0,
+        "enable_prefix_caching": True,
+        "structured_outputs_config": {"backend": "outlines"},
+        "generation_config": "vllm",
+        "use_tqdm_on_load": False,
+    }
+    if rank is not None:
+        options |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": rank}
+    if not gpu:
+        options |= {"enforce_eager": True, "block_size": CPU_BLOCK}
+        if config.temperature > 0:  # on a CPU vLLM cannot draw for a prompt cut into parts
+            options["enable_chunked_prefill"] = False
+        else:
+            options["max_num_batched_tokens"] = CPU_BATCH
+        if not os.environ.get("VLLM_CPU_KVCACHE_SPACE"):
+            options["kv_cache_memory_bytes"] = CPU_CACHE
+    asked = config.model_dump(include=set(VllmOptions.model_fields))
+    return options | {name: value for name, value in asked.items() if value is not None}
+
+
+def _rank(folder: str) -> int:
+    """Return the rank that vLLM must have room for to serve the adapter in ``folder``."""
+    path = Path(folder) / ADAPTER
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        rank = max([int(card["r"]), *map(int, (card.get("rank_pattern") or {}).values())])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(f"{path}: expected the rank r of a LoRA adapter") from None
+    room = next((room for room in RANKS if rank <= room), None)
+    if room is None:
+        raise UsageError(f"adapter {folder} has rank {rank}; vLLM serves {RANKS[-1]} at most")
+    return room
+
+
+def _tokenizer(name: str, folder: str, base: str) -> Any:
+    from transformers import AutoTokenizer
+
+    own = base == folder or (Path(folder) / "tokenizer_config.json").is_file()
+    source = folder if own else base
+    with one_line(name):
+        return AutoTokenizer.from_pretrained(source, local_files_only=Path(source).is_dir())
+
+
+def _digests(folder: str, base: str, llm: Any) -> dict[str, Any]:
+    """Return what says which weights these are: a digest of local ones, the hub's commit."""
+    commit = getattr(llm.model_config.hf_config, "_commit_hash", None)
+    of_base = model_digest(Path(base)) if Path(base).is_dir() else commit
+    if base == folder:
+        return {"model_digest": of_base}
+    own = model_digest(Path(folder)) if Path(folder).is_dir() else None
+    return {"model_digest": own, "base_digest": of_base}
+
+
+def _resolved(engine: Any) -> dict[str, Any]:
+    """Return the options of vLLM that sums and their last digits depend on, as they turned out."""
+    from vllm import __version__
+
+    config = engine.vllm_config
+    parallel, scheduler = config.parallel_config, config.scheduler_config
+    return {
+        "vllm": __version__,
+        "device": config.device_config.device_type,
+        "dtype": str(config.model_config.dtype).removeprefix("torch."),
+        "quantization": config.model_config.quantization,
+        "tensor_parallel_size": parallel.tensor_parallel_size,
+        "pipeline_parallel_size": parallel.pipeline_parallel_size,
+        "enforce_eager": config.model_config.enforce_eager,
+        "max_num_seqs": scheduler.max_num_seqs,
+        "max_num_batched_tokens": scheduler.max_num_batched_tokens,
+        "block_size": config.cache_config.block_size,
+    }

@@ -1,0 +1,83 @@
+"""What engines share that read a statement where it branches, one request a branch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from judge.grammar import Encoder, Grammar
+from judge.verdict import Distribution, Verdict, render_statement
+
+
+@dataclass(frozen=True)
+class Fork:
+    """A place where the six statements part."""
+
+    path: tuple[int, ...]
+    """The statement's tokens up to there."""
+    children: tuple[int, ...]
+    """The tokens that may follow: their probabilities are read."""
+
+
+class Reading:
+    """The branches of the statements for one tokenizer.
+
+    Args:
+        encoder: encodes plain text; :class:`judge.prompt.PromptBuilder` is one.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.grammar = Grammar(encoder)
+        self.lead = encoder.encode(["\n"])[0]
+        """What stands between an elaboration without a newline at its end and a statement."""
+        nodes = self.grammar.nodes
+        self._places = [i for i, node in enumerate(nodes) if len(node.children) > 1]
+        self.forks = [
+            Fork(
+                path=tuple(nodes[i].token for i in self.grammar.ancestors(place)),
+                children=tuple(nodes[place].children),
+            )
+            for place in self._places
+        ]
+        self.longest = len(self.lead) + max(len(fork.path) for fork in self.forks) + 1
+        """The most tokens that reading puts after an elaboration, the answer included."""
+
+    def distribution(self, found: Sequence[dict[int, float]]) -> Distribution:
+        """Return the distribution over strengths.
+
+        Args:
+            found: for each of ``forks`` the log-probability of each of its children, over the whole
+                vocabulary.
+        """
+        values: list[dict[int, float]] = [{} for _ in self.grammar.nodes]
+        for place, log_probs in zip(self._places, found, strict=True):
+            values[place] = log_probs
+        return self.grammar.distribution(values)
+
+
+def verdict_of(
+    distribution: Distribution,
+    elaboration: str | None,
+    finish_reason: Literal["read", "stop", "forced"],
+    prompt_tokens: int,
+    completion_tokens: int,
+) -> Verdict:
+    """Return the verdict that a distribution, and what was written before it, come to."""
+    strength = distribution.strength
+    return Verdict(
+        strength=strength,
+        statement=render_statement(strength),
+        elaboration=elaboration,
+        distribution=distribution,
+        finish_reason=finish_reason,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+    )
+
+
+def seed_of(seed: int, prompt_ids: Sequence[int]) -> int:
+    """Return the seed of a prompt's own draws, so that its neighbours do not matter to it."""
+    text = f"{seed}:{','.join(map(str, prompt_ids))}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")

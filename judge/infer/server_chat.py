@@ -1,0 +1,202 @@
+"""The server engine for servers that only chat: verdicts are read as text, there are none to guess.
+
+Such a server gives no probabilities here: where the orders disagree, a pair has no preference. It
+turns a prompt into tokens itself, so markers in a pair's text are its affair; the known ones are
+broken up before it sees them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from judge.errors import RowError
+from judge.infer.engine import Counts, Mode
+from judge.infer.http_client import Client
+from judge.infer.server_features import NEUTRAL, Features, regex
+from judge.infer.server_replies import Completion, message_of_chat
+from judge.pair import Pair
+from judge.prompt import Prompt, Template, render_content
+from judge.verdict import (
+    JUSTIFY_REGEX,
+    STATEMENT_REGEX,
+    Verdict,
+    parse_completion,
+    parse_statement,
+    render_statement,
+)
+
+ONLY = "Reply with the statement alone: one line, nothing before or after it."
+"""Ends the prompt in ``verdict`` mode where the server obeys no regex."""
+AGAIN = "Now reply with your verdict alone, one line that is exactly one of these:\n" + "\n".join(
+    render_statement(strength) for strength in (-1, -2, -3, 1, 2, 3)
+)
+"""Asked once after a reply that holds no verdict."""
+_MARKER = re.compile(
+    r"<[|\uff5c]|<(?=/?(s|bos|eos|pad|unk|think|tool_call|tool_response|(start|end)_of_\w+)>)"
+    r"|<(?=extra_id_\d+>)|<(?=</?SYS>>)|\[(?=/?INST\]|gMASK\])",
+    re.IGNORECASE,
+)
+
+
+def break_markers(text: str) -> tuple[str, int]:
+    """Put a blank into every known chat marker in ``text``; return the text and their number."""
+    return _MARKER.subn(lambda match: f"{match[0][0]} {match[0][1:]}", text)
+
+
+@dataclass
+class ChatBuilder:
+    """Prompts without a tokenizer: a prompt's ids are the UTF-8 bytes of the user's message."""
+
+    template: Template
+
+    def build(self, pairs: Iterable[Pair]) -> list[Prompt]:
+        prompts = []
+        for pair in pairs:
+            content, names = render_content(self.template, pair)
+            text, markers = break_markers(content)
+            prompts.append(Prompt(ids=list(text.encode()), neutralised=names + markers))
+        return prompts
+
+
+class ChatEngine:
+    """Asks for verdicts in chat messages.
+
+    Args:
+        client: of the server.
+        features: what the server can do.
+        identity: what :meth:`describe` says of the model.
+        model: its name on the server.
+        max_new_tokens: the most tokens of a reply.
+        temperature: 0 takes the likeliest token; above, each prompt sends a seed of its own.
+        seed: what those seeds are derived from.
+    """
+
+    name = "server"
+    context = 1 << 40
+    """Unknown in bytes: the server refuses what is too long for it."""
+
+    def __init__(
+        self,
+        client: Client,
+        features: Features,
+        identity: dict[str, Any],
+        *,
+        model: str,
+        max_new_tokens: int = 256,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        self.client = client
+        self.features = features
+        self.identity = identity
+        self.model = model
+        self.max_new_tokens = max_new_tokens
+        self.temperature = temperature
+        self.seed = seed
+        self.counts = Counts()
+
+    def builder(self, template: Template) -> ChatBuilder:
+        return ChatBuilder(template)
+
+    def reserve(self, mode: Mode) -> int:
+        return 0
+
+    def describe(self) -> dict[str, Any]:
+        words = hashlib.sha256(f"{ONLY}\n{AGAIN}\n{_MARKER.pattern}".encode()).hexdigest()[:16]
+        return {
+            "engine": self.name,
+            **self.identity,
+            **self.features.describe(),
+            "chat_words": words,
+            "max_new_tokens": self.max_new_tokens,
+            "temperature": self.temperature,
+        }
+
+    def judge(self, prompts: Sequence[Prompt], mode: Mode) -> list[Verdict | RowError]:
+        texts = [bytes(prompt.ids).decode() for prompt in prompts]
+        verdicts = self.client.run(self._judge, texts, mode)
+        for verdict in verdicts:
+            if isinstance(verdict, Verdict):
+                self.counts.prompt_tokens += verdict.prompt_tokens
+                self.counts.completion_tokens += verdict.completion_tokens
+        return verdicts
+
+    async def _judge(self, texts: list[str], mode: Mode) -> list[Verdict | RowError]:
+        async def one(text: str) -> Verdict | RowError:
+            try:
+                return await self._verdict(text, mode)
+            except RowError as error:
+                return error
+
+        return await self.client.gather(one, texts)
+
+    async def _verdict(self, text: str, mode: Mode) -> Verdict:
+        asked = text
+        if mode == "verdict" and not self.features.constraint:
+            asked = f"{text}\n\n{ONLY}"
+        pattern = JUSTIFY_REGEX if mode == "justify" else STATEMENT_REGEX
+        turns = [{"role": "user", "content": asked}]
+        reply = await self._reply(turns, pattern)
+        said = one_verdict(reply.text)
+        again: Completion | None = None
+        if said is None:
+            again = await self._reply(_asked_again(turns, reply.text), STATEMENT_REGEX)
+            strength = parse_statement(again.text)
+            if strength is None:
+                raise _no_verdict(again)
+            said = strength, _without_statements(reply.text)
+        strength, elaboration = said
+        written = reply.completion_tokens + (again.completion_tokens if again else 0)
+        return Verdict(
+            strength=strength,
+            statement=render_statement(strength),
+            elaboration=elaboration if mode == "justify" else None,
+            finish_reason="read" if mode == "verdict" else "forced" if again else "stop",
+            prompt_tokens=reply.prompt_tokens,
+            completion_tokens=written,
+        )
+
+    async def _reply(self, turns: list[dict[str, str]], pattern: str) -> Completion:
+        body = {
+            "model": self.model,
+            "messages": turns,
+            self.features.limit: self.max_new_tokens,
+            "temperature": self.temperature,
+        }
+        if self.temperature > 0:
+            digest = hashlib.sha256(f"{self.seed}:{turns}".encode()).digest()
+            body["seed"] = int.from_bytes(digest[:7], "big")
+        if self.features.constraint:  # it knows vLLM's fields
+            body |= {**NEUTRAL, **regex(pattern)}
+        return await self.client.ask("/chat/completions", body, message_of_chat)
+
+
+def one_verdict(text: str) -> tuple[int, str] | None:
+    """Return strength and elaboration of a reply that ends with its verdict and holds no other."""
+    parsed = parse_completion(text)
+    found = {parse_statement(line) for line in text.splitlines()} - {None}
+    if parsed is None or len(found) > 1:
+        return None
+    return parsed[0], _without_statements(parsed[1])
+
+
+def _without_statements(text: str) -> str:
+    lines = [line for line in text.splitlines() if parse_statement(line) is None]
+    return "\n".join(lines).strip()
+
+
+def _asked_again(turns: list[dict[str, str]], reply: str) -> list[dict[str, str]]:
+    if not reply.strip():  # some servers take no empty turn
+        return [{"role": "user", "content": f"{turns[0]['content']}\n\n{AGAIN}"}]
+    return [*turns, {"role": "assistant", "content": reply}, {"role": "user", "content": AGAIN}]
+
+
+def _no_verdict(reply: Completion) -> RowError:
+    found = " ".join(reply.text.split())[:80]
+    if not reply.ended:
+        return RowError("truncated", f"no verdict when the tokens ran out, asked twice: {found!r}")
+    return RowError("unparseable", f"expected one verdict, asked twice, found {found!r}")

@@ -1,0 +1,202 @@
+"""What a server can do, found out by asking it: some servers ignore what they do not know."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from judge.errors import RowError, UsageError
+from judge.infer.http_client import KEYS, Client
+from judge.infer.http_faults import Broken, Busy, Refused
+from judge.infer.server_replies import (
+    choices_of,
+    completions_of,
+    log_probs_of,
+    message_of_chat,
+    models_of,
+    prompt_tokens_of,
+)
+from judge.verdict import JUSTIFY_REGEX
+
+Probabilities = Literal["asked", "likeliest"]
+LISTED_WITHIN = 20
+"""Seconds for the list of models: an address with another service behind it may stay silent."""
+LIKELIEST = 20
+"""Tokens that a server without ``logprob_token_ids`` is asked for; vLLM's default limit."""
+NEUTRAL: Mapping[str, Any] = {
+    "top_p": 1.0,
+    "top_k": 0,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+}
+"""Said outright: vLLM takes what is left out from the model's ``generation_config.json``."""
+_TEXT = "Which is better, na\u00efve @Response 1 or @Response 2? \u6bd4\u8f03\n2 + 2 = 4 \U0001f642"
+_NONSENSE = "probe 7f3a1c"
+"""What no model answers to :data:`_TEXT` unless it is made to."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """What was found; part of a run's identity."""
+
+    token_ids: bool
+    """Whether prompts go as token ids, and come back from the server as the same text."""
+    probabilities: Probabilities | None
+    """Whose probabilities the server tells: of the tokens asked for, or of the likeliest alone."""
+    constraint: bool
+    """Whether it obeys a regex in ``structured_outputs``."""
+    limit: str = "max_tokens"
+    """What the server calls the most tokens of a chat reply."""
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "speech": "token ids" if self.token_ids else "chat",
+            "probabilities": self.probabilities,
+            "constraint": "regex" if self.constraint else None,
+        }
+
+
+def read_body(
+    model: str, prompts: Sequence[Sequence[int]], tokens: Sequence[int]
+) -> dict[str, Any]:
+    """Return the request for the probabilities of ``tokens`` after each prompt.
+
+    The temperature is 1 so that the log-probabilities are the model's own on every server.
+    """
+    return {
+        "model": model,
+        "prompt": prompts,
+        "max_tokens": 1,
+        "temperature": 1.0,
+        **NEUTRAL,
+        "logprobs": LIKELIEST,
+        "logprob_token_ids": tokens,
+        "return_tokens_as_token_ids": True,
+    }
+
+
+def regex(pattern: str) -> dict[str, Any]:
+    """Return the fields that constrain a reply."""
+    return {"structured_outputs": {"regex": pattern}}
+
+
+async def find_model(client: Client, wanted: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what the server lists of the model ``wanted``, and of its base where it has one.
+
+    Raises:
+        UsageError: when the server cannot be reached now, or lists no such model.
+    """
+    try:
+        async with asyncio.timeout(LISTED_WITHIN):
+            models = await client.once("/models", None, models_of)
+    except TimeoutError:
+        raise UsageError(f"{client.url}/models says nothing for {LISTED_WITHIN} seconds") from None
+    except (Busy, Broken, Refused) as fault:
+        closed = str(fault).startswith(("HTTP 401", "HTTP 403"))
+        hint = f"; an API key is taken from {KEYS[0]}" if closed else ""
+        raise UsageError(f"no list of models at {client.url}/models: {fault}{hint}") from None
+    if wanted not in models:
+        names = ", ".join(models) or "none"
+        raise UsageError(f"{client.url} has no model {wanted!r}; --model is one of: {names}")
+    return models[wanted], models.get(str(models[wanted].get("parent")), {})
+
+
+async def token_features(client: Client, model: str, ids: list[int], text: str) -> Features | None:
+    """Return what the server can do with token ids; None when it takes or tells too little.
+
+    Args:
+        ids: the tokens of :func:`probe_text`.
+        text: ``ids`` as the tokenizer at hand decodes them.
+
+    Raises:
+        UsageError: when the server reads the ids as another text: the tokenizer is not its model's.
+    """
+    echo = {"model": model, "prompt": [ids], "max_tokens": 1, "echo": True}
+    said = await _answer(client, "/completions", echo, partial(_echoed, len(ids)))
+    if said is None or len(said) < len(text) // 2:  # it repeats no prompt: nothing to compare
+        return None
+    if not said.startswith(text):
+        raise UsageError(
+            f"the tokenizer is not that of {model} on {client.url}, which reads our tokens as"
+            f" {said[:60]!r}; give its own with --tokenizer"
+        )
+    wanted = ids[-3:]
+    asked = read_body(model, [ids], wanted)
+    found = await _answer(client, "/completions", asked, partial(log_probs_of, count=1))
+    if found is None:
+        return None
+    whole = all(token in found[0] for token in wanted)
+    needed = wanted if whole else []
+    client.trust("/completions", asked, partial(log_probs_of, count=1, wanted=needed))
+    body = {"model": model, "prompt": [ids], "max_tokens": 40, "temperature": 0.0}
+    obeys = await _obeys(client, "/completions", body, _completed)
+    return Features(True, "asked" if whole else "likeliest", obeys)
+
+
+async def chat_features(client: Client, model: str) -> Features:
+    """Return what the server can do with chat messages.
+
+    Raises:
+        UsageError: when it does not chat.
+    """
+    messages = [{"role": "user", "content": _TEXT}]
+    refusal: Exception | None = None
+    for limit in ("max_tokens", "max_completion_tokens"):  # OpenAI's newer models want the second
+        body = {"model": model, "messages": messages, "temperature": 0.0, limit: 40}
+        try:
+            await client.insist("/chat/completions", body, message_of_chat)
+        except RowError:
+            pass  # the model refuses the probe's text: it answers
+        except (Refused, Broken) as fault:
+            refusal = fault
+            continue
+        client.trust("/chat/completions", body, partial(choices_of, count=1))
+        obeys = await _obeys(client, "/chat/completions", body, _chatted)
+        return Features(False, None, obeys, limit)
+    raise UsageError(f"{client.url} takes no chat messages for {model}: {refusal}")
+
+
+def probe_text() -> str:
+    """Return a text with characters of one to four bytes, which only its own tokenizer decodes."""
+    return _TEXT
+
+
+async def _obeys(client: Client, path: str, body: Mapping[str, Any], read: Any) -> bool:
+    """Say whether the server obeys one regex, and takes the one that elaborations need."""
+    if await _answer(client, path, {**body, **regex(_NONSENSE)}, read) != _NONSENSE:
+        return False
+    return await _answer(client, path, {**body, **regex(JUSTIFY_REGEX)}, read) is not None
+
+
+async def _answer(client: Client, path: str, body: Mapping[str, Any], read: Any) -> Any:
+    """Return what ``read`` makes of the reply; None when the server refuses or breaks."""
+
+    def read_once(reply: dict[str, Any]) -> Any:
+        try:
+            return read(reply)
+        except (Broken, RowError):  # of another shape: it would be the next time
+            return None
+
+    try:
+        return await client.insist(path, body, read_once)
+    except (Refused, Broken):
+        return None
+
+
+def _echoed(tokens: int, reply: dict[str, Any]) -> str:
+    """Return the prompt's text and one token more; nothing where the ids were not taken as ids."""
+    text = completions_of(reply, 1)[0].text
+    return text if prompt_tokens_of(reply) == tokens else ""
+
+
+def _completed(reply: dict[str, Any]) -> str:
+    return completions_of(reply, 1)[0].text
+
+
+def _chatted(reply: dict[str, Any]) -> str:
+    return message_of_chat(reply).text

@@ -1,0 +1,145 @@
+"""The replies of an OpenAI-compatible server, read strictly: what is not as asked is broken."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from judge.errors import RowError
+from judge.infer.http_faults import Broken
+
+IMPOSSIBLE = -9999.0
+"""What vLLM writes for the logarithm of 0."""
+_TOKEN = "token_id:"
+_ROUNDING = 1e-2
+_ENDS = ("stop", "length")
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What a model wrote."""
+
+    text: str
+    ended: bool
+    """Whether it came to its own end, not to that of its tokens."""
+    token_ids: list[int] | None
+    """None where the server does not say."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+def models_of(reply: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the models that a server lists by their names."""
+    cards = reply.get("data")
+    if not isinstance(cards, list) or not all(_is_card(card) for card in cards):
+        raise Broken("a list of models that is none")
+    return {card["id"]: card for card in cards}
+
+
+def choices_of(reply: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
+    """Return the choices for ``count`` prompts in the order of the prompts."""
+    if "error" in reply and "choices" not in reply:
+        raise Broken(f"an error with status 200: {reply['error']}"[:300])
+    found = reply.get("choices")
+    if not isinstance(found, list) or not all(isinstance(choice, dict) for choice in found):
+        raise Broken("a reply without choices")
+    by_index = {choice.get("index"): choice for choice in found}
+    if len(found) != count or set(by_index) != set(range(count)):
+        numbers = [choice.get("index") for choice in found]
+        raise Broken(f"choices {numbers} for {count} prompts"[:300])
+    return [by_index[index] for index in range(count)]
+
+
+def prompt_tokens_of(reply: Mapping[str, Any]) -> int | None:
+    """Return how many tokens the server counted in the prompts; None where it does not say."""
+    return _count(reply, "prompt_tokens")
+
+
+def completions_of(reply: Mapping[str, Any], count: int) -> list[Completion]:
+    """Return what was written for ``count`` prompts of ``/completions``."""
+    return [_completion(choice, choice.get("text"), {}) for choice in choices_of(reply, count)]
+
+
+def message_of_chat(reply: Mapping[str, Any]) -> Completion:
+    """Return what was written for ``/chat/completions``.
+
+    Raises:
+        RowError: ``refused`` where the server or the model says so in a field of its own.
+    """
+    (choice,) = choices_of(reply, 1)
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        raise Broken("a choice without a message")
+    if message.get("refusal"):
+        raise RowError("refused", f"the model refused: {message['refusal']}"[:300])
+    content = message.get("content")
+    return _completion(choice, "" if content is None else content, reply)
+
+
+def log_probs_of(
+    reply: Mapping[str, Any], count: int, wanted: Iterable[int] = ()
+) -> list[dict[int, float]]:
+    """Return for each of ``count`` prompts the log-probabilities of its next token, by token id.
+
+    They are the model's own over the whole vocabulary; the reply holds some of the tokens.
+
+    Args:
+        wanted: the tokens that no reply may lack.
+    """
+    found = [_log_probs(choice) for choice in choices_of(reply, count)]
+    if any(token not in log_probs for log_probs in found for token in wanted):
+        raise Broken("log-probabilities of other tokens than those asked for")
+    return found
+
+
+def _completion(choice: Mapping[str, Any], text: Any, reply: Mapping[str, Any]) -> Completion:
+    end = choice.get("finish_reason")
+    if end == "content_filter":
+        raise RowError("refused", "the server's content filter stopped the reply")
+    if end not in _ENDS:
+        raise Broken(f"a reply that ended by {end!r}")
+    ids = choice.get("token_ids")
+    if not isinstance(text, str) or not (ids is None or _are_ids(ids)):
+        raise Broken("a choice whose text or token ids are none")
+    return Completion(
+        text,
+        end == "stop",
+        ids,
+        _count(reply, "prompt_tokens") or 0,
+        _count(reply, "completion_tokens") or 0,
+    )
+
+
+def _log_probs(choice: Mapping[str, Any]) -> dict[int, float]:
+    try:
+        (first,) = choice["logprobs"]["top_logprobs"]
+        found = {int(token.removeprefix(_TOKEN)): _log_prob(v) for token, v in first.items()}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Broken("a choice without log-probabilities by token id") from None
+    total = math.fsum(math.exp(value) for value in found.values())
+    if total > 1 + _ROUNDING:
+        raise Broken(f"probabilities whose sum is {total:.4g}")
+    return found
+
+
+def _log_prob(value: Any) -> float:
+    number = float(value)
+    if math.isnan(number) or number > _ROUNDING:
+        raise Broken(f"{value!r} for a log-probability")
+    return -math.inf if number <= IMPOSSIBLE else number
+
+
+def _count(reply: Mapping[str, Any], name: str) -> int | None:
+    usage = reply.get("usage")
+    value = usage.get(name) if isinstance(usage, dict) else None
+    return value if isinstance(value, int) and value >= 0 else None
+
+
+def _are_ids(ids: Any) -> bool:
+    return isinstance(ids, list) and all(type(i) is int and i >= 0 for i in ids)
+
+
+def _is_card(card: Any) -> bool:
+    return isinstance(card, dict) and isinstance(card.get("id"), str)

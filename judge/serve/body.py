@@ -1,0 +1,117 @@
+"""A request's body: bytes within a limit, strict JSON, and the pairs in it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+from starlette.requests import Request
+
+from judge.errors import RowError
+from judge.formats.fields import kind, shown
+from judge.formats.pairs import read_row
+from judge.formats.sources import Record
+from judge.idset import IdSet
+from judge.judgment import Failure
+from judge.pair import Pair
+from judge.serve.refusal import Refusal
+from judge.serve.schema import PairRequest, PairsRequest
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return the body of ``request``, of which no more than ``limit`` bytes are ever held.
+
+    Raises:
+        Refusal: 413 for a longer one, however it is sent; 415 when it is not plain JSON.
+        starlette.requests.ClientDisconnect: when the client went away.
+    """
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != "application/json" or "content-encoding" in request.headers:
+        raise Refusal(415, "unsupported", "expected Content-Type application/json, not compressed")
+    length = request.headers.get("content-length", "0")
+    if length.isdecimal() and int(length) > limit:
+        raise _too_long(limit)
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > limit:
+            raise _too_long(limit)
+    return bytes(body)
+
+
+def parse_request(body: bytes, max_pairs: int) -> PairRequest | PairsRequest:
+    """Return what a body asks for; its pairs are not looked at.
+
+    Raises:
+        Refusal: 422 naming the field, 413 for more than ``max_pairs`` pairs.
+    """
+    fields = _parse_json(body)
+    if not isinstance(fields, dict):
+        raise _malformed(
+            f"the body is {kind(fields)}; expected an object with prompt, response_1 and"
+            " response_2, or with pairs"
+        )
+    shape = PairsRequest if "pairs" in fields else PairRequest
+    expected = f"expected {', '.join(shape.model_fields)}"
+    if unknown := fields.keys() - shape.model_fields.keys():
+        raise _malformed(f"unknown field {shown(min(unknown))}; {expected}")
+    try:
+        asked = shape.model_validate(fields)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        name = str(problem["loc"][0])
+        if problem["type"] == "missing":
+            raise _malformed(f"field {name} is missing; {expected}") from None
+        raise _malformed(f"field {name} is {shown(fields[name])}: {problem['msg']}") from None
+    if isinstance(asked, PairsRequest) and len(asked.pairs) > max_pairs:
+        raise Refusal(413, "too_large", f"{len(asked.pairs)} pairs; the limit is {max_pairs}")
+    return asked
+
+
+def read_pairs(rows: list[Any], max_characters: int) -> list[Pair | Failure]:
+    """Return the pair of each row or what is wrong with it, by the rules of ``judge batch``."""
+    seen = IdSet()
+    return [_read_pair(place, row, seen, max_characters) for place, row in enumerate(rows, start=1)]
+
+
+def _read_pair(place: int, row: Any, seen: IdSet, limit: int) -> Pair | Failure:
+    if not isinstance(row, dict):
+        row = RowError("wrong_type", f"the pair is {kind(row)}, expected an object")
+    pair = read_row(Record(place, row), seen)
+    if isinstance(pair, Failure):
+        return pair
+    texts = [*(message.content for message in pair.prompt), pair.response_1, pair.response_2]
+    length = sum(map(len, texts))
+    if length <= limit:
+        return pair
+    detail = f"{length:,} characters; the limit is {limit:,}"
+    return Failure(line=place, pair_id=pair.pair_id, reason="line_too_long", detail=detail)
+
+
+def _parse_json(body: bytes) -> Any:
+    try:
+        return json.loads(body.decode(), parse_constant=_no_number)
+    except UnicodeDecodeError as error:
+        found = f"byte 0x{body[error.start]:02x} at {error.start + 1}"
+        raise _malformed(f"the body is no UTF-8: {found}") from None
+    except json.JSONDecodeError as error:
+        where = f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
+        raise _malformed(f"the body is no JSON: {where}") from None
+    except RecursionError:
+        raise _malformed("the body is no JSON that can be read: nested too deeply") from None
+    except ValueError as error:  # a number of thousands of digits, or none
+        raise _malformed(f"the body is no JSON: {' '.join(str(error).split())[:200]}") from None
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
+
+
+def _malformed(message: str) -> Refusal:
+    return Refusal(422, "malformed", message)
+
+
+def _too_long(limit: int) -> Refusal:
+    close = {"Connection": "close"}  # what is left of the body is not read
+    return Refusal(413, "too_large", f"the body is over {limit:,} bytes", close)

@@ -1,0 +1,78 @@
+"""The configuration of `judge serve`, and the API keys that only the environment knows."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from judge.config import JudgeConfig
+from judge.errors import UsageError
+
+KEY_VARIABLE = "JUDGE_API_KEY"
+
+
+class ServeConfig(JudgeConfig):
+    """What ``judge serve`` is asked to do; also the fields of its ``--config`` file (YAML).
+
+    ``mode`` and ``orders`` are what a request gets that asks for none.
+    """
+
+    host: str = "127.0.0.1"
+    """Address that is listened on; ``0.0.0.0`` is every one of this machine."""
+    port: int = Field(default=8080, ge=0, le=65535)
+    """Port; 0 takes a free one."""
+    window: int = Field(default=32, ge=1)
+    """The most pairs judged together, whoever asked for them. Without it 256 where many are judged
+    at once."""
+    alone: bool = False
+    """Judge no two requests together, so that equal requests have equal answers to the last
+    digit."""
+    queue: int = Field(default=1024, ge=1)
+    """The most pairs that wait; a request with more than there is room for is refused (429)."""
+    max_requests: int = Field(default=256, ge=1)
+    """The most requests at a time; one more is refused (429)."""
+    max_pairs: int = Field(default=256, ge=1)
+    """The most pairs of a request."""
+    max_body: int = Field(default=8 << 20, ge=1)
+    """The most bytes of a request's body."""
+    max_characters: int = Field(default=500_000, ge=1)
+    """The most characters of a pair, its prompt included."""
+    request_seconds: float = Field(default=300.0, gt=0, allow_inf_nan=False)
+    """Seconds after which a request is given up (504), from its first byte to its answer."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _wide_window(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("engine") in ("vllm", "server"):
+            return {"window": 256, **values}
+        return values
+
+    @model_validator(mode="after")
+    def _queue_holds_a_request(self) -> ServeConfig:
+        if self.queue < self.max_pairs:
+            raise ValueError(
+                f"queue {self.queue} holds no request of {self.max_pairs} pairs (max_pairs)"
+            )
+        return self
+
+
+def take_keys(environment: MutableMapping[str, str]) -> tuple[str, ...]:
+    """Return the keys of ``JUDGE_API_KEY``, which commas part; none where it is not set.
+
+    The variable is taken out of ``environment``: they are the keys of this server, no business of
+    an engine's processes, and no server behind this one may be sent them as its own.
+
+    Raises:
+        UsageError: when it is set and holds no key: a server without a lock by mistake.
+    """
+    value = environment.pop(KEY_VARIABLE, None)
+    if value is None:
+        return ()
+    keys = tuple(key for part in value.split(",") if (key := part.strip()))
+    if not keys:
+        raise UsageError(f"{KEY_VARIABLE} is set and holds no key; unset it to serve without one")
+    if not all(key.isascii() and key.isprintable() and " " not in key for key in keys):
+        raise UsageError(f"a key of {KEY_VARIABLE} has blanks or characters other than ASCII")
+    return keys

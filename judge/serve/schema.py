@@ -1,0 +1,183 @@
+"""What requests and answers look like: read with the requests, shown on the OpenAPI page.
+
+A pair's texts are not checked here but by :mod:`judge.formats.pairs`, as those of a file are: a bad
+pair of a list fails alone.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, StrictBool, WithJsonSchema
+
+from judge.errors import FailureReason
+from judge.infer.engine import Mode
+from judge.reward import Preference, Scored
+from judge.serve.refusal import Kind
+from judge.verdict import Order
+
+_MESSAGE = {
+    "type": "object",
+    "properties": {
+        "role": {"enum": ["system", "user", "assistant"]},
+        "content": {"type": "string"},
+    },
+    "required": ["role", "content"],
+}
+PromptField = Annotated[
+    Any, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": _MESSAGE}]})
+]
+TextField = Annotated[Any, WithJsonSchema({"type": "string"})]
+IdField = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})]
+_PAIR = {
+    "type": "object",
+    "properties": {
+        "pair_id": {"type": ["string", "integer"]},
+        "prompt": {"anyOf": [{"type": "string"}, {"type": "array", "items": _MESSAGE}]},
+        "response_1": {"type": "string"},
+        "response_2": {"type": "string"},
+    },
+    "required": ["prompt", "response_1", "response_2"],
+}
+PairField = Annotated[Any, WithJsonSchema(_PAIR)]
+
+
+class Shape(BaseModel):
+    """A JSON object that has these fields and no others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Options(Shape):
+    """How the pairs of a request are judged."""
+
+    mode: Mode | None = None
+    """`justify` writes why, `verdict` reads the strength alone; null: as the server was started."""
+    orders: Literal["both", "given"] | None = None
+    """`both` judges a second time with the responses exchanged; null: as the server was started."""
+
+
+class PairRequest(Options):
+    """One pair to judge."""
+
+    pair_id: IdField = None
+    """Comes back with the answer; without one it is `row-1`."""
+    prompt: PromptField
+    """A text, or the messages of a conversation that ends with the user's."""
+    response_1: TextField
+    response_2: TextField
+    stream: StrictBool = False
+    """Answer with server-sent events: the elaboration while it is written, then the judgment."""
+
+
+class PairsRequest(Options):
+    """Pairs to judge."""
+
+    pairs: list[PairField]
+    """Rows as in a file of pairs; columns that a judge must not see are ignored."""
+    stream: Literal[False] = False
+    """Only one pair's elaboration can be streamed."""
+
+
+class VerdictRecord(Shape):
+    """What the judge said in one order, in the names of that order."""
+
+    strength: int
+    """-3..3 without 0; negative: the response shown first is better."""
+    statement: str
+    elaboration: str | None
+    """null in `verdict` mode."""
+    log_probs: list[float | None] | None
+    """Natural logarithms of the probabilities of the strengths -3 -2 -1 1 2 3; null in the list:
+    impossible; null: the engine gives none."""
+    off_grammar: float | None
+    """Probability of other words where the statement branches."""
+    finish_reason: Literal["read", "stop", "forced"]
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class JudgmentRecord(Shape):
+    """A pair's judgment: the object of a line of `judgments.jsonl`."""
+
+    pair_id: str
+    preference: Preference | None
+    strength: int | None
+    """-3..3, negative: response_1 is better; 0: no preference."""
+    probability: float | None
+    """P(response_1 better)."""
+    consistent: bool | None
+    """Whether both orders chose the same response; null when one was judged."""
+    statement: str | None
+    elaboration: str | None
+    orders: dict[Order, VerdictRecord]
+    rewards: dict[str, list[float]]
+    """For each reward model, the rewards of response_1 and response_2."""
+    scorers: dict[str, Scored] = {}
+    """For each reward model what follows from its rewards, or why it has none."""
+    neutralised: int
+    """Literal `@Response` names in the pair's text that were made harmless."""
+
+
+class FailureRecord(Shape):
+    """Why a pair has no judgment: the object of a line of `failures.jsonl`."""
+
+    line: int
+    """Place in the request, from 1."""
+    pair_id: str | None
+    reason: FailureReason
+    detail: str
+    order: Order | None
+
+
+class FailedPair(Shape):
+    """The answer for a pair of a list that has no judgment."""
+
+    failure: FailureRecord
+
+
+class Results(Shape):
+    """The answer to a list: for each pair, in order, its judgment or its failure."""
+
+    results: list[JudgmentRecord | FailedPair]
+
+
+class ErrorRecord(Shape):
+    """Why a request was refused."""
+
+    type: Kind
+    message: str
+
+
+class ErrorAnswer(Shape):
+    """The answer to a request that has no judgment, whatever the reason."""
+
+    error: ErrorRecord
+    failure: FailureRecord | None = None
+    """What became of the one pair of the request (`failed`)."""
+
+
+class ModelRecord(BaseModel):
+    """What judges: the engine's own description, as in a run folder's `config.json`."""
+
+    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
+
+    id: str
+    object: Literal["model"] = "model"
+    context: int
+    """The most tokens of a prompt and its completion."""
+    template: str
+    """Prompt template and the hash of its text."""
+    mode: Mode
+    """What a request gets that asks for none; likewise `orders`."""
+    orders: Literal["both", "given"]
+    streams: bool
+    """Whether `stream` shows the elaboration while it is written, or the judgment alone."""
+    scorers: list[str]
+
+
+class ModelList(Shape):
+    """The models of this server: one."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelRecord]

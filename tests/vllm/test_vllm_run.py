@@ -1,0 +1,77 @@
+"""Run folders made by vLLM: the same bytes after an interruption, the shape of transformers'."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from judge.config import BatchConfig
+from judge.errors import UsageError
+from judge.infer.batch import run
+from judge.infer.transformers_engine import TransformersEngine
+from judge.infer.vllm_engine import VllmEngine
+from tests.scripted import failures, judgments, results
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "pairs.jsonl"
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eleven example pairs, and between them rows that cannot be judged."""
+    lines = EXAMPLES.read_bytes().splitlines()[:11]
+    long = {**json.loads(lines[0]), "pair_id": "long", "response_1": "word " * 5000}
+    path = tmp_path_factory.mktemp("rows") / "pairs.jsonl"
+    every = [*lines[:5], b"{", json.dumps(long).encode(), *lines[5:]]
+    path.write_bytes(b"\n".join(every) + b"\n")
+    return path
+
+
+def config(rows: Path, out: Path, **fields: Any) -> BatchConfig:
+    values = {"engine": "vllm", "window": 4, "max_new_tokens": 40, **fields}
+    return BatchConfig(input=str(rows), out=str(out), **values)
+
+
+@pytest.mark.parametrize("mode", ["verdict", "justify"])
+def test_a_run_in_parts_has_the_bytes_of_one(
+    vllm_engine: VllmEngine, rows: Path, tmp_path: Path, mode: str
+) -> None:
+    vllm_engine.max_new_tokens = 40
+    summary = run(config(rows, tmp_path / "one", mode=mode), lambda: vllm_engine)
+    assert (summary.judged, summary.failed) == (11, 2)
+    assert [f["reason"] for f in failures(tmp_path / "one")] == ["bad_json", "prompt_too_long"]
+    for limit in (3, 8, None):
+        parts = config(rows, tmp_path / "parts", mode=mode, limit=limit)
+        run(parts, lambda: vllm_engine)
+    assert results(tmp_path / "one") == results(tmp_path / "parts")
+
+
+def test_the_lines_have_the_shape_of_the_transformers_engine_s(
+    vllm_engine: VllmEngine, mini_engine: TransformersEngine, rows: Path, tmp_path: Path
+) -> None:
+    vllm_engine.max_new_tokens = mini_engine.max_new_tokens = 40
+    run(config(rows, tmp_path / "vllm"), lambda: vllm_engine)
+    other = config(rows, tmp_path / "transformers", engine="transformers")
+    run(other, lambda: mini_engine)
+    ours, theirs = judgments(tmp_path / "vllm"), judgments(tmp_path / "transformers")
+    assert [shape(line) for line in ours] == [shape(line) for line in theirs]
+    assert [line["preference"] for line in ours] == [line["preference"] for line in theirs]
+    assert [line["elaboration"] for line in ours] == [line["elaboration"] for line in theirs]
+
+
+def test_another_vllm_option_is_another_run(
+    vllm_engine: VllmEngine, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(config(rows, tmp_path, mode="verdict", limit=4), lambda: vllm_engine)
+    monkeypatch.setitem(vllm_engine.identity, "tensor_parallel_size", 8)
+    with pytest.raises(UsageError, match="tensor_parallel_size"):
+        run(config(rows, tmp_path, mode="verdict"), lambda: vllm_engine)
+
+
+def shape(value: Any) -> Any:
+    """The names and types of a line."""
+    if isinstance(value, dict):
+        return {name: shape(inner) for name, inner in value.items()}
+    return [shape(inner) for inner in value] if isinstance(value, list) else type(value).__name__
