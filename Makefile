@@ -13,7 +13,7 @@ help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup-core:
-	@scripts/setup.sh
+	@scripts/setup.sh compare
 
 setup: ## Install everything that development needs into .venv
 	@scripts/setup.sh train,dev
