@@ -56,7 +56,7 @@ install_cpu_torch() {
 stamp="$venv/.setup-${extras:-core}"
 # What the tests need includes what the demo needs.
 for done in "$stamp" "$venv/.setup-train,dev"; do
-    [[ -n "$extras" && "$done" != "$stamp" ]] && continue
+    [[ -n "$extras" && "$extras" != compare && "$done" != "$stamp" ]] && continue
     [[ -f "$done" && -x "$venv/bin/judge" ]] || continue
     wanted=$(extras="${done#"$venv"/.setup-}"; [[ "$extras" == core ]] && extras=""; digest)
     [[ "$(cat "$done")" == "$wanted" ]] && exit 0
