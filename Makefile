@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-core demo test check format bench bench-data bench-train bench-server mini
+.PHONY: help setup setup-core demo services test check format setup-vllm test-vllm bench bench-data bench-train bench-server bench-vllm mini
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +16,7 @@ setup-core:
 	@scripts/setup.sh compare
 
 setup: ## Install everything that development needs into .venv
-	@scripts/setup.sh train,dev
+	@scripts/setup.sh train,app,dev
 
 demo: setup-core ## Judge the example pairs with the bundled mini judge and reward models
 	judge batch examples/pairs.jsonl --out runs/demo --mode justify \
@@ -25,9 +25,20 @@ demo: setup-core ## Judge the example pairs with the bundled mini judge and rewa
 	@echo "Every judgment with its justification: runs/demo/judgments.jsonl"
 	@echo "Report:                                runs/demo/report.html"
 
+services: ## Install what the review UI's tests start: PostgreSQL, Chromium (Debian, Ubuntu)
+	@scripts/setup_services.sh
+
 # Where nobody reads along, style and types are part of the test.
-test: setup $(if $(CI),check) ## Run the whole test suite
+test: setup $(if $(CI),services check) ## Run the whole test suite; vLLM's part where it is set up
 	pytest $(PYTEST_ARGS)
+	$(if $(CI)$(wildcard .venv-vllm/.setup-vllm),@$(MAKE) test-vllm)
+
+setup-vllm: ## Install vLLM into .venv-vllm; without a GPU its build for CPUs
+	@scripts/setup_vllm.sh
+
+test-vllm: setup-vllm ## Run the tests of tests/vllm against the real vLLM
+	NEEDS_VLLM=1 .venv-vllm/bin/python -m pytest tests/vllm $(PYTEST_ARGS) || \
+	  [ $$? = 5 -a -n "$(PYTEST_ARGS)" ]  # none of those that were asked for
 
 check: setup ## Formatting, lint and types, without changing a file
 	ruff format --check .
@@ -52,6 +63,9 @@ bench-server: setup ## A million short pairs against a scripted server: rate, me
 
 bench-train: setup ## Examples a second of packed reward training against TRL's
 	python benchmarks/reward_training.py
+
+bench-vllm: setup-vllm ## The vLLM engine against bare vLLM: rates, shared tokens, host work
+	.venv-vllm/bin/python benchmarks/vllm_engine.py
 
 mini: setup ## Retrain the bundled mini judge (under two hours on two cores, minutes on a GPU)
 	judge train pretrain --config mini_pretrain text_dir=$(SHARED)/data/text \

@@ -1,12 +1,13 @@
 """Requests a second and latencies of `judge serve` against `judge batch`, in one run.
 
     python benchmarks/serve.py [--mode verdict|justify] [--clients 1,8,32] [--requests 160]
-        [--alone]
+        [--repeats 3] [--alone]
 
 A server with the mini judge runs in a process of its own. So many clients, each over one
 connection, send one pair after another (the 40 example pairs, round and round); the next is sent
-when the last was answered. `judge batch` judges as many pairs from a file, before and after; its
-rate leaves out the loading. With `--alone` the server judges no two requests together.
+when the last was answered. `judge batch` judges as many pairs from a file; its rate leaves out the
+loading. All of it is repeated in turn; the figures are medians. With `--alone` the server judges no
+two requests together.
 """
 
 from __future__ import annotations
@@ -111,25 +112,33 @@ def load(address: str, pairs: list[dict[str, Any]], clients: int) -> dict[str, A
 
 
 def main() -> None:
-    """Print one line a number of clients, then the rate of `judge batch`."""
+    """Print the rate of `judge batch`, then a line a number of clients."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--mode", choices=("verdict", "justify"), default="verdict")
     parser.add_argument("--clients", default="1,8,32")
     parser.add_argument("--requests", type=int, default=160)
     parser.add_argument("--max-new-tokens", type=int, default=48)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--alone", action="store_true")
     options = parser.parse_args()
     asked = ["--mode", options.mode, "--max-new-tokens", str(options.max_new_tokens)]
     pairs = some_pairs(options.requests)
-    rates = [batch_rate(pairs, asked)]
+    clients = [int(number) for number in options.clients.split(",")]
+    rates, rows = [], []
     with server([*asked, *(["--alone"] if options.alone else [])]) as address:
         load(address, pairs[:8], 4)  # warm-up, and the constraint's compilation
-        rows = [load(address, pairs, int(clients)) for clients in options.clients.split(",")]
-    rates.append(batch_rate(pairs, asked))
-    for row in rows:
-        share = round(row["requests_per_second"] / statistics.fmean(rates), 2)
-        print(json.dumps({"mode": options.mode, **row, "of_batch": share}))
-    print(json.dumps({"mode": options.mode, "batch_pairs_per_second": rates}))
+        for _ in range(options.repeats):
+            rates.append(batch_rate(pairs, asked))
+            rows.append([load(address, pairs, number) for number in clients])
+    batch = statistics.median(rates)
+    print(
+        json.dumps({"mode": options.mode, "alone": options.alone, "batch_pairs_per_second": batch})
+    )
+    for of_clients in zip(*rows, strict=True):
+        names = of_clients[0].keys()
+        median = {name: statistics.median(row[name] for row in of_clients) for name in names}
+        share = round(median["requests_per_second"] / batch, 2)
+        print(json.dumps({**median, "of_batch": share}))
 
 
 if __name__ == "__main__":

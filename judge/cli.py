@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from judge import __version__
-from judge.commands import batch, bench, compare, data, probe, rank, score, serve, train
+from judge.commands import batch, bench, compare, data, probe, project, rank, review, score, serve, train
 from judge.exits import ExitCodes
 
 app = typer.Typer(
@@ -29,8 +29,10 @@ app.command()(bench.bench)
 app.command()(rank.rank)
 app.command()(probe.probe)
 app.command()(serve.serve)
+app.command()(review.review)
 app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")
+app.add_typer(project.app, name="project")
 
 
 def _version(wanted: bool) -> None:

@@ -55,7 +55,7 @@ install_cpu_torch() {
 
 stamp="$venv/.setup-${extras:-core}"
 # What the tests need includes what the demo needs.
-for done in "$stamp" "$venv/.setup-train,dev"; do
+for done in "$stamp" "$venv/.setup-train,app,dev"; do
     [[ -n "$extras" && "$extras" != compare && "$done" != "$stamp" ]] && continue
     [[ -f "$done" && -x "$venv/bin/judge" ]] || continue
     wanted=$(extras="${done#"$venv"/.setup-}"; [[ "$extras" == core ]] && extras=""; digest)

@@ -15,6 +15,8 @@ from judge.pair import Pair
 from judge.prompt import Prompt, Template
 from judge.verdict import ORDERS, Order, Verdict
 
+Orders = Literal["both", "given"]
+"""Whether a pair is judged a second time with its responses exchanged."""
 Numbered = tuple[int, Pair]
 """A pair and its line in the input."""
 PairListener = Callable[[Order, str], None]
@@ -34,7 +36,7 @@ class PairwiseJudge:
         engine: Engine,
         template: Template,
         mode: Mode = "justify",
-        orders: Literal["both", "given"] = "both",
+        orders: Orders = "both",
     ) -> None:
         self.engine = engine
         self.mode = mode

@@ -15,6 +15,7 @@ from judge.plaintext import PlainText
 
 if TYPE_CHECKING:
     from judge.config import JudgeConfig
+    from judge.infer.http_client import Client
 
 _PLAIN = ("PreTrainedTokenizerFast", "TokenizersBackend")
 
@@ -32,39 +33,62 @@ def load_server_engine(config: JudgeConfig, note: Callable[[str], None]) -> Engi
     """
     from judge.infer.http_client import Client, Patience
     from judge.infer.server_chat import ChatEngine
-    from judge.infer.server_engine import ServerEngine
-    from judge.infer.server_features import chat_features, find_model, probe_text, token_features
+    from judge.infer.server_features import chat_features, find_model
 
     patience = Patience(config.concurrency, config.timeout, config.patience)
     client = Client(config.url or "", patience, note)
     card, base = client.run(find_model, client, config.model)
-    options: dict[str, Any] = {
-        "model": config.model,
-        "max_new_tokens": config.max_new_tokens,
-        "temperature": config.temperature,
-        "seed": config.seed,
-    }
-    identity = {"model": config.model}
     tokenizer = _tokenizer(config, card, base)
     if tokenizer is not None:
-        plain = PlainText(tokenizer)
-        ids = plain.with_one_bos(plain.encode([probe_text()])[0])
-        text = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
-        features = client.run(token_features, client, config.model, ids, text)
-        if features is not None:
-            identity["tokenizer_digest"] = _digest(tokenizer)
+        engine = _by_token_ids(config, client, tokenizer, card.get("max_model_len"))
+        if engine is not None:
             note(f"{client.url} takes token ids")
-            context = card.get("max_model_len") or tokenizer.model_max_length
-            return ServerEngine(client, features, tokenizer, identity, context=context, **options)
+            return engine
         if config.tokenizer is not None:
             raise UsageError(
                 f"{client.url} does not take token ids and tell their probabilities; leave"
                 " --tokenizer out to use chat messages"
             )
     features = client.run(chat_features, client, config.model)
-    obeys = "and obeys a regex" if features.constraint else "and obeys no regex"
-    note(f"{client.url} takes chat messages {obeys}: verdicts are text, without probabilities")
-    return ChatEngine(client, features, identity, **options)
+    why = "it takes no token ids" if tokenizer else "no tokenizer was found, --tokenizer names one"
+    obeys = "a regex" if features.constraint else "no regex"
+    note(
+        f"{client.url} is asked by chat messages ({why}) and obeys {obeys}: verdicts without"
+        " probabilities"
+    )
+    return ChatEngine(client, features, {"model": config.model}, **_options(config))
+
+
+def _by_token_ids(
+    config: JudgeConfig, client: Client, tokenizer: Any, context: Any
+) -> Engine | None:
+    """Return an engine that sends token ids, or None where the server cannot do with them."""
+    from judge.infer.server_engine import ServerEngine
+    from judge.infer.server_features import probe_text, token_features
+
+    plain = PlainText(tokenizer)
+    ids = plain.with_one_bos(plain.encode([probe_text()])[0])
+    text = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+    features = client.run(token_features, client, config.model, ids, text)
+    if features is None:
+        return None
+    return ServerEngine(
+        client,
+        features,
+        tokenizer,
+        {"model": config.model, "tokenizer_digest": _digest(tokenizer)},
+        context=context if isinstance(context, int) else tokenizer.model_max_length,
+        **_options(config),
+    )
+
+
+def _options(config: JudgeConfig) -> dict[str, Any]:
+    return {
+        "model": config.model,
+        "max_new_tokens": config.max_new_tokens,
+        "temperature": config.temperature,
+        "seed": config.seed,
+    }
 
 
 def _tokenizer(config: JudgeConfig, card: dict[str, Any], base: dict[str, Any]) -> Any | None:
@@ -84,11 +108,8 @@ def _resolvable(names: Iterable[Any]) -> list[str]:
     """Return those that may be a model here or on the hub; a server calls its models anything."""
     return [
         name
-        for name in names
-        if isinstance(name, str)
-        and (
-            name in BUNDLED or Path(name).is_dir() or (name.count("/") == 1 and name[0] not in "/.")
-        )
+        for name in dict.fromkeys(name for name in names if isinstance(name, str))
+        if name in BUNDLED or Path(name).is_dir() or (name.count("/") == 1 and name[0] not in "/.")
     ]
 
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from judge.config import VllmOptions
 from judge.errors import UsageError
-from judge.infer.engine import Engine
 from judge.infer.load import model_digest
 from judge.infer.scorer_files import ADAPTER, base_of, one_line
 from judge.models import resolve_model
 
 if TYPE_CHECKING:
     from judge.config import JudgeConfig
+    from judge.infer.vllm_engine import VllmEngine
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """The ranks of adapters that vLLM 0.32 has room for; an adapter takes the next larger one."""
@@ -28,8 +28,11 @@ CPU_BLOCK, CPU_BATCH = 32, 1024
 tokens at once: larger batches leave a CPU's cache, and are slower."""
 
 
-def load_vllm_engine(config: JudgeConfig) -> Engine:
+def load_vllm_engine(config: JudgeConfig, **others: Any) -> VllmEngine:
     """Return an engine that runs the model of ``config``, or an adapter over its base, in vLLM.
+
+    Args:
+        others: arguments of ``vllm.LLM`` that no option has (``load_format="dummy"``).
 
     Raises:
         UsageError: in one line, when vLLM is not installed, or will not run the model as asked.
@@ -56,7 +59,7 @@ def load_vllm_engine(config: JudgeConfig) -> Engine:
 
         lora = None if rank is None else LoRARequest("judge", 1, folder)
         try:
-            llm = LLM(**_options(config, base, tokenizer.name_or_path, rank))
+            llm = LLM(**_options(config, base, tokenizer.name_or_path, rank) | others)
             if lora is not None:
                 llm.llm_engine.add_lora(lora)
         except Exception as error:  # vLLM, PyTorch and CUDA have classes of their own

@@ -30,13 +30,13 @@ async def read_body(request: Request, limit: int) -> bytes:
     if media != "application/json" or "content-encoding" in request.headers:
         raise Refusal(415, "unsupported", "expected Content-Type application/json, not compressed")
     length = request.headers.get("content-length", "0")
-    if length.isdecimal() and int(length) > limit:
+    if length.isdecimal() and (len(length) > 18 or int(length) > limit):
         raise _too_long(limit)
     body = bytearray()
     async for part in request.stream():
-        body += part
-        if len(body) > limit:
+        if len(body) + len(part) > limit:
             raise _too_long(limit)
+        body += part
     return bytes(body)
 
 

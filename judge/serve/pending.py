@@ -55,7 +55,8 @@ class Pending:
         self._deadline = deadline
         self._loop = asyncio.get_running_loop()
         self._news: asyncio.Queue[Piece | _End] = asyncio.Queue()
-        self._job = Job(way, pairs, listener=self._listen if listen else None)
+        told = (lambda order, text: self._put((order, text))) if listen else None
+        self._job = Job(way, pairs, listener=told)
         self._job.answer.add_done_callback(lambda _: self._put(_End.JUDGED))
         if pairs:
             submit(service, self._job)
@@ -103,9 +104,6 @@ class Pending:
             return await asyncio.wait_for(self._news.get(), KEEP_ALIVE)
         except TimeoutError:
             return None
-
-    def _listen(self, order: Order, text: str) -> None:
-        self._put((order, text))
 
     def _put(self, news: Piece | _End) -> None:
         """Called on any thread."""

@@ -12,33 +12,27 @@ from pydantic import BaseModel, ConfigDict, StrictBool, WithJsonSchema
 
 from judge.errors import FailureReason
 from judge.infer.engine import Mode
+from judge.infer.judge import Orders
 from judge.reward import Preference, Scored
 from judge.serve.refusal import Kind
 from judge.verdict import Order
 
+_TEXT = {"type": "string"}
+_ID = {"type": ["string", "integer"]}
 _MESSAGE = {
     "type": "object",
-    "properties": {
-        "role": {"enum": ["system", "user", "assistant"]},
-        "content": {"type": "string"},
-    },
+    "properties": {"role": {"enum": ["system", "user", "assistant"]}, "content": _TEXT},
     "required": ["role", "content"],
 }
-PromptField = Annotated[
-    Any, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": _MESSAGE}]})
-]
-TextField = Annotated[Any, WithJsonSchema({"type": "string"})]
-IdField = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})]
+_PROMPT = {"anyOf": [_TEXT, {"type": "array", "items": _MESSAGE}]}
 _PAIR = {
     "type": "object",
-    "properties": {
-        "pair_id": {"type": ["string", "integer"]},
-        "prompt": {"anyOf": [{"type": "string"}, {"type": "array", "items": _MESSAGE}]},
-        "response_1": {"type": "string"},
-        "response_2": {"type": "string"},
-    },
+    "properties": {"pair_id": _ID, "prompt": _PROMPT, "response_1": _TEXT, "response_2": _TEXT},
     "required": ["prompt", "response_1", "response_2"],
 }
+IdField = Annotated[Any, WithJsonSchema(_ID)]
+TextField = Annotated[Any, WithJsonSchema(_TEXT)]
+PromptField = Annotated[Any, WithJsonSchema(_PROMPT)]
 PairField = Annotated[Any, WithJsonSchema(_PAIR)]
 
 
@@ -53,7 +47,7 @@ class Options(Shape):
 
     mode: Mode | None = None
     """`justify` writes why, `verdict` reads the strength alone; null: as the server was started."""
-    orders: Literal["both", "given"] | None = None
+    orders: Orders | None = None
     """`both` judges a second time with the responses exchanged; null: as the server was started."""
 
 
@@ -170,7 +164,7 @@ class ModelRecord(BaseModel):
     """Prompt template and the hash of its text."""
     mode: Mode
     """What a request gets that asks for none; likewise `orders`."""
-    orders: Literal["both", "given"]
+    orders: Orders
     streams: bool
     """Whether `stream` shows the elaboration while it is written, or the judgment alone."""
     scorers: list[str]

@@ -8,6 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping, MutableMapping
+from ipaddress import ip_address
 from types import FrameType
 from typing import get_args
 
@@ -15,15 +16,15 @@ import uvicorn
 
 from judge.errors import UsageError
 from judge.infer.engine import MODES, Engine, StreamingEngine
-from judge.infer.judge import PairwiseJudge
+from judge.infer.judge import Orders, PairwiseJudge
 from judge.infer.pair_scorer import JudgeWithScorers, PairScorer
 from judge.prompt import load_template
 from judge.serve.app import create_app
-from judge.serve.config import ServeConfig, take_keys
+from judge.serve.config import KEY_VARIABLE, ServeConfig, take_keys
 from judge.serve.metrics import Metrics
 from judge.serve.schema import ModelRecord
 from judge.serve.service import Service
-from judge.serve.worker import Orders, ServedJudge, Way, Worker
+from judge.serve.worker import ServedJudge, Way, Worker
 
 GRACE = 5
 """Seconds for the last answers to reach their clients."""
@@ -48,6 +49,8 @@ def run(
     """
     keys = take_keys(environment)
     with _bound_socket(config) as listener:
+        if not keys and not ip_address(listener.getsockname()[0]).is_loopback:
+            note(f"everyone who reaches {config.host} may use it: {KEY_VARIABLE} is not set")
         service = create_service(config, load, load_scorers, keys)
         _log_to_stderr()
         server = Server(service, note)

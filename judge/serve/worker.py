@@ -15,16 +15,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from judge.errors import JudgeError
 from judge.infer.engine import Mode
-from judge.infer.judge import NOBODY, Numbered, PairListener
+from judge.infer.judge import NOBODY, Numbered, Orders, PairListener
 from judge.judgment import Failure, Judgment
 from judge.serve.metrics import Metrics
 from judge.verdict import Order
 
-Orders = Literal["both", "given"]
 Way = tuple[Mode, Orders]
 """How pairs are judged; pairs of two ways are never in one call."""
 Result = Judgment | Failure
@@ -236,6 +235,8 @@ class Worker:
         """Judge pairs; where the engine raises, each by itself, so that one spoils no other."""
         try:
             return self._ask(judge, pairs, listeners)
+        except JudgeError as error:  # no pair's fault: a server behind this one that is away
+            return [_engine_error(pair, error) for pair in pairs]
         except Exception as error:
             last = error
         results: list[Result] = []
@@ -257,6 +258,9 @@ class Worker:
     ) -> list[Result]:
         try:
             results = judge.judge(pairs, listeners)
+        except JudgeError as error:
+            _log.warning("the engine gave up on %d pairs: %s", len(pairs), error)
+            raise
         except Exception:
             self._raised += 1
             _log.exception("the engine raised on %d pairs", len(pairs))

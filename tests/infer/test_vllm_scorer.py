@@ -1,7 +1,7 @@
 """The vLLM scorer: what it asks of vLLM 0.32, and what it makes of the answer.
 
 vLLM is not installed here, so a stand-in takes the calls: it has the signatures of 0.32.0 and runs
-the same checkpoint by transformers. Where vLLM is installed, the last test runs the real one.
+the same checkpoint by transformers. The real one is tested in tests/vllm/test_scoring.py.
 """
 
 from __future__ import annotations
@@ -171,21 +171,3 @@ def test_without_vllm_the_command_says_what_it_needs(tmp_path: Path) -> None:
         patch.setitem(sys.modules, "vllm", None)  # not installed
         done = CliRunner().invoke(app, list(map(str, command)))
     assert done.exit_code == 2 and "vllm" in done.stderr
-
-
-def test_the_real_vllm(tmp_path: Path) -> None:
-    pytest.importorskip("vllm", reason="vLLM is not installed")
-    config = tiny.config(
-        num_labels=5, hidden_size=128, num_attention_heads=2, num_key_value_heads=1
-    )
-    model = LlamaForSequenceClassification(config)
-    model.score.weight.data.normal_()
-    model.save_pretrained(tmp_path / "m")
-    tiny.tokenizer().save_pretrained(tmp_path / "m")
-    (tmp_path / "w.json").write_text('{"LABEL_0": 1, "LABEL_3": -0.5}')
-    given: dict[str, Any] = {"weights_file": str(tmp_path / "w.json")}
-    ours = load_scorer(str(tmp_path / "m"), **given).score(tiny.pairs())
-    theirs = load_scorer(str(tmp_path / "m"), engine="vllm", **given).score(tiny.pairs())
-    for a, b in zip(ours, theirs, strict=True):
-        assert isinstance(a, Rewards) and isinstance(b, Rewards)
-        assert a.pair == pytest.approx(b.pair, abs=1e-3)

@@ -53,6 +53,16 @@ def test_a_length_that_lies_does_not_help(service: Service) -> None:
     assert send(service, in_parts(BODY + b" " * 500), **headers).status_code == 413
 
 
+@pytest.mark.parametrize("length", ["501", "9" * 30, "9" * 5000])
+def test_a_length_over_the_limit_is_refused_before_a_byte_is_read(
+    service: Service, length: str
+) -> None:
+    async def receive() -> dict[str, Any]:
+        raise AssertionError("something was read")
+
+    assert asyncio.run(call(service, receive, length))[0] == 413
+
+
 def test_no_more_than_the_limit_of_a_body_is_read(service: Service) -> None:
     taken = []
 
@@ -66,7 +76,7 @@ def test_no_more_than_the_limit_of_a_body_is_read(service: Service) -> None:
 
     source = endless()
     assert asyncio.run(call(service, receive))[0] == 413
-    assert sum(taken) == 600
+    assert sum(taken) == 600, "the part that goes over it is the last one"
 
 
 def test_pairs_of_a_request_are_limited(service: Service) -> None:
@@ -167,8 +177,10 @@ def test_requests_at_a_time_are_limited() -> None:
         asyncio.run(run(service))
 
 
-async def call(service: Service, receive: Any) -> tuple[int, bytes]:
+async def call(service: Service, receive: Any, length: str | None = None) -> tuple[int, bytes]:
     """Ask the application with our own connection; return the status and body it sent."""
+    headers = [(b"content-type", b"application/json")]
+    headers += [(b"content-length", length.encode())] if length else []
     sent: list[dict[str, Any]] = []
 
     async def send(message: Any) -> None:
@@ -177,7 +189,7 @@ async def call(service: Service, receive: Any) -> tuple[int, bytes]:
     scope = {
         "type": "http", "method": "POST", "path": JUDGE, "raw_path": JUDGE.encode(),
         "query_string": b"", "root_path": "", "scheme": "http", "http_version": "1.1",
-        "headers": [(b"content-type", b"application/json")], "client": None,
+        "headers": headers, "client": None,
         "server": ("server", 80), "asgi": {"version": "3.0", "spec_version": "2.3"},
     }  # fmt: skip
     await create_app(service)(scope, receive, send)

@@ -31,6 +31,7 @@ from judge.errors import UsageError
 from judge.formats.pairs import read_pairs
 from judge.formats.sources import FileSource
 from judge.idset import IdSet
+from judge.infer.engine import Engine
 from judge.infer.judge import PairwiseJudge
 from judge.infer.transformers_engine import TransformersEngine
 from judge.jsonlines import encode_line
@@ -38,6 +39,7 @@ from judge.judgment import Judgment
 from judge.pair import Pair
 from judge.prompt import load_template
 from judge.serve.config import ServeConfig
+from judge.serve.server import run
 from tests.scripted import TEMPLATE, row
 from tests.serve.serving import GOOD, JUDGE, events
 
@@ -140,6 +142,20 @@ def test_a_second_signal_stops_at_once() -> None:
         server.send_signal(signal.SIGTERM)
         assert asked.result().json()["error"]["type"] == "stopping"
         assert server.wait(30) == 130
+
+
+def test_an_open_server_without_a_key_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JUDGE_API_KEY", raising=False)
+    said: list[str] = []
+
+    def load() -> Engine:
+        raise UsageError("far enough")
+
+    for host in ("127.0.0.1", "0.0.0.0"):
+        config = ServeConfig(host=host, port=0, template=TEMPLATE)
+        with pytest.raises(UsageError, match="far enough"):
+            run(config, load, dict, said.append)
+    assert said == ["everyone who reaches 0.0.0.0 may use it: JUDGE_API_KEY is not set"]
 
 
 def test_an_idle_server_stops_at_once() -> None:

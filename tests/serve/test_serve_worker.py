@@ -208,16 +208,21 @@ def test_should_the_thread_die_nobody_waits_in_vain() -> None:
         worker.submit(job("b"))
 
 
-def test_our_own_errors_say_why() -> None:
+def test_an_engine_that_gives_up_says_why_and_is_not_broken() -> None:
     class Unreachable(Scripted):
-        def judge(self, *_: Any, **__: Any) -> list[Judgment | Failure]:
+        def judge(self, pairs: Sequence[Numbered], *_: Any) -> list[Judgment | Failure]:
+            self.calls.append([pair.pair_id for _, pair in pairs])
             raise UsageError("http://model:8000 does not answer")
 
-    worker = started(Unreachable(), hold=False)
-    asked = job("a")
-    worker.submit(asked)
-    [result] = asked.answer.result(10)
-    assert isinstance(result, Failure) and result.detail == "http://model:8000 does not answer"
+    judge = Unreachable()
+    asked = job(*"abcdefghijkl")
+    worker = started(judge, asked, hold=False)
+    results = asked.answer.result(10)
+    assert {isinstance(r, Failure) and r.detail for r in results} == {
+        "http://model:8000 does not answer"
+    }
+    assert [len(call) for call in judge.calls] == [3] * 4, "no pair is asked for by itself"
+    assert not worker.broken
     end(worker)
 
 

@@ -11,6 +11,7 @@ import pytest
 # Before torch is imported: threads that wait for one another are what a busy machine has none of.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
 
 if find_spec("vllm") is None:
     if os.environ.get("NEEDS_VLLM"):

@@ -1,0 +1,100 @@
+"""The review UI as one application: guard, endpoints, plain pages, Gradio; and its server."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.staticfiles import StaticFiles
+
+from app.live import LiveJudge
+from app.options import Options
+from app.service import Service
+from app.ui.pages import build
+from app.web import adjudicating, annotating, exporting, plain
+from app.web.errors import add_handlers
+from app.web.gradio_routes import ROOT
+from app.web.guard import Guard
+from app.web.headers import Headers
+
+STATIC = Path(__file__).parent / "static"
+_HEAD = """
+<link rel="icon" href="/static/icon.svg">
+<link rel="stylesheet" href="/static/css/base.css">
+<link rel="stylesheet" href="/static/css/text.css">
+<link rel="stylesheet" href="/static/css/task.css">
+<script src="/static/js/theme.js"></script>
+<script type="module" src="/static/js/shell.js"></script>
+"""
+
+
+def create_app(service: Service, options: Options, judge: LiveJudge | None = None) -> FastAPI:
+    """Return the ASGI application over a database of projects.
+
+    Args:
+        judge: what is asked on the page of the live judge.
+    """
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.service = service
+    app.state.options = options
+    app.state.judge = judge
+    for routes in (plain, annotating, adjudicating, exporting):
+        app.include_router(routes.router)
+    app.mount("/static", StaticFiles(directory=STATIC))
+    add_handlers(app)
+    _mount_pages(app, service, judge)
+    app.add_middleware(Guard, service=service, no_auth=options.no_auth)
+    app.add_middleware(Headers)
+    return app
+
+
+def serve(service: Service, options: Options) -> None:
+    """Serve the pages until a signal ends it, and the live judge with it."""
+    judge = LiveJudge(options.judge, os.environ.get("JUDGE_API_KEY")) if options.judge else None
+    print(f"the pages: http://{options.host}:{options.port}/ (Ctrl+C ends)", flush=True)
+    try:
+        uvicorn.run(
+            create_app(service, options, judge),
+            host=options.host,
+            port=options.port,
+            log_level="warning",
+            proxy_headers=bool(options.trusted_proxies),
+            forwarded_allow_ips=list(options.trusted_proxies),
+            server_header=False,
+        )
+    finally:
+        if judge is not None:
+            judge.close()
+
+
+def _name(request: Request) -> str | None:
+    """Return who Gradio serves: whom the guard let in."""
+    person = getattr(request.state, "person", None)
+    return None if person is None else str(person.name)
+
+
+def _mount_pages(app: FastAPI, service: Service, judge: LiveJudge | None) -> None:
+    with warnings.catch_warnings():
+        # Gradio says at every start that several pages are not drawn on the server. They need not.
+        warnings.filterwarnings("ignore", "SSR mode is not supported")
+        gr.mount_gradio_app(
+            app,
+            build(service, judge),
+            path=ROOT,
+            auth_dependency=_name,
+            footer_links=[],
+            run_history=False,
+            show_error=False,
+            ssr_mode=False,
+            max_file_size=0,
+            allowed_paths=[],
+            enable_monitoring=False,
+            theme=gr.themes.Base(
+                font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+            ),
+            head=_HEAD,
+        )

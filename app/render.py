@@ -1,0 +1,216 @@
+"""Markdown of strangers as safe HTML: tables, code and maths, nothing that loads, runs or covers.
+
+Raw HTML in a text is shown, not interpreted. What markdown makes is cleaned once more, so that a
+mistake in one of the two libraries opens nothing. Images become their description and address.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, MutableMapping, Sequence
+from functools import lru_cache
+from html import escape, unescape
+from secrets import token_hex
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import nh3
+from latex2mathml.converter import convert_to_element
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+from pygments.token import STANDARD_TYPES
+from pygments.util import ClassNotFound
+
+LONGEST_MARKDOWN = 50_000
+"""Characters; a longer text is shown as it is. Some texts take time quadratic in their length."""
+LONGEST_CODE = 10_000
+"""Characters of a code block that is coloured."""
+LONGEST_FORMULA = 1_000
+DEEPEST_NESTING = 20
+_LANGUAGE = re.compile(
+    r"bash|c|c\+\+|cpp|cs|csharp|css|diff|go|haskell|html|java|javascript|js|json|jsx|kotlin|latex|lua"
+    r"|makefile|matlab|perl|php|powershell|py|python|r|ruby|rust|scala|sh|shell|sql|swift|tex|toml|ts"
+    r"|tsx|typescript|xml|yaml|yml"
+)
+_TAGS = (
+    "a blockquote br code em h3 h4 h5 h6 hr li ol p pre s span strong table tbody td th thead tr ul"
+)
+_CLASSES = {
+    "span": {*STANDARD_TYPES.values(), "image"} - {""},
+    "pre": {"code", "plain"},
+    "td": {"left", "center", "right"},
+    "th": {"left", "center", "right"},
+}
+_MATH_ELEMENT = re.compile(
+    r"math|mrow|mi|mn|mo|ms|mtext|mspace|msup|msub|msubsup|munder|mover|munderover|mfrac|msqrt|mroot"
+    r"|mtable|mtr|mtd|mstyle|mphantom|menclose|mmultiscripts|mprescripts|none"
+)
+_MATH_ATTRIBUTE = re.compile(
+    r"accent|columnalign|display|displaystyle|fence|form|largeop|linethickness|mathvariant"
+    r"|movablelimits|notation|scriptlevel|separator|stretchy|symmetric"
+)
+"""What shows formulas: no link, style or script, nothing that moves or grows what is written."""
+_SPACE = re.compile(r"\d?(\.\d{1,3})?em")
+
+
+@lru_cache(maxsize=2_000)
+def render_markdown(text: str) -> str:
+    """Return ``text`` as HTML that needs no trust, headings from ``h3`` down."""
+    if len(text) > LONGEST_MARKDOWN:
+        return render_plain(text)
+    formulas: list[str] = []
+    env: dict[str, Any] = {"formulas": formulas, "mark": token_hex(16)}
+    try:
+        html = _clean(_PARSER.render(text, env))
+    except RecursionError:
+        return render_plain(text)
+    return re.sub(env["mark"] + r"-(\d+);", lambda found: formulas[int(found[1])], html)
+
+
+def render_plain(text: str) -> str:
+    """Return ``text`` as it is, in one block."""
+    return f'<pre class="plain">{escape(text)}</pre>'
+
+
+def render_formula(latex: str, display: bool) -> str:
+    """Return a formula as MathML; as code where it is too long or cannot be read."""
+    source = f"<code>{escape(latex.strip())}</code>"
+    if len(latex) > LONGEST_FORMULA:
+        return source
+    try:
+        element = convert_to_element(latex, display="block" if display else "inline")
+    except Exception:  # the library raises whatever a formula happens to break
+        return source
+    return _mathml(element)
+
+
+def _mathml(element: Element) -> str:
+    inside = "".join(_mathml(child) + _text(child.tail) for child in element)
+    inside = _text(element.text) + inside
+    if not _MATH_ELEMENT.fullmatch(element.tag):
+        return inside
+    kept = "".join(
+        f' {name}="{escape(unescape(value))}"'
+        for name, value in element.attrib.items()
+        if _MATH_ATTRIBUTE.fullmatch(name)
+        or (element.tag == "mspace" and name == "width" and _SPACE.fullmatch(value))
+    )
+    return f"<{element.tag}{kept}>{inside}</{element.tag}>"
+
+
+def _text(text: str | None) -> str:
+    return escape(unescape(text or ""))
+
+
+def _clean(html: str) -> str:
+    return nh3.clean(
+        html,
+        tags=set(_TAGS.split()),
+        attributes={"a": {"href", "title"}, "ol": {"start"}},
+        allowed_classes=_CLASSES,
+        url_schemes={"http", "https", "mailto"},
+        link_rel="noopener noreferrer nofollow",
+        set_tag_attribute_values={"a": {"target": "_blank"}},
+        url_relative="deny",
+    )
+
+
+def _make_parser() -> MarkdownIt:
+    options = {"html": False, "breaks": True, "maxNesting": DEEPEST_NESTING, "highlight": _colour}
+    parser = MarkdownIt("commonmark", options).enable(["table", "strikethrough"])
+    dollarmath_plugin(parser, allow_labels=False, allow_space=False, allow_digits=False)
+    parser.inline.ruler.before("escape", "math_brackets", _brackets)
+    rules: dict[str, Callable[..., str]] = {
+        "math_inline": _formula(False),
+        "math_block": _formula(True),
+        "image": _image,
+        "fence": _code,
+        "code_block": _code,
+        "link_open": _link,
+        "heading_open": _lower,
+        "heading_close": _lower,
+        "th_open": _aligned,
+        "td_open": _aligned,
+    }
+    for name, rule in rules.items():
+        parser.add_render_rule(name, rule)
+    return parser
+
+
+def _brackets(state: StateInline, silent: bool) -> bool:
+    r"""Read ``\(x\)`` and ``\[x\]``, as most models write formulas."""
+    opening = state.src[state.pos : state.pos + 2]
+    if opening not in (r"\(", r"\["):
+        return False
+    start = state.pos + 2
+    # A bounded search: a text of openings alone would take the square of its length.
+    end = state.src.find(r"\)" if opening == r"\(" else r"\]", start, start + LONGEST_FORMULA)
+    if end < 0 or end + 2 > state.posMax:
+        return False
+    if not silent:
+        token = state.push("math_inline" if opening == r"\(" else "math_block", "math", 0)
+        token.content = state.src[start:end]
+    state.pos = end + 2
+    return True
+
+
+Tokens = Sequence[Token]
+Env = MutableMapping[str, Any]
+
+
+def _formula(display: bool) -> Callable[..., str]:
+    def rule(self: RendererHTML, tokens: Tokens, index: int, options: Any, env: Env) -> str:
+        env["formulas"].append(render_formula(tokens[index].content, display))
+        return f"{env['mark']}-{len(env['formulas']) - 1};"
+
+    return rule
+
+
+def _image(self: RendererHTML, tokens: Tokens, index: int, options: Any, env: Env) -> str:
+    token = tokens[index]
+    alt = self.renderInlineAsText(token.children, options, env)
+    address = str(token.attrGet("src") or "")
+    return f'<span class="image">[image: {escape(alt)} ({escape(address[:200])})]</span>'
+
+
+def _code(self: RendererHTML, tokens: Tokens, index: int, options: Any, env: Env) -> str:
+    token = tokens[index]
+    language = token.info.strip().split(" ")[0].lower()
+    return f'<pre class="code"><code>{_colour(token.content, language)}</code></pre>\n'
+
+
+def _colour(code: str, language: str, _: str = "") -> str:
+    if not _LANGUAGE.fullmatch(language) or len(code) > LONGEST_CODE:
+        return escape(code)
+    try:
+        lexer = get_lexer_by_name(language, stripnl=False)
+    except ClassNotFound:
+        return escape(code)
+    return str(highlight(code, lexer, HtmlFormatter(nowrap=True)))
+
+
+def _link(self: RendererHTML, tokens: Tokens, index: int, options: Any, env: Env) -> str:
+    # Where it leads is seen before it is followed, whatever its words say.
+    address = str(tokens[index].attrGet("href") or "")
+    return f'<a href="{escape(address)}" title="{escape(address)}">'
+
+
+def _lower(self: RendererHTML, tokens: Tokens, index: int, options: Any, env: Env) -> str:
+    token = tokens[index]
+    level = min(int(token.tag[1]) + 2, 6)
+    return f"<h{level}>" if token.nesting == 1 else f"</h{level}>\n"
+
+
+def _aligned(self: RendererHTML, tokens: Tokens, index: int, options: Any, env: Env) -> str:
+    token = tokens[index]
+    side = str(token.attrGet("style") or "").removeprefix("text-align:")
+    return f'<{token.tag} class="{side}">' if side else f"<{token.tag}>"
+
+
+_PARSER = _make_parser()

@@ -1,0 +1,247 @@
+"""A task as one person sees it, what the person decides, and the way back to the pair's own order.
+
+The side on which each response is shown is drawn for each person and task. Only this module turns
+one order into the other: ``Choice``, ``Final`` and ``Draft`` have a ``flipped()``, the service
+stores the pair's own (given) order and hands out the shown one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from app.review.statement import justification_of
+from judge.judgment import Judgment
+from judge.pair import Annotation, Message, Pair, Text
+from judge.verdict import NEITHER_VALID, STRENGTHS, Order, flip_names, flip_strength
+
+OPTIONS: tuple[int, ...] = (*STRENGTHS, NEITHER_VALID)
+"""The seven options in the order of their row on the page, as strengths."""
+OPTION_LABELS: dict[int, str] = {
+    -3: "Response 1 is much better",
+    -2: "Response 1 is better",
+    -1: "Response 1 is slightly better",
+    1: "Response 2 is slightly better",
+    2: "Response 2 is better",
+    3: "Response 2 is much better",
+    NEITHER_VALID: "Neither response is valid",
+}
+State = Literal["open", "chosen", "complete", "skipped", "returned"]
+"""``open``: given to the person, nothing decided; ``chosen``: the first choice is stored, the judge
+may be revealed; ``complete``: done, by the person or because the lease ran out after the first
+choice, which then stands; ``skipped``: by the person; ``returned``: the lease ran out before any
+choice."""
+Explanation = Literal["right", "partly_right", "wrong"]
+LONGEST_TEXT = 20_000
+"""Characters of a justification, a statement, an elaboration or a reason."""
+
+
+def _without_nul(text: str) -> str:
+    return text.replace("\0", "")
+
+
+Written = Annotated[Text, AfterValidator(_without_nul), Field(max_length=LONGEST_TEXT)]
+"""Text that a person typed: it has a UTF-8 form and holds no NUL, which PostgreSQL refuses."""
+
+
+def _on_the_scale(strength: int) -> int:
+    if strength not in OPTIONS:
+        raise ValueError(f"strength {strength} is none of {OPTIONS}")
+    return strength
+
+
+Strength = Annotated[int, AfterValidator(_on_the_scale)]
+
+
+class Choice(BaseModel):
+    """The first choice: made before anything of the judge was shown, where the project is blind."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    strength: Strength
+    justification: Written = ""
+    """In the person's own words; may name @Response 1 and @Response 2."""
+
+    def flipped(self) -> Self:
+        """Return the choice for the flipped pair: sign and names; twice is the identity."""
+        return self.model_copy(
+            update={
+                "strength": flip_strength(self.strength),
+                "justification": flip_names(self.justification),
+            }
+        )
+
+    def annotation(self) -> Annotation:
+        """Return the choice as training reads it: its statement in words, then the reason."""
+        text = justification_of(self.strength, "", self.justification)
+        return Annotation(strength=self.strength, justification=text)
+
+
+class Final(BaseModel):
+    """What the person says after the judge's explanation was shown. The first choice is kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    strength: Strength
+    explanation: Explanation | None = None
+    """Whether the judge's explanation is right; None only where there is none."""
+    statement: Written = ""
+    """Which response is better, the judge's or an edited one; empty: as the strength says."""
+    elaboration: Written = ""
+
+    def flipped(self) -> Self:
+        """Return it for the flipped pair: sign and names; twice is the identity."""
+        return self.model_copy(
+            update={
+                "strength": flip_strength(self.strength),
+                "statement": flip_names(self.statement),
+                "elaboration": flip_names(self.elaboration),
+            }
+        )
+
+
+class Draft(BaseModel):
+    """What stands in the page's fields; anything may be missing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sequence: int = Field(default=0, ge=0)
+    """Counts up with every save of a page; a save that overtook a later one is dropped."""
+    strength: Strength | None = None
+    justification: Written = ""
+    explanation: Explanation | None = None
+    statement: Written = ""
+    elaboration: Written = ""
+
+    def flipped(self) -> Self:
+        """Return it for the flipped pair: sign and names; twice is the identity."""
+        return self.model_copy(
+            update={
+                "strength": None if self.strength is None else flip_strength(self.strength),
+                "justification": flip_names(self.justification),
+                "statement": flip_names(self.statement),
+                "elaboration": flip_names(self.elaboration),
+            }
+        )
+
+
+Said = TypeVar("Said", Choice, Final, Draft)
+
+
+class TaskView(BaseModel):
+    """A task as one person sees it, in the order shown. Nothing of the judge is in here."""
+
+    model_config = ConfigDict(frozen=True)
+
+    assignment_id: int
+    """This person's part in the task; what every call of the annotating service names."""
+    project_id: int
+    prompt: tuple[Message, ...]
+    response_1: str
+    response_2: str
+    state: State
+    blind: bool
+    """Whether :meth:`app.service.annotating.Annotating.reveal` is refused before a choice."""
+    has_judge: bool
+    """Whether there is something to reveal; without it the choice completes the task."""
+    revealed: bool
+    lease_until: datetime | None
+    """When the task goes back to the queue unless something is done; None once it is decided."""
+    draft: Draft | None
+    choice: Choice | None
+    final: Final | None
+    flag: str | None
+    """Why this person flagged it."""
+    reason: str | None
+    """Why this person skipped it."""
+
+
+class Reward(BaseModel):
+    """A reward model's rewards of the responses shown as 1 and 2."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    response_1: float
+    response_2: float
+
+
+class Reveal(BaseModel):
+    """What the judge and the reward models said, in the order shown to the person."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    """The judge's name."""
+    strength: int | None
+    """-3..3; 0 undecided; None where only reward models judged."""
+    statement: str
+    elaboration: str
+    """Empty where there is no explanation, as ``statement``."""
+    probability: float | None
+    """P(the response shown as 1 is better)."""
+    consistent: bool | None
+    rewards: tuple[Reward, ...]
+
+
+class TaskLine(BaseModel):
+    """One line of a person's own list of tasks."""
+
+    model_config = ConfigDict(frozen=True)
+
+    assignment_id: int
+    state: State
+    strength: int | None
+    """As shown: the final one where there is one, else the first choice."""
+    flagged: bool
+    excerpt: str
+    """The beginning of the last message of the prompt."""
+    decided_at: datetime | None
+
+
+class MyProgress(BaseModel):
+    """How far one person is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    done: int
+    """Tasks this person completed, checks included."""
+    available: int
+    """Tasks that are open for this person: those in hand and those still in the queue."""
+    done_today: int
+    """Since midnight UTC."""
+    per_hour: float | None
+    """Completed in the last hour; None before the first one."""
+    median_seconds: float | None
+    """From showing a task to its choice, over the last 50."""
+    can_undo: int
+    """How many decisions :meth:`app.service.annotating.Annotating.undo` would take back."""
+
+
+def as_shown(pair: Pair, order: Order) -> Pair:
+    """Return the pair as a person with this order sees it."""
+    return pair if order == "given" else pair.flipped()
+
+
+def to_given(said: Said, order: Order) -> Said:
+    """Return what a person with this order said, in the pair's own order; and the way back."""
+    return said if order == "given" else said.flipped()
+
+
+def reveal_of(model: str, judgment: Judgment, order: Order) -> Reveal:
+    """Return what is revealed to a person with this order."""
+    seen = judgment if order == "given" else judgment.flipped()
+    return Reveal(
+        model=model,
+        strength=seen.strength,
+        statement=seen.statement or "",
+        elaboration=seen.elaboration or "",
+        probability=seen.probability,
+        consistent=seen.consistent,
+        rewards=tuple(
+            Reward(name=name, response_1=pair[0], response_2=pair[1])
+            for name, pair in seen.rewards.items()
+        ),
+    )

@@ -1,0 +1,188 @@
+"""Files for training and for analysis."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from app.review.annotation import Task, Which
+from app.review.project import Person, Settings
+from app.review.training import (
+    CSV_COLUMNS,
+    csv_rows,
+    dpo_row,
+    label_row,
+    left_out,
+    preference_row,
+)
+from app.service.access import allow
+from app.store import events, views
+from app.store.database import Store, Transaction
+from judge.errors import UsageError
+
+Kind = Literal["preference", "labels", "dpo", "csv", "history"]
+"""``preference``: a folder in HelpSteer2-Preference's layout, as ``judge data prepare`` reads it;
+``labels``: for ``judge compare --labels``; ``dpo``: prompt, chosen, rejected; ``csv``: a line an
+annotation, for spreadsheets; ``history``: everything that happened, as JSON lines."""
+TRAINING: tuple[Kind, ...] = ("preference", "dpo")
+"""What models are trained on: nothing of an evaluation set is ever in it."""
+_File = IO[bytes] | gzip.GzipFile
+PREFERENCE_FILE = Path("preference") / "preference.jsonl.gz"
+
+
+class Exported(BaseModel):
+    """What an export wrote."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: Path
+    """The file that was written."""
+    rows: int
+    left_out: dict[str, int]
+    """Tasks that are not in it, by reason (:data:`app.review.training.LeftOut`)."""
+    shared_prompts: int
+    """Rows for training whose prompt, with other responses, is in an evaluation set."""
+
+
+class Exporting:
+    """What a project's annotations become."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._now = clock
+
+    def write(
+        self,
+        who: Person | None,
+        project_id: int,
+        kind: Kind,
+        out: Path,
+        unfinished: bool = False,
+        first: bool = False,
+    ) -> Exported:
+        """Write one export to the file ``out`` (``preference``: into that folder), whole or not at
+        all. The same annotations give the same bytes.
+
+        Args:
+            unfinished: tasks that still lack annotations, too.
+            first: the choices before the reveal instead of the final ones.
+
+        Raises:
+            UsageError: ``out`` cannot be written.
+        """
+        path = out / PREFERENCE_FILE if kind == "preference" else out
+        with self._store.reading() as tx:
+            settings = allow(tx, who, project_id, "export")
+            chosen, missing = [], Counter[str]()
+            for task in views.tasks(tx, project_id):
+                why = left_out(task, training=kind in TRAINING, unfinished=unfinished)
+                if why is None or kind in ("csv", "history"):
+                    chosen.append(task)
+                else:
+                    missing[why] += 1
+            which: Which = "first" if first else "final"
+            rows = _rows(tx, project_id, settings, kind, chosen, which, missing)
+            with _whole_file(path, packed=kind == "preference") as file:
+                count = _write_csv(file, rows) if kind == "csv" else _write_json(file, rows)
+        shared = sum(task.evaluation_prompt for task in chosen) if kind in TRAINING else 0
+        with self._store.writing() as tx:
+            data = {"kind": kind, "rows": count, "unfinished": unfinished, "first": first}
+            account_id = None if who is None else who.account_id
+            events.add(tx, project_id, "export", self._now(), account_id=account_id, data=data)
+        return Exported(
+            path=path, rows=count, left_out=dict(sorted(missing.items())), shared_prompts=shared
+        )
+
+
+def _rows(
+    tx: Transaction,
+    project_id: int,
+    settings: Settings,
+    kind: Kind,
+    tasks: list[Task],
+    which: Which,
+    missing: Counter[str],
+) -> Iterator[Any]:
+    """Yield the rows of an export: objects, for ``csv`` lists of cells."""
+    if kind == "history":
+        yield from _history(tx, project_id)
+    elif kind == "csv":
+        for task in tasks:
+            yield from csv_rows(settings, task)
+    else:
+        pairs = views.texts(tx, project_id, [task.task_id for task in tasks])
+        for task, pair in zip(tasks, pairs, strict=True):
+            if kind == "preference":
+                yield preference_row(task, pair, which)
+                continue
+            row = label_row(task, which) if kind == "labels" else dpo_row(task, pair, which)
+            if row is None:
+                missing["undecided"] += 1
+            else:
+                yield row
+
+
+def _history(tx: Transaction, project_id: int) -> Iterator[dict[str, Any]]:
+    for event, name, pair_id in events.history(tx, project_id):
+        yield {
+            "id": event.id,
+            "at": event.at.isoformat(),
+            "who": name,
+            "what": event.kind,
+            "pair_id": pair_id,
+            "assignment": event.assignment_id,
+            "data": event.data,
+            "reason": event.reason,
+            "undoes": event.undoes,
+        }
+
+
+def _write_json(file: _File, rows: Iterator[Any]) -> int:
+    count = 0
+    for row in rows:
+        file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+        count += 1
+    return count
+
+
+def _write_csv(file: _File, rows: Iterator[Any]) -> int:
+    writer = csv.writer(codecs.getwriter("utf-8")(file))
+    writer.writerow(CSV_COLUMNS)
+    count = 0
+    for row in rows:
+        writer.writerow(row)
+        count += 1
+    return count
+
+
+@contextmanager
+def _whole_file(path: Path, packed: bool) -> Iterator[_File]:
+    """Yield a file that takes its name when everything is in it and on the disk."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            if packed:
+                with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as stream:
+                    yield stream
+            else:
+                yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+    finally:
+        with suppress(OSError):
+            part.unlink()

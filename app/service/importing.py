@@ -1,0 +1,281 @@
+"""Tasks out of run folders and pair files. For commands: the pages read no file of the server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from app.review.content import content_of, prompt_of, words_of
+from app.review.project import Settings
+from app.review.rules import TaskKind, queue_position
+from app.service.access import allow
+from app.service.projects import put_in_order
+from app.store import events, projects
+from app.store.database import Store, Transaction
+from app.store.projects import NewTask
+from judge.annotated import Problem
+from judge.compare.systems import read_config
+from judge.consensus import consensus
+from judge.errors import UsageError
+from judge.formats.annotated import read_annotated
+from judge.formats.pairs import read_pairs
+from judge.formats.sources import FileSource, open_source
+from judge.idset import IdSet
+from judge.jsonlines import read_rows
+from judge.judgment import Failure
+from judge.pair import Pair
+from judge.rundir import read_failures, read_judgments
+from judge.verdict import NEITHER_VALID
+
+LONGEST_ID = 500
+BATCH = 500
+SHOWN = 20
+"""Refused rows that are listed; the others are counted."""
+
+
+class Imported(BaseModel):
+    """What an import did; doing it again adds nothing."""
+
+    model_config = ConfigDict(frozen=True)
+
+    added: int
+    known: int
+    """Rows whose content was in the project already."""
+    judged: int
+    """Known tasks that had no judgment and now have one."""
+    refused: int
+    reasons: tuple[str, ...]
+    """Why rows cannot be tasks, one line each, of the first ones."""
+
+
+@dataclass
+class _Count:
+    added: int = 0
+    known: int = 0
+    judged: int = 0
+    refused: list[str] = field(default_factory=list)
+
+    def done(self) -> Imported:
+        return Imported(
+            added=self.added,
+            known=self.known,
+            judged=self.judged,
+            refused=len(self.refused),
+            reasons=tuple(self.refused[:SHOWN]),
+        )
+
+
+@dataclass(frozen=True)
+class _Origin:
+    name: str
+    kind: str
+    evaluation: bool
+    model: str = ""
+
+
+class Importing:
+    """What fills a project with tasks."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._now = clock
+
+    def run(
+        self, project_id: int, folder: Path, pairs: str | None = None, evaluation: bool = False
+    ) -> Imported:
+        """Add the pairs of a run folder (``judge batch``, ``judge score``) and their judgments.
+
+        Pairs that the judge failed on become tasks without a judge; rows it never came to, none.
+
+        Args:
+            pairs: where the run's input is now; None: where it was.
+            evaluation: an evaluation set: nothing with its content ever leaves as training data.
+
+        Raises:
+            UsageError: no run folder, or its input is gone or another one by now.
+        """
+        config = read_config(folder)
+        asked = config["config"]
+        source = _input_of(folder, config, pairs)
+        judged = {
+            judgment.pair_id: json.dumps(judgment.to_json()) for judgment in read_judgments(folder)
+        }
+        failed = {failure.pair_id: failure for failure in read_failures(folder)}
+        model = str(asked.get("model", folder.name))
+        origin = _Origin(folder.resolve().name, "run", evaluation, Path(model).name or model)
+        count = _Count()
+
+        def rows() -> Iterator[NewTask]:
+            for _, row in source:
+                if isinstance(row, Failure):
+                    if row.pair_id in failed or row.pair_id is None:
+                        count.refused.append(_problem(row))
+                elif row.pair_id in judged:
+                    yield _new(row, judgment=judged[row.pair_id])
+                elif row.pair_id in failed:
+                    yield _new(row)
+
+        return self._add(project_id, origin, rows(), count)
+
+    def pairs(self, project_id: int, input: str, evaluation: bool = False) -> Imported:
+        """Add the pairs of a file or hub data set, as ``judge batch`` would read it.
+
+        Raises:
+            UsageError: nothing there that could be read.
+        """
+        count = _Count()
+
+        def rows() -> Iterator[NewTask]:
+            for _, row in read_pairs(open_source(input).records(), IdSet()):
+                if isinstance(row, Failure):
+                    count.refused.append(_problem(row))
+                else:
+                    yield _new(row)
+
+        origin = _Origin(Path(input).name, "pairs", evaluation)
+        return self._add(project_id, origin, rows(), count)
+
+    def checks(self, project_id: int, input: str, kind: TaskKind) -> Imported:
+        """Add gold tasks or attention checks: annotated pairs whose consensus is the right answer.
+
+        Raises:
+            UsageError: nothing there that could be read.
+        """
+        count = _Count()
+
+        def rows() -> Iterator[NewTask]:
+            for row in read_annotated(input):
+                if isinstance(row, Problem):
+                    count.refused.append(f"line {row.line}: {row.reason}: {row.detail}")
+                    continue
+                agreed = consensus(row.annotations)
+                answer = agreed.strength if row.annotations else row.released_strength
+                if agreed.dropped == "no_valid_annotation" and row.annotations:
+                    answer = NEITHER_VALID
+                if not answer:
+                    count.refused.append(f"{row.pair.pair_id!r}: its annotations give no answer")
+                else:
+                    yield _new(row.pair, kind=kind, expected=answer)
+
+        return self._add(project_id, _Origin(Path(input).name, kind, False), rows(), count)
+
+    def informative(self, project_id: int, file: Path) -> int:
+        """Take over the order of a queue of ``judge compare``; return how many tasks are in it.
+
+        Args:
+            file: JSON lines with ``pair_id``, the most informative first.
+
+        Raises:
+            UsageError: the file is no such queue.
+        """
+        ids = list(dict.fromkeys(read_rows(file, lambda row: str(row["pair_id"]))))
+        with self._store.writing() as tx:
+            settings = allow(tx, None, project_id, "manage")
+            found = projects.set_informative(tx, project_id, {p: n for n, p in enumerate(ids)})
+            put_in_order(tx, project_id, settings)
+            data = {"queue": file.name, "places": found}
+            events.add(tx, project_id, "import", self._now(), account_id=None, data=data)
+        return found
+
+    def _add(
+        self, project_id: int, origin: _Origin, rows: Iterable[NewTask], count: _Count
+    ) -> Imported:
+        now = self._now()
+        with self._store.writing() as tx:
+            settings = allow(tx, None, project_id, "manage")
+            source_id = projects.add_source(
+                tx, project_id, origin.name, origin.kind, origin.evaluation, origin.model, now
+            )
+        rest = iter(rows)
+        while batch := list(islice(rest, BATCH)):
+            with self._store.writing() as tx:
+                _add_batch(tx, project_id, settings, source_id, batch, count)
+                if origin.evaluation:
+                    projects.guard(tx, ((new.content, new.prompt_content) for new in batch))
+        done = count.done()
+        if done.added or done.judged:
+            with self._store.writing() as tx:
+                data = {"source": source_id, **done.model_dump(exclude={"reasons"})}
+                events.add(tx, project_id, "import", now, account_id=None, data=data)
+        return done
+
+
+def _add_batch(
+    tx: Transaction,
+    project_id: int,
+    settings: Settings,
+    source_id: int,
+    batch: Iterable[NewTask],
+    count: _Count,
+) -> None:
+    fresh: list[NewTask] = []
+    there = projects.known(
+        tx, project_id, [n.pair.pair_id for n in batch], [n.content for n in batch]
+    )
+    by_id = {known.pair_id: known for known in there}
+    contents = {known.content for known in there}
+    for new in batch:
+        pair_id, known = new.pair.pair_id, by_id.get(new.pair.pair_id)
+        if len(pair_id) > LONGEST_ID:
+            count.refused.append(f"{pair_id[:40]!r}...: an id has at most {LONGEST_ID} characters")
+        elif known is not None and known.content != new.content:
+            count.refused.append(f"{pair_id!r}: another pair of the project has this id")
+        elif known is not None or new.content in contents:
+            count.known += 1
+            if known is not None and new.judgment is not None and not known.has_judge:
+                count.judged += projects.add_judge(tx, known.task_id, source_id, new)
+        else:
+            contents.add(new.content)
+            fresh.append(new)
+    first = projects.next_given(tx, project_id)
+    positions = [
+        queue_position(settings, new.pair.pair_id, first + n, None) for n, new in enumerate(fresh)
+    ]
+    projects.add_tasks(
+        tx, project_id, source_id, fresh, first, positions, wanted=settings.annotations
+    )
+    count.added += len(fresh)
+
+
+def _input_of(
+    folder: Path, config: dict[str, dict[str, str | None]], pairs: str | None
+) -> Iterator[tuple[int, Pair | Failure]]:
+    """Return the rows of the input that a run judged, in its order."""
+    asked = config["config"]
+    name = pairs or str(asked.get("input", "-"))
+    if name == "-":
+        raise UsageError(f"{folder}: its pairs came from the standard input; name a file (--pairs)")
+    try:
+        source = open_source(name, asked.get("split"), asked.get("subset"), asked.get("revision"))
+    except UsageError as error:
+        raise UsageError(f"the pairs of {folder} are gone: {error}; name them (--pairs)") from None
+    judged = config["identity"].get("input")
+    if pairs is None and isinstance(source, FileSource) and source.identity() != judged:
+        raise UsageError(
+            f"{name} has changed since {folder} judged it; name a file with its pairs (--pairs)"
+        )
+    return read_pairs(source.records(), IdSet())
+
+
+def _new(
+    pair: Pair, kind: TaskKind = "task", expected: int | None = None, judgment: str | None = None
+) -> NewTask:
+    return NewTask(
+        pair=pair,
+        content=content_of(pair),
+        prompt_content=prompt_of(pair.prompt),
+        words=words_of(pair),
+        kind=kind,
+        expected=expected,
+        judgment=judgment,
+    )
+
+
+def _problem(row: Failure) -> str:
+    return f"line {row.line}: {row.reason}: {row.detail}"

@@ -1,0 +1,224 @@
+"""Projects, their members and settings, flags, and withdrawn tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from app.errors import NotFound, Refused
+from app.review.project import Member, Person, Project, Role, Settings
+from app.review.rules import queue_position, wanted
+from app.service.access import allow, allow_any_manager, checked_reason, project_of
+from app.store import accounts, events, projects, queue, views
+from app.store.database import Store, Transaction
+
+SourceKind = Literal["run", "pairs", "gold", "attention"]
+
+
+class Source(BaseModel):
+    """Where tasks of a project came from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source_id: int
+    name: str
+    kind: SourceKind
+    evaluation: bool
+    """An evaluation set: its content never leaves as training data."""
+    tasks: int
+    imported_at: datetime
+
+
+class Flag(BaseModel):
+    """A task that someone flagged."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task_id: int
+    pair_id: str
+    name: str
+    """Who flagged it."""
+    reason: str
+    at: datetime
+    withdrawn: bool
+
+
+class Projects:
+    """Projects and what managers do with them; ``who`` None is the command line."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._now = clock
+
+    def of(self, who: Person) -> list[Project]:
+        """Return the projects that the person takes part in."""
+        with self._store.reading() as tx:
+            return projects.of_person(tx, who.account_id)
+
+    def get(self, who: Person, project_id: int) -> Project:
+        """Return one project.
+
+        Raises:
+            NotFound: there is none, or the person takes no part in it.
+        """
+        found = next((p for p in self.of(who) if p.project_id == project_id), None)
+        if found is None:
+            raise NotFound("there is no such project")
+        return found
+
+    def find(self, name: str | None = None) -> int:
+        """Return the id of the project of that name, or of the only one; for commands.
+
+        Raises:
+            NotFound: there is none, or without a name more than one.
+        """
+        with self._store.reading() as tx:
+            found = projects.all_projects(tx)
+        if name is not None and name in found:
+            return found[name]
+        if name is None and len(found) == 1:
+            return next(iter(found.values()))
+        there = ", ".join(map(repr, found)) or "none"
+        wanted_name = "which project?" if name is None else f"there is no project {name!r}:"
+        raise NotFound(f"{wanted_name} the database holds {there}")
+
+    def settings(self, project_id: int) -> Settings:
+        """Return a project's settings; for commands."""
+        with self._store.reading() as tx:
+            return allow(tx, None, project_id, "manage")
+
+    def names(self) -> list[str]:
+        """Return the names of all projects; for commands."""
+        with self._store.reading() as tx:
+            return list(projects.all_projects(tx))
+
+    def create(self, who: Person | None, settings: Settings) -> int:
+        """Make a project and return its id; ``who``, a manager of another, becomes its manager.
+
+        Raises:
+            Refused: there is a project of that name.
+            NotAllowed: ``who`` manages no project yet.
+        """
+        now = self._now()
+        with self._store.writing() as tx:
+            allow_any_manager(tx, who)
+            made = projects.create(tx, settings, now)
+            if made is None:
+                raise Refused(f"there is a project called {settings.name!r} already")
+            self._log(tx, who, made, "project", settings.model_dump())
+            if who is not None:
+                accounts.set_role(tx, made, who.account_id, "manager")
+            return made
+
+    def change(self, who: Person | None, project_id: int, settings: Settings) -> None:
+        """Change the settings. Tasks in hand stay blind, or not, as they were given.
+
+        Raises:
+            Refused: another project has the name.
+        """
+        with self._store.writing() as tx:
+            before = allow(tx, who, project_id, "manage")
+            if not projects.set_settings(tx, project_id, settings):
+                raise Refused(f"there is a project called {settings.name!r} already")
+            self._log(tx, who, project_id, "settings", settings.model_dump())
+            if (before.order, before.seed) != (settings.order, settings.seed):
+                put_in_order(tx, project_id, settings)
+            rules = ("annotations", "more_on_disagreement")
+            if any(getattr(before, rule) != getattr(settings, rule) for rule in rules):
+                _recount_all(tx, project_id, settings)
+
+    def members(self, who: Person | None, project_id: int) -> list[Member]:
+        """Return who takes part in the project, by name."""
+        with self._store.reading() as tx:
+            allow(tx, who, project_id, "manage")
+            return accounts.members(tx, project_id)
+
+    def set_role(self, who: Person | None, project_id: int, name: str, role: Role | None) -> None:
+        """Give an account a role in the project; None: no part any more, what it did stays.
+
+        Raises:
+            NotFound: no account of that name.
+            Refused: the project would have no manager left.
+        """
+        with self._store.writing() as tx:
+            allow(tx, who, project_id, "manage")
+            found = accounts.by_name(tx, name)
+            if found is None:
+                raise NotFound(f"there is no account called {name!r}")
+            had = accounts.managers(tx, project_id)
+            accounts.set_role(tx, project_id, found.id, role)
+            if had and not accounts.managers(tx, project_id):
+                raise Refused("a project needs a manager; make someone else one first")
+            data = {"account": found.name, "role": role}
+            self._log(tx, who, project_id, "role", data)
+
+    def sources(self, who: Person | None, project_id: int) -> list[Source]:
+        """Return where the project's tasks come from."""
+        with self._store.reading() as tx:
+            allow(tx, who, project_id, "manage")
+            return [Source.model_validate(row) for row in projects.sources(tx, project_id)]
+
+    def flags(self, who: Person | None, project_id: int) -> list[Flag]:
+        """Return the flags that stand, newest first."""
+        with self._store.reading() as tx:
+            allow(tx, who, project_id, "manage")
+            return [Flag.model_validate(row) for row in views.flags(tx, project_id)]
+
+    def withdraw(self, who: Person | None, task_id: int, reason: str) -> None:
+        """Take a task out of the queue, the figures and the exports."""
+        self._set_withdrawn(who, task_id, reason, True)
+
+    def restore(self, who: Person | None, task_id: int, reason: str) -> None:
+        """Put a withdrawn task back."""
+        self._set_withdrawn(who, task_id, reason, False)
+
+    def _set_withdrawn(
+        self, who: Person | None, task_id: int, reason: str, withdrawn: bool
+    ) -> None:
+        with self._store.writing() as tx:
+            project_id = project_of(tx, who, task_id, "manage")
+            if queue.lock(tx, task_id).withdrawn != withdrawn:
+                projects.set_withdrawn(tx, task_id, withdrawn)
+                kind: events.Kind = "withdraw" if withdrawn else "restore"
+                self._log(tx, who, project_id, kind, {}, task_id, checked_reason(reason))
+
+    def _log(
+        self,
+        tx: Transaction,
+        who: Person | None,
+        project_id: int,
+        kind: events.Kind,
+        data: dict[str, Any],
+        task_id: int | None = None,
+        reason: str = "",
+    ) -> None:
+        account_id = None if who is None else who.account_id
+        events.add(
+            tx,
+            project_id,
+            kind,
+            self._now(),
+            account_id=account_id,
+            task_id=task_id,
+            data=data,
+            reason=reason,
+        )
+
+
+def put_in_order(tx: Transaction, project_id: int, settings: Settings) -> None:
+    """Put the project's tasks into the order of its settings."""
+    projects.set_positions(
+        tx,
+        {
+            task_id: queue_position(settings, pair_id, given, informative)
+            for task_id, pair_id, given, informative in projects.places(tx, project_id)
+        },
+    )
+
+
+def _recount_all(tx: Transaction, project_id: int, settings: Settings) -> None:
+    for task in views.tasks(tx, project_id):
+        queue.set_wanted(tx, task.task_id, wanted(settings, task.strengths()))

@@ -1,0 +1,84 @@
+// Dialogs that ask for a reason or show a list.
+
+import { h } from "./dom.js";
+
+/** Opens a dialog; it is gone once closed. What is pressed in it is no shortcut of the page. */
+export function open(dialog, onclose = () => {}) {
+  dialog.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.key !== "Escape") return;
+    event.preventDefault(); // closed at once, so that the next key is the page's again
+    dialog.close("");
+  });
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    onclose();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+/** Asks for a reason: one of several or one's own; resolves to it, or to null. */
+export function askReason(title, reasons, button) {
+  return new Promise((resolve) => {
+    const own = h("input", { type: "text", maxLength: 1000, "aria-label": "Another reason" });
+    const radios = reasons.map((reason) => h("input", { type: "radio", name: "reason", value: reason }));
+    own.addEventListener("input", () => radios.forEach((radio) => (radio.checked = false)));
+    const form = h(
+      "form",
+      { method: "dialog" },
+      ...radios.map((radio, i) =>
+        h("label.reason", {}, radio, " ", h("kbd", {}, String(i + 1)), ` ${reasons[i]}`),
+      ),
+      h("label.reason", {}, "Another reason", own),
+      h(
+        "div.buttons",
+        {},
+        h("button", { value: "", formNoValidate: true }, "Cancel"),
+        h("button.primary", { value: "yes" }, button),
+      ),
+    );
+    const dialog = h("dialog.review", { "aria-label": title }, h("h2", {}, title), form);
+    const reason = () => own.value.trim() || radios.find((radio) => radio.checked)?.value || "";
+    form.addEventListener("submit", (event) => {
+      if (event.submitter?.value !== "yes") return;
+      if (!reason()) {
+        event.preventDefault();
+        own.focus();
+      }
+    });
+    dialog.addEventListener("keydown", (event) => {
+      if (event.target !== own && /^[1-9]$/.test(event.key) && radios[event.key - 1]) {
+        radios[event.key - 1].checked = true;
+        radios[event.key - 1].focus();
+      } else if (event.key === "Enter" && event.target.tagName === "INPUT") {
+        event.preventDefault();
+        form.requestSubmit(form.querySelector("button.primary"));
+      }
+    });
+    open(dialog, () => resolve(dialog.returnValue === "yes" ? reason() : null));
+    (radios[0] ?? own).focus();
+  });
+}
+
+/** Shows a list of things to open; resolves to the chosen one, or to null. */
+export function pick(title, lines) {
+  return new Promise((resolve) => {
+    let chosen = null;
+    const items = lines.map(({ text, note, value }) =>
+      h(
+        "li",
+        {},
+        h("button", { onclick: () => ((chosen = value), dialog.close()) }, h("span", {}, text), h("span.quiet", {}, note)),
+      ),
+    );
+    const dialog = h(
+      "dialog.review",
+      { "aria-label": title },
+      h("h2", {}, title),
+      items.length ? h("ul.lines", {}, ...items) : h("p.quiet", {}, "Nothing yet."),
+      h("form", { method: "dialog" }, h("div.buttons", {}, h("button", {}, "Close"))),
+    );
+    open(dialog, () => resolve(chosen));
+  });
+}

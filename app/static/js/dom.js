@@ -1,0 +1,45 @@
+// Elements without a template language.
+
+/** Makes an element: h("button.primary", { onclick }, "Store", child). */
+export function h(selector, properties = {}, ...children) {
+  const [tag, ...classes] = selector.split(".");
+  const element = document.createElement(tag);
+  if (classes.length) element.className = classes.join(" ");
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name in element && !name.startsWith("aria") && name !== "list") element[name] = value;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+/** An element with HTML that the server made of a text (app/render.py) and vouches for. */
+export function rendered(html) {
+  const element = h("div.text");
+  element.innerHTML = html;
+  return element;
+}
+
+let liveRegion = null;
+
+/** Has screen readers say something. */
+export function announce(text) {
+  if (!liveRegion) {
+    liveRegion = h("div.sr", { role: "status" });
+    document.body.append(liveRegion);
+  }
+  liveRegion.textContent = "";
+  requestAnimationFrame(() => (liveRegion.textContent = text));
+}
+
+/** A random name for one press of a button: sent again, it stores nothing twice. */
+export function newToken() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+export function isWriting(target) {
+  return target.closest?.("textarea, select, input:not([type=radio], [type=checkbox])");
+}

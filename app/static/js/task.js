@@ -1,0 +1,247 @@
+// The task page: one task after another, by keyboard, blind until the choice is stored.
+
+import { call, insist, Refusal } from "./api.js";
+import { askReason, pick } from "./dialogs.js";
+import { announce, h, newToken } from "./dom.js";
+import { Drafts } from "./drafts.js";
+import { Fields } from "./fields.js";
+import { Guidelines } from "./guidelines.js";
+import { Keys } from "./keys.js";
+import { PairView } from "./pair.js";
+import { Progress } from "./progress.js";
+import { Queue } from "./queue.js";
+import { shortcuts } from "./shortcuts.js";
+
+const SKIP = ["I know too little about it", "I do not read this language", "I cannot make sense of it", "I would rather not read it"];
+const FLAG = ["The request makes no sense", "A text is damaged", "It holds personal data", "It does not belong in this project"];
+
+export const prepare = (project) => call("GET", `/api/projects/${project.id}/annotating`);
+
+export async function start(place, project, starting) {
+  const page = new TaskPage(place, project, await starting);
+  await page.next();
+}
+
+class TaskPage {
+  constructor(place, project, started) {
+    this.project = project;
+    this.queue = new Queue(project.id, started);
+    this.busy = false;
+    this.entry = null;
+    this.drafts = new Drafts((state, text) => this.showSaving(state, text));
+    this.fields = new Fields(started.options, () => this.drafts.changed(this.fields.draft()), {
+      submit: () => this.submit(),
+      skip: () => this.skip(),
+      flag: () => this.flag(),
+      undo: () => this.undo(),
+      next: () => this.next(),
+    });
+    this.pair = new PairView((view) => call("GET", `/api/tasks/${this.id}/panels?view=${view}`));
+    this.guidelines = new Guidelines(started.guidelines);
+    this.progress = new Progress(document.getElementById("bar-page"));
+    this.keys = new Keys(shortcuts(this));
+    this.build(place);
+    this.progress.show(started.progress);
+  }
+
+  get id() {
+    return this.entry?.task.assignment_id;
+  }
+
+  build(place) {
+    this.saving = h("span", {});
+    this.note = h("span", {});
+    this.work = h("div.work", {}, this.pair.element, this.guidelines.element);
+    this.page = h(
+      "div.task",
+      {},
+      this.work,
+      this.fields.element,
+      h("div.status", {}, this.note, this.saving),
+    );
+    this.empty = h(
+      "div.notice.panel",
+      { tabIndex: -1 },
+      h("h2", {}, "No task is left for you"),
+      h("p", {}, "Tasks that others hand back will appear here."),
+      h("div", {}, h("button", { onclick: () => this.next() }, "Look again"), " ", h("button", { onclick: () => this.undo() }, "Undo")),
+    );
+    place.replaceChildren(h("div.review", {}, h("h1.sr", {}, "Annotate"), this.page, h("div.task", {}, this.empty)));
+    document
+      .getElementById("bar-tools")
+      .replaceChildren(h("button", { onclick: () => this.keys.help(), title: "Keyboard (?)" }, "?", h("span.sr", {}, "Keyboard")));
+  }
+
+  /** Shows the next task to work on, at once where it is here already. */
+  async next() {
+    await this.leave();
+    if (!this.queue.first) await this.attempt(() => this.refill());
+    this.show(this.queue.first);
+    if (this.queue.order.length < 2) this.refill().catch(() => {});
+  }
+
+  async refill() {
+    const { progress } = await this.queue.refill((waiting) => this.showWaiting(waiting));
+    this.progress.show(progress);
+    if (!this.entry && this.queue.first) this.show(this.queue.first);
+  }
+
+  show(entry) {
+    this.entry = entry;
+    this.page.hidden = !entry;
+    this.empty.parentElement.hidden = Boolean(entry);
+    if (!entry) {
+      announce("No task is left for you");
+      return;
+    }
+    const { task } = entry;
+    const open = !["complete", "skipped"].includes(task.state);
+    const unsent = open ? this.drafts.open(this.id, task.draft) : null;
+    this.pair.set(task.panels);
+    this.fields.show(entry, unsent ?? task.draft);
+    this.showSaving("", unsent || (task.draft && task.state === "open") ? "Draft restored" : "");
+    this.showNote(task);
+    document.activeElement?.blur();
+    announce({ open: "Next task", chosen: "Stored; the judge is shown" }[task.state] ?? `Task ${task.state}`);
+    performance.mark("review:shown");
+    if (open) this.begin(entry);
+  }
+
+  async begin(entry) {
+    const { assignment_id: id, state, has_judge, blind } = entry.task;
+    await call("POST", `/api/tasks/${id}/begin`).catch(() => {});
+    // Also where the page went away between the choice and the answer.
+    if (has_judge && !entry.reveal && (!blind || state === "chosen")) {
+      const { reveal } = await insist("POST", `/api/tasks/${id}/reveal`, undefined, (w) => this.showWaiting(w));
+      entry.reveal = reveal;
+      if (this.id === id) this.fields.show(entry, this.drafts.unsaved ?? entry.task.draft);
+    }
+  }
+
+  /** Leaves the task on the screen with all that was written in it. */
+  async leave() {
+    if (!this.entry) return;
+    await this.drafts.flush();
+    this.entry.task.draft = this.drafts.saved ?? this.entry.task.draft;
+  }
+
+  async submit() {
+    if (this.busy || !this.entry) return;
+    if (this.fields.decided) {
+      await this.next();
+      return;
+    }
+    const problem = this.fields.missing();
+    if (problem) {
+      this.fields.complain(problem);
+      return;
+    }
+    const [path, said] = this.fields.decision();
+    await this.decide(`/api/tasks/${this.id}/${path}`, said);
+  }
+
+  async skip() {
+    if (this.busy || this.fields.decided || this.fields.stage === "review") return;
+    const reason = await askReason("Why do you skip this task?", SKIP, "Skip");
+    if (reason) await this.decide(`/api/tasks/${this.id}/skip`, { reason });
+  }
+
+  async flag() {
+    if (this.busy || !this.entry) return;
+    const reason = await askReason("What is wrong with this task?", FLAG, "Flag");
+    if (reason) await this.decide(`/api/tasks/${this.id}/flag`, { reason }, true);
+  }
+
+  async undo() {
+    await this.leave();
+    await this.decide(`/api/projects/${this.project.id}/undo`, {}, true);
+  }
+
+  /** Sends a decision until it is acknowledged, then goes where it leads. */
+  async decide(path, said, stay = false) {
+    if (this.busy) return;
+    this.busy = true;
+    performance.mark("review:submitted");
+    const { id } = this;
+    await this.attempt(async () => {
+      const body = { ...said, token: newToken() };
+      const { progress, ...entry } = await insist("POST", path, body, (waiting) => this.showWaiting(waiting));
+      this.queue.keep(entry);
+      this.progress.show(progress);
+      this.refill().catch(() => {});
+      if (!stay && entry.task.state !== "chosen") {
+        this.drafts.close();
+        this.show(this.queue.first);
+      } else if (entry.task.assignment_id === id && entry.task.state === this.entry.task.state) {
+        this.entry.task.flag = entry.task.flag; // what is being written stays
+        this.showNote(entry.task);
+      } else {
+        if (entry.task.assignment_id === id) this.drafts.close();
+        this.show(entry);
+        if (entry.task.state === "chosen") this.fields.showReveal();
+      }
+    }).finally(() => (this.busy = false));
+  }
+
+  /** Does something that the server may refuse, and says so where it does. */
+  async attempt(action) {
+    try {
+      await action();
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.fields.complain(
+        error.status === 401 ? "You are signed out. Sign in again in another tab; what you wrote stays here." : error.message,
+      );
+    }
+  }
+
+  /** Goes to the decided task before (1) or after (-1) the one on the screen. */
+  async step(way) {
+    await this.attempt(async () => {
+      const decided = await this.queue.decided();
+      const place = decided.findIndex(({ assignment_id }) => assignment_id === this.id) + way;
+      if (place < 0) await this.next();
+      else if (decided[place]) await this.open(decided[place].assignment_id);
+    });
+  }
+
+  async list() {
+    await this.attempt(async () => {
+      const lines = (await this.queue.decided()).map(({ assignment_id, excerpt, state, flagged }) => ({
+        text: excerpt || "…",
+        note: state + (flagged ? ", flagged" : ""),
+        value: assignment_id,
+      }));
+      const id = await pick("My tasks", lines);
+      if (id) await this.open(id);
+    });
+  }
+
+  async open(id) {
+    await this.leave();
+    const { progress, ...entry } = await this.queue.open(id);
+    this.progress.show(progress);
+    this.show(entry);
+  }
+
+  showSaving(state, text) {
+    const texts = { saving: "…", saved: `Draft saved ${text}`, failed: `Not saved (${text}); trying again`, refused: `Not saved: ${text}` };
+    this.saving.textContent = texts[state] ?? text;
+    this.saving.classList.toggle("bad", ["failed", "refused"].includes(state));
+  }
+
+  showNote({ flag, reason, state, blind, has_judge }) {
+    const parts = [
+      flag ? `Flagged: ${flag}` : "",
+      state === "skipped" ? `Skipped: ${reason}` : "",
+      state === "complete" ? "Stored. Undo (U) takes the last decisions back, newest first." : "",
+      has_judge && state === "open" ? (blind ? "The judge is shown after your choice." : "This project is not blind.") : "",
+    ];
+    this.note.textContent = parts.filter(Boolean).join(" · ");
+  }
+
+  showWaiting(waiting) {
+    if (waiting) this.showSaving("failed", "no connection");
+    else if (this.saving.textContent.includes("no connection")) this.showSaving("", "");
+  }
+}

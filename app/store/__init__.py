@@ -1,0 +1,6 @@
+"""The database: the only part, with the migrations, that knows SQLAlchemy.
+
+Functions take the transaction they run in (``tx``, of :meth:`app.store.database.Store.writing` or
+``reading``) and give plain values back. Locks are always taken in the order task, assignment, so
+that no two transactions wait for each other.
+"""

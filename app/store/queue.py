@@ -1,0 +1,284 @@
+"""The queue: which task comes next for a person, leases, and that a task never has too many.
+
+``task.taken`` counts the assignments of a task that are open, chosen or complete; the database
+itself refuses more than ``task.wanted``. Checks (gold tasks, attention checks) are for everyone and
+have no places.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, case, exists, func, insert, select, text, update
+
+from app.review.project import Settings
+from app.review.rules import TaskKind, is_check_turn, shown_order
+from app.review.task import State
+from app.store.database import Transaction
+from app.store.schema import assignment, task
+from judge.verdict import Order
+
+# Word for word the condition of the index, which is used for nothing else.
+_OPEN_TASKS = text("kind = 'task' AND NOT withdrawn AND taken < wanted")
+_RELEASED_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A row of the table: one person's part in a task."""
+
+    id: int
+    project_id: int
+    task_id: int
+    account_id: int
+    shown: Order
+    blind: bool
+    state: State
+    given_at: datetime
+    begun_at: datetime | None
+    lease_until: datetime | None
+    choice_id: int | None
+    final_id: int | None
+    skip_id: int | None
+    flag_id: int | None
+    revealed_at: datetime | None
+    seconds: float | None
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Places:
+    """How many annotations a task has room for."""
+
+    task_id: int
+    project_id: int
+    kind: TaskKind
+    words: int
+    taken: int
+    wanted: int
+    withdrawn: bool
+    has_judge: bool
+
+    @property
+    def are_free(self) -> bool:
+        """Whether one more person may have the task."""
+        return not self.withdrawn and (self.kind != "task" or self.taken < self.wanted)
+
+
+def get(tx: Transaction, assignment_id: int) -> Assignment | None:
+    """Return an assignment."""
+    row = tx.execute(select(assignment).where(assignment.c.id == assignment_id)).one_or_none()
+    return None if row is None else Assignment(**row._mapping)
+
+
+def lock(tx: Transaction, task_id: int) -> Places:
+    """Lock a task until the transaction ends and return its places."""
+    row = tx.execute(
+        select(
+            task.c.project_id,
+            task.c.kind,
+            task.c.words,
+            task.c.taken,
+            task.c.wanted,
+            task.c.withdrawn,
+            task.c.judgment.is_not(None).label("has_judge"),
+        )
+        .where(task.c.id == task_id)
+        .with_for_update()
+    ).one()
+    return Places(task_id=task_id, **row._mapping)
+
+
+def in_hand(tx: Transaction, project_id: int, account_id: int, limit: int) -> list[int]:
+    """Return the ids of what the person works on: chosen ones first, then in the order given."""
+    rows = tx.scalars(
+        select(assignment.c.id)
+        .join(task, task.c.id == assignment.c.task_id)
+        .where(
+            assignment.c.project_id == project_id,
+            assignment.c.account_id == account_id,
+            assignment.c.state.in_(("open", "chosen")),
+            ~task.c.withdrawn,
+        )
+        # "chosen" sorts before "open".
+        .order_by(assignment.c.state, assignment.c.id)
+        .limit(limit)
+    )
+    return list(rows)
+
+
+def lease(
+    tx: Transaction,
+    project_id: int,
+    account_id: int,
+    settings: Settings,
+    now: datetime,
+    until: datetime,
+) -> int | None:
+    """Give the person the next task; return the assignment's id, None where nothing is left."""
+    turn = tx.scalar(
+        select(func.count()).where(
+            assignment.c.project_id == project_id, assignment.c.account_id == account_id
+        )
+    )
+    checks = task.c.kind.in_(("gold", "attention"))
+    conditions = [checks] if is_check_turn(settings, account_id, turn or 0) else []
+    for condition in (*conditions, _OPEN_TASKS):
+        while (found := tx.scalar(_next(project_id, account_id, condition))) is not None:
+            places = lock(tx, found)
+            # Another may have taken the last place, or this person the task through another
+            # window, before we had the lock.
+            if places.are_free and not _holds(tx, found, account_id):
+                return _give(tx, places, account_id, settings, now, until)
+    return None
+
+
+def take_place(tx: Transaction, places: Places) -> bool:
+    """Take one of the locked task's places; return False where none is free."""
+    if not places.are_free:
+        return False
+    _change_taken(tx, places, 1)
+    return True
+
+
+def free_place(tx: Transaction, places: Places) -> None:
+    """Give one of the locked task's places back."""
+    _change_taken(tx, places, -1)
+
+
+def set_wanted(tx: Transaction, task_id: int, wanted: int) -> None:
+    """Set how many annotations a locked task needs, never fewer than it has; checks need none."""
+    tx.execute(
+        update(task)
+        .where(task.c.id == task_id, task.c.kind == "task")
+        .values(wanted=case((task.c.taken > wanted, task.c.taken), else_=wanted))
+    )
+
+
+def change(tx: Transaction, assignment_id: int, **values: Any) -> None:
+    """Set columns of an assignment whose task is locked."""
+    tx.execute(update(assignment).where(assignment.c.id == assignment_id).values(**values))
+
+
+def release(tx: Transaction, project_id: int, now: datetime) -> list[int]:
+    """End leases that ran out: open tasks go back to the queue, a first choice stands as it is.
+
+    Returns:
+        The tasks that this concerns.
+    """
+    expired = tx.execute(
+        select(assignment.c.id, assignment.c.task_id)
+        .join(task, task.c.id == assignment.c.task_id)
+        .where(assignment.c.lease_until < now, assignment.c.project_id == project_id)
+        # The order in which leases are given, so that nobody waits for us while we wait for them.
+        .order_by(task.c.position, task.c.id)
+        .limit(_RELEASED_AT_ONCE)
+    ).all()
+    changed = []
+    for assignment_id, task_id in expired:
+        places = lock(tx, task_id)
+        still = get(tx, assignment_id)
+        if still is None or still.lease_until is None or still.lease_until >= now:
+            continue
+        if still.state == "open":
+            change(tx, assignment_id, state="returned", lease_until=None)
+            free_place(tx, places)
+        else:
+            change(tx, assignment_id, state="complete", lease_until=None, completed_at=now)
+        changed.append(task_id)
+    return changed
+
+
+def has_expired(tx: Transaction, project_id: int, now: datetime) -> bool:
+    """Return whether there is anything to release."""
+    found = select(assignment.c.id).where(
+        assignment.c.lease_until < now, assignment.c.project_id == project_id
+    )
+    return tx.scalar(found.limit(1)) is not None
+
+
+def available(tx: Transaction, project_id: int, account_id: int) -> int:
+    """Return how many tasks of the queue are open for the person."""
+    of_queue = select(func.count()).select_from(task)
+    everything = tx.scalar(of_queue.where(task.c.project_id == project_id, _OPEN_TASKS))
+    own = tx.scalar(
+        of_queue.join(assignment, assignment.c.task_id == task.c.id).where(
+            assignment.c.project_id == project_id,
+            assignment.c.account_id == account_id,
+            assignment.c.state != "returned",
+            _OPEN_TASKS,
+        )
+    )
+    return (everything or 0) - (own or 0)
+
+
+def _assigned(account_id: int) -> ColumnElement[bool]:
+    """A task that was given back because the lease ran out may be given again."""
+    return exists().where(
+        assignment.c.task_id == task.c.id,
+        assignment.c.account_id == account_id,
+        assignment.c.state != "returned",
+    )
+
+
+def _next(project_id: int, account_id: int, condition: Any) -> Any:
+    return (
+        select(task.c.id)
+        .where(
+            task.c.project_id == project_id, condition, ~task.c.withdrawn, ~_assigned(account_id)
+        )
+        .order_by(task.c.position, task.c.id)
+        .limit(1)
+    )
+
+
+def _holds(tx: Transaction, task_id: int, account_id: int) -> bool:
+    """Return whether the person got the locked task meanwhile, through another window."""
+    found = _of_person(tx, task_id, account_id)
+    return found is not None and found.state != "returned"
+
+
+def _of_person(tx: Transaction, task_id: int, account_id: int) -> Assignment | None:
+    row = tx.execute(
+        select(assignment).where(
+            assignment.c.task_id == task_id, assignment.c.account_id == account_id
+        )
+    ).one_or_none()
+    return None if row is None else Assignment(**row._mapping)
+
+
+def _give(
+    tx: Transaction,
+    places: Places,
+    account_id: int,
+    settings: Settings,
+    now: datetime,
+    until: datetime,
+) -> int:
+    _change_taken(tx, places, 1)
+    before = _of_person(tx, places.task_id, account_id)
+    if before is not None:
+        change(tx, before.id, state="open", lease_until=until)
+        return before.id
+    made = (
+        insert(assignment)
+        .values(
+            project_id=places.project_id,
+            task_id=places.task_id,
+            account_id=account_id,
+            shown=shown_order(settings.seed, account_id, places.task_id),
+            blind=settings.blind,
+            state="open",
+            given_at=now,
+            lease_until=until,
+        )
+        .returning(assignment.c.id)
+    )
+    return int(tx.execute(made).scalar_one())
+
+
+def _change_taken(tx: Transaction, places: Places, by: int) -> None:
+    if places.kind == "task":
+        tx.execute(update(task).where(task.c.id == places.task_id).values(taken=task.c.taken + by))

@@ -1,0 +1,335 @@
+"""What is read of tasks: as one person sees them, their lists, and all annotations of a task."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import aliased
+
+from app.review.annotation import Annotated, Decision, JudgeSaid, Task
+from app.review.task import Choice, Draft, Final, MyProgress
+from app.store import events, queue
+from app.store.database import Transaction
+from app.store.queue import Assignment
+from app.store.schema import account, assignment, draft, evaluation, event, source, task
+from judge.judgment import Judgment
+from judge.pair import Message, Pair
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An assignment with its task, everything in the pair's own order."""
+
+    assignment: Assignment
+    pair: Pair
+    has_judge: bool
+    draft: Draft | None
+    choice: Choice | None
+    final: Final | None
+    flag: str | None
+    skip: str | None
+    decided_at: datetime | None
+
+
+def load(tx: Transaction, ids: Sequence[int]) -> list[Loaded]:
+    """Return these assignments in this order."""
+    rows = tx.execute(
+        select(
+            assignment,
+            task.c.pair_id,
+            task.c.prompt,
+            task.c.response_1,
+            task.c.response_2,
+            task.c.judgment.is_not(None).label("has_judge"),
+            draft.c.data.label("draft"),
+        )
+        .join(task, task.c.id == assignment.c.task_id)
+        .outerjoin(draft, draft.c.assignment_id == assignment.c.id)
+        .where(assignment.c.id.in_(ids))
+    ).all()
+    wanted = [getattr(row, f"{kind}_id") for row in rows for kind in _POINTERS]
+    found = events.get(tx, wanted)
+    loaded = {row.id: _loaded(row, found) for row in rows}
+    return [loaded[i] for i in ids]
+
+
+_POINTERS = ("choice", "final", "flag", "skip")
+
+
+def _loaded(row: Any, found: dict[int, events.Event]) -> Loaded:
+    choice, final, flag, skip = (found.get(getattr(row, f"{kind}_id")) for kind in _POINTERS)
+    decided = final or choice or skip
+    return Loaded(
+        assignment=Assignment(**{c.name: row._mapping[c] for c in assignment.c}),
+        pair=pair_of(row),
+        has_judge=bool(row.has_judge),
+        draft=None if row.draft is None else Draft.model_validate_json(row.draft),
+        choice=None if choice is None else Choice.model_validate(choice.data),
+        final=None if final is None else Final.model_validate(final.data),
+        flag=None if flag is None else flag.reason,
+        skip=None if skip is None else skip.reason,
+        decided_at=None if decided is None else decided.at,
+    )
+
+
+def pair_of(row: Any) -> Pair:
+    """Return the pair of a row of the table ``task``."""
+    return Pair(
+        pair_id=row.pair_id,
+        prompt=tuple(Message.model_validate(message) for message in json.loads(row.prompt)),
+        response_1=row.response_1,
+        response_2=row.response_2,
+    )
+
+
+def judgment_of(tx: Transaction, task_id: int) -> tuple[str, Judgment] | None:
+    """Return the judge's name and judgment; None where the task has none."""
+    row = tx.execute(
+        select(source.c.model, task.c.judgment)
+        .join(source, source.c.id == task.c.judge_source_id)
+        .where(task.c.id == task_id, task.c.judgment.is_not(None))
+    ).one_or_none()
+    return None if row is None else (row.model, Judgment.from_json(json.loads(row.judgment)))
+
+
+def list_of(
+    tx: Transaction, project_id: int, account_id: int, before: int | None, limit: int
+) -> list[int]:
+    """Return the ids of the person's assignments, newest first."""
+    chosen = (
+        select(assignment.c.id)
+        .where(
+            assignment.c.project_id == project_id,
+            assignment.c.account_id == account_id,
+            assignment.c.state != "returned",
+        )
+        .order_by(assignment.c.id.desc())
+        .limit(limit)
+    )
+    return list(tx.scalars(chosen if before is None else chosen.where(assignment.c.id < before)))
+
+
+def progress(tx: Transaction, project_id: int, account_id: int, now: datetime) -> MyProgress:
+    """Return how far the person is."""
+    own = (assignment.c.project_id == project_id, assignment.c.account_id == account_id)
+    done = (*own, assignment.c.completed_at.is_not(None))
+    hour, midnight = (
+        now - timedelta(hours=1),
+        now.replace(hour=0, minute=0, second=0, microsecond=0),
+    )
+    count = select(func.count()).select_from(assignment)
+    last_hour = tx.scalar(count.where(*done, assignment.c.completed_at >= hour)) or 0
+    seconds = tx.scalars(
+        select(assignment.c.seconds)
+        .where(*own, assignment.c.seconds.is_not(None))
+        .order_by(assignment.c.id.desc())
+        .limit(50)
+    ).all()
+    held = tx.scalar(count.where(*own, assignment.c.state.in_(("open", "chosen"))))
+    return MyProgress(
+        done=tx.scalar(count.where(*done)) or 0,
+        available=queue.available(tx, project_id, account_id) + (held or 0),
+        done_today=tx.scalar(count.where(*done, assignment.c.completed_at >= midnight)) or 0,
+        per_hour=float(last_hour) if last_hour else None,
+        median_seconds=median(seconds) if seconds else None,
+        can_undo=len(events.undoable(tx, project_id, account_id)),
+    )
+
+
+def flags(tx: Transaction, project_id: int) -> list[dict[str, Any]]:
+    """Return the flags that stand, newest first: task, pair, who, why, when."""
+    rows = tx.execute(
+        select(
+            task.c.id.label("task_id"),
+            task.c.pair_id,
+            account.c.name,
+            event.c.reason,
+            event.c.at,
+            task.c.withdrawn,
+        )
+        .join(assignment, assignment.c.flag_id == event.c.id)
+        .join(task, task.c.id == assignment.c.task_id)
+        .join(account, account.c.id == assignment.c.account_id)
+        .where(assignment.c.project_id == project_id)
+        .order_by(event.c.id.desc())
+    )
+    return [dict(row._mapping) for row in rows]
+
+
+def state_of(tx: Transaction, project_id: int) -> tuple[int, int, int, int]:
+    """Return what changes whenever a figure of the project does."""
+    last = select(func.max(event.c.id)).where(event.c.project_id == project_id)
+    tasks = select(func.count(), func.sum(task.c.taken + task.c.wanted)).where(
+        task.c.project_id == project_id
+    )
+    count, places = tx.execute(tasks).one()
+    done = select(func.count()).where(
+        assignment.c.project_id == project_id, assignment.c.state == "complete"
+    )
+    return tx.scalar(last) or 0, count, places or 0, tx.scalar(done) or 0
+
+
+def skipped_and_flagged(tx: Transaction, project_id: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many tasks each person skipped and flagged, by name."""
+    rows = tx.execute(
+        select(account.c.name, func.count(assignment.c.skip_id), func.count(assignment.c.flag_id))
+        .join(account, account.c.id == assignment.c.account_id)
+        .where(assignment.c.project_id == project_id)
+        .group_by(account.c.name)
+    ).all()
+    return {name: n for name, n, _ in rows if n}, {name: n for name, _, n in rows if n}
+
+
+def strengths(tx: Transaction, task_id: int) -> list[int]:
+    """Return the strengths of a task's complete annotations, the first completed first."""
+    rows = tx.scalars(
+        select(event.c.data)
+        .join(
+            assignment,
+            event.c.id == func.coalesce(assignment.c.final_id, assignment.c.choice_id),
+        )
+        .where(assignment.c.task_id == task_id, assignment.c.state == "complete")
+        .order_by(assignment.c.completed_at, assignment.c.id)
+    )
+    return [int(json.loads(data)["strength"]) for data in rows]
+
+
+def tasks(tx: Transaction, project_id: int, only: Sequence[int] | None = None) -> list[Task]:
+    """Return a project's tasks (or these) in their given order with all that was said of them.
+
+    Without their texts: :func:`texts` has those.
+    """
+    said: dict[int, list[Annotated]] = {}
+    for one in _annotated(tx, project_id, only):
+        said.setdefault(one.task_id, []).append(one)
+    rows = tx.execute(_tasks(project_id, only)).all()
+    return [_task(row, said.get(row.id, [])) for row in rows]
+
+
+def texts(tx: Transaction, project_id: int, ids: Sequence[int]) -> Iterator[Pair]:
+    """Yield the pairs of these tasks of a project, in this order; memory holds 500 at a time."""
+    for start in range(0, len(ids), 500):
+        part = ids[start : start + 500]
+        rows = tx.execute(
+            select(
+                task.c.id, task.c.pair_id, task.c.prompt, task.c.response_1, task.c.response_2
+            ).where(task.c.project_id == project_id, task.c.id.in_(part))
+        )
+        found = {row.id: pair_of(row) for row in rows}
+        yield from (found[i] for i in part)
+
+
+def _tasks(project_id: int, only: Sequence[int] | None) -> Select[Any]:
+    content = select(evaluation.c.content).where(evaluation.c.content == task.c.content)
+    prompt = select(evaluation.c.content).where(evaluation.c.prompt == task.c.prompt_content)
+    origin, judge = aliased(source), aliased(source)
+    decider = aliased(account)
+    query = (
+        select(
+            task.c.id,
+            task.c.pair_id,
+            task.c.kind,
+            task.c.expected,
+            task.c.words,
+            task.c.wanted,
+            task.c.taken,
+            task.c.withdrawn,
+            task.c.judgment,
+            origin.c.name.label("source"),
+            (origin.c.evaluation | content.exists()).label("evaluation"),
+            (~content.exists() & prompt.exists()).label("evaluation_prompt"),
+            judge.c.model,
+            event.c.data,
+            event.c.reason,
+            event.c.at,
+            decider.c.name.label("decider"),
+        )
+        .join(origin, origin.c.id == task.c.source_id)
+        .outerjoin(judge, judge.c.id == task.c.judge_source_id)
+        .outerjoin(event, event.c.id == task.c.adjudication_id)
+        .outerjoin(decider, decider.c.id == event.c.account_id)
+        .where(task.c.project_id == project_id)
+        .order_by(task.c.given, task.c.id)
+    )
+    return query if only is None else query.where(task.c.id.in_(only))
+
+
+def _task(row: Any, said: list[Annotated]) -> Task:
+    judge = decision = None
+    if row.judgment is not None:
+        judgment = json.loads(row.judgment)
+        judge = JudgeSaid(
+            model=row.model,
+            strength=judgment["strength"],
+            elaboration=judgment["elaboration"] or "",
+        )
+    if row.data is not None:
+        decision = Decision(
+            name=row.decider,
+            choice=Choice.model_validate_json(row.data),
+            reason=row.reason,
+            at=row.at,
+        )
+    return Task(
+        task_id=row.id,
+        pair_id=row.pair_id,
+        source=row.source,
+        kind=row.kind,
+        expected=row.expected,
+        evaluation=bool(row.evaluation),
+        evaluation_prompt=bool(row.evaluation_prompt),
+        words=row.words,
+        wanted=row.wanted,
+        withdrawn=row.withdrawn,
+        judge=judge,
+        annotations=tuple(said),
+        decision=decision,
+        begun=row.taken > 0,
+    )
+
+
+def _annotated(tx: Transaction, project_id: int, only: Sequence[int] | None) -> Iterator[Annotated]:
+    choice, final, flag = aliased(event), aliased(event), aliased(event)
+    query = (
+        select(
+            assignment.c.id,
+            assignment.c.task_id,
+            assignment.c.account_id,
+            account.c.name,
+            assignment.c.shown,
+            assignment.c.blind,
+            assignment.c.completed_at,
+            assignment.c.seconds,
+            choice.c.data.label("choice"),
+            choice.c.at.label("chosen_at"),
+            final.c.data.label("final"),
+            flag.c.reason.label("flagged"),
+        )
+        .join(account, account.c.id == assignment.c.account_id)
+        .join(choice, choice.c.id == assignment.c.choice_id)
+        .outerjoin(final, final.c.id == assignment.c.final_id)
+        .outerjoin(flag, flag.c.id == assignment.c.flag_id)
+        .where(assignment.c.project_id == project_id, assignment.c.state == "complete")
+        .order_by(assignment.c.completed_at, assignment.c.id)
+    )
+    for row in tx.execute(query if only is None else query.where(assignment.c.task_id.in_(only))):
+        yield Annotated(
+            assignment_id=row.id,
+            task_id=row.task_id,
+            account_id=row.account_id,
+            name=row.name,
+            shown=row.shown,
+            blind=row.blind,
+            choice=Choice.model_validate_json(row.choice),
+            final=None if row.final is None else Final.model_validate_json(row.final),
+            flagged=row.flagged,
+            chosen_at=row.chosen_at,
+            completed_at=row.completed_at,
+            seconds=row.seconds,
+        )

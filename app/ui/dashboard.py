@@ -1,0 +1,87 @@
+"""The dashboard: progress, agreement, anchoring, position bias and pace of a project, live."""
+
+from __future__ import annotations
+
+import time
+from hashlib import sha256
+from threading import Lock
+from typing import Any
+
+import gradio as gr
+
+from app.review.figures import Dashboard
+from app.review.project import Person
+from app.service import Service
+from app.ui import tables
+from app.ui.handling import QUIETLY, asked, project_of
+from app.ui.plots import plots
+
+EVERY_SECONDS = 10
+_TITLES = (
+    "Progress",
+    "Pace",
+    "Agreement of each two people (quadratic kappa)",
+    "Each annotator against the consensus of the others",
+    "The judge and the reveal",
+    "Position bias of people",
+)
+
+
+class Figures:
+    """The figures of each project, computed at most once in :data:`EVERY_SECONDS` whoever looks."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._lock = Lock()
+        self._kept: dict[int, tuple[float, Dashboard]] = {}
+
+    def of(self, who: Person, project_id: int) -> Dashboard:
+        """Return the figures of a project that the person may see."""
+        with self._lock:
+            computed, board = self._kept.get(project_id, (0.0, None))
+            if board is None or time.monotonic() - computed > EVERY_SECONDS - 1:
+                board = self._service.figures.dashboard(who, project_id)
+                self._kept[project_id] = (time.monotonic(), board)
+            return board
+
+
+def build(page: gr.Blocks, service: Service) -> None:
+    """Add the dashboard to the page that is being built."""
+    figures = Figures(service)
+    # A gr.State would make every page of ours, the task page too, hold a connection open for ever.
+    seen = gr.Textbox("", visible=False)
+    gr.Markdown("# Dashboard")
+    summary = gr.Markdown()
+    shown = []
+    with gr.Row():
+        shown += [_plot(title) for title in _TITLES[:2]]
+    with gr.Row():
+        shown += [_plot(title) for title in _TITLES[2:4]]
+    with gr.Row():
+        shown += [_plot(title) for title in _TITLES[4:]]
+    gr.Markdown("## Agreement")
+    agreement = gr.Markdown()
+    gr.Markdown("## Annotators")
+    annotators = gr.Markdown()
+    computed = gr.Markdown()
+
+    def refresh(before: str, request: gr.Request) -> list[Any]:
+        with asked(service, request) as who:
+            project = project_of(service, who, request, "see_figures")
+            board = figures.of(who, project.project_id)
+        now = f"Computed {board.computed_at:%Y-%m-%d %H:%M:%S} UTC; looks for news every 10 s."
+        digest = sha256(board.model_dump_json(exclude={"computed_at"}).encode()).hexdigest()
+        if digest == before:  # nothing is drawn again for nothing
+            return [digest, *[gr.skip()] * (3 + len(shown)), now]
+        texts = [tables.summary(board), tables.agreement(board), tables.annotators(board)]
+        return [digest, *texts, *plots(board), now]
+
+    outputs = [seen, summary, agreement, annotators, *shown, computed]
+    page.load(refresh, seen, outputs, **QUIETLY)
+    gr.Timer(EVERY_SECONDS).tick(refresh, seen, outputs, **QUIETLY)
+
+
+def _plot(title: str) -> gr.Plot:
+    with gr.Column(min_width=320):
+        gr.Markdown(f"## {title}")
+        return gr.Plot(show_label=False, container=False)

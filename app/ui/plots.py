@@ -1,0 +1,152 @@
+"""The plots of the dashboard, made of its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from app.review.figures import Dashboard, Share
+from app.ui.tables import NONE
+
+_BLUE, _GREEN, _ORANGE, _GREY, _RED = "#4c78d0", "#3f9e6b", "#d98b2b", "#8c95a4", "#c75450"
+_AXIS = {"gridcolor": "rgba(128,136,150,0.25)", "zerolinecolor": "rgba(128,136,150,0.5)"}
+
+
+def plots(board: Dashboard) -> list[go.Figure]:
+    """Return the plots in the order of the page: progress, pace, agreement of people, annotators
+    against consensus, judge before and after the reveal, position bias."""
+    return [
+        _progress(board),
+        _pace(board),
+        _pairwise(board),
+        _against_consensus(board),
+        _judge(board),
+        _position(board),
+    ]
+
+
+def _progress(board: Dashboard) -> go.Figure:
+    progress = board.progress
+    parts = {
+        "finished": (progress.finished, _GREEN),
+        "to adjudicate": (progress.to_adjudicate, _ORANGE),
+        "in progress": (progress.in_progress, _BLUE),
+        "untouched": (progress.untouched, _GREY),
+    }
+    bars = [
+        go.Bar(
+            x=[count],
+            y=["tasks"],
+            name=name,
+            orientation="h",
+            marker_color=colour,
+            text=[str(count)] if count else [""],
+        )
+        for name, (count, colour) in parts.items()
+    ]
+    return _figure(bars, height=150, barmode="stack", yaxis={"visible": False})
+
+
+def _pace(board: Dashboard) -> go.Figure:
+    hours = [point.hour for point in board.pace]
+    counts = [point.completed for point in board.pace]
+    return _figure(
+        [go.Bar(x=hours, y=counts, marker_color=_BLUE)], yaxis_title="annotations an hour"
+    )
+
+
+def _pairwise(board: Dashboard) -> go.Figure:
+    names = sorted({name for pair in board.pairwise for name in (pair.one, pair.other)})
+    found = {frozenset((pair.one, pair.other)): pair for pair in board.pairwise}
+    cells = [[found.get(frozenset((row, column))) for column in names] for row in names]
+    heat = go.Heatmap(
+        x=names,
+        y=names,
+        z=[[cell.kappa if cell else None for cell in row] for row in cells],
+        text=[[_cell(cell.kappa, cell.tasks) if cell else "" for cell in row] for row in cells],
+        texttemplate="%{text}",
+        hoverinfo="text",
+        zmin=-1,
+        zmax=1,
+        colorscale=[[0, _RED], [0.5, "#c9ced6"], [1, _GREEN]],
+        showscale=False,
+        textfont_color="#14161a",
+    )
+    return _figure([heat], xaxis={"type": "category"}, yaxis={"type": "category"})
+
+
+def _cell(kappa: float | None, tasks: int) -> str:
+    return f"{NONE if kappa is None else f'{kappa:.2f}'}<br>{tasks} tasks"
+
+
+def _against_consensus(board: Dashboard) -> go.Figure:
+    shares = [person.against_consensus.same_response for person in board.annotators]
+    return _shares(
+        [person.name for person in board.annotators], shares, "same response as consensus"
+    )
+
+
+def _judge(board: Dashboard) -> go.Figure:
+    names = ["before the reveal", "after the reveal", "changed by it", "changed towards the judge"]
+    anchoring = board.anchoring
+    shares = [
+        board.judge_before.same_response,
+        board.judge_after.same_response,
+        anchoring.changed,
+        anchoring.towards_judge,
+    ]
+    return _shares(names, shares, "judge and people: same response; changes of mind")
+
+
+def _position(board: Dashboard) -> go.Figure:
+    names = ["everyone", *(person.name for person in board.annotators)]
+    shares = [board.position, *(person.shown_first for person in board.annotators)]
+    figure = _shares(names, shares, "chose the response shown first")
+    figure.add_vline(x=0.5, line_dash="dash", line_color=_GREY)
+    return figure
+
+
+def _shares(names: Sequence[str], shares: Sequence[Share], title: str) -> go.Figure:
+    """Return shares with their 95 % intervals, the first on top; those of nothing are left out."""
+    kept = [(name, share) for name, share in zip(names, shares, strict=True) if share.total]
+    points = go.Scatter(
+        x=[share.share for _, share in kept],
+        y=[name for name, _ in kept],
+        mode="markers",
+        marker={"size": 10, "color": _BLUE},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [(share.high or 0) - (share.share or 0) for _, share in kept],
+            "arrayminus": [(share.share or 0) - (share.low or 0) for _, share in kept],
+            "color": _GREY,
+        },
+        text=[f"{share.hits} of {share.total}" for _, share in kept],
+        hovertemplate="%{y}: %{x:.2f}, %{text}<extra></extra>",
+    )
+    axis = {"range": [-0.02, 1.02], "tickformat": ".0%", "title": title}
+    return _figure(
+        [points],
+        height=90 + 34 * max(len(kept), 2),
+        xaxis=axis,
+        yaxis={"type": "category", "autorange": "reversed"},
+    )
+
+
+def _figure(traces: list[Any], height: int = 300, **layout: Any) -> go.Figure:
+    figure = go.Figure(traces)
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        # Readable on white and on black.
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": "#7d8696", "size": 13},
+        legend={"orientation": "h", "y": -0.4, "traceorder": "normal"},
+        **layout,
+    )
+    figure.update_xaxes(automargin=True, **_AXIS)
+    figure.update_yaxes(automargin=True, **_AXIS)
+    return figure

@@ -1,0 +1,127 @@
+"""The figures of the dashboard as markdown tables: what the plots show, for readers and for eyes
+that no plot reaches."""
+
+from __future__ import annotations
+
+import re
+
+from app.review.figures import Against, Agreement, AnnotatorFigures, Dashboard, Share
+
+NONE = "\N{EN DASH}"
+"""Stands where there is nothing to compute a figure of."""
+_SPECIAL = re.compile(r"[^\w ]")
+
+
+def escape_markdown(text: str) -> str:
+    """Return text of a person, such as a name, so that markdown shows it as it is.
+
+    As character references: behind a backslash an address would still become a link.
+    """
+    return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", " ".join(text.split()))
+
+
+def summary(board: Dashboard) -> str:
+    """Return how far the project is, in one table."""
+    p = board.progress
+    left = NONE if p.seconds_left is None else _duration(p.seconds_left)
+    names = "Tasks finished|To adjudicate|In progress|Untouched|Withdrawn|Flagged|Annotations|Left"
+    values = (
+        f"{p.finished} of {p.tasks}|{p.to_adjudicate}|{p.in_progress}|{p.untouched}|{p.withdrawn}"
+        f"|{p.flagged}|{p.annotations} of {p.annotations_wanted}|{left}"
+    )
+    return table(names.split("|"), [values.split("|")])
+
+
+def agreement(board: Dashboard) -> str:
+    """Return how far people agree with one another, and the judge with people."""
+    people = table(
+        ["People among themselves", "Tasks", "Kappa", "Alpha", "Same response"],
+        [
+            ["before the reveal", *_agreement(board.agreement_first)],
+            ["after it", *_agreement(board.agreement_final)],
+        ],
+    )
+    judge = table(
+        ["Judge against people", "Choices", "Kappa", "Mean difference", "Same response"],
+        [
+            ["before the reveal", *_against(board.judge_before)],
+            ["after it", *_against(board.judge_after)],
+        ],
+    )
+    changed = board.anchoring
+    reveal = table(
+        ["What the reveal changed", "Share"],
+        [
+            ["the choice (anchoring rate)", _share(changed.changed)],
+            ["the preferred response", _share(changed.changed_response)],
+            ["of the changes, towards the judge", _share(changed.towards_judge)],
+            ["choices of the response shown first", _share(board.position)],
+        ],
+    )
+    called = {"right": "right", "partly_right": "partly right", "wrong": "wrong"}
+    explanations = table(
+        ["The judge's explanation was called", "Times"],
+        [[text, str(board.explanations.get(key, 0))] for key, text in called.items()],
+    )
+    return "\n\n".join((people, judge, reveal, explanations))
+
+
+def annotators(board: Dashboard) -> str:
+    """Return a line for each annotator."""
+    names = (
+        "Annotator|Done|An hour|Median s|Too fast|Same as consensus|Kappa|Shown first|Changed"
+        "|Checks right|Skipped|Flagged"
+    )
+    return table(names.split("|"), [_annotator(person) for person in board.annotators])
+
+
+def _annotator(person: AnnotatorFigures) -> list[str]:
+    return [
+        escape_markdown(person.name),
+        str(person.completed),
+        _number(person.per_hour, 1),
+        _number(person.median_seconds, 0),
+        _brief(person.too_fast),
+        _brief(person.against_consensus.same_response),
+        _number(person.against_consensus.kappa, 2),
+        _brief(person.shown_first),
+        _brief(person.changed),
+        _brief(person.checks),
+        str(person.skipped),
+        str(person.flagged),
+    ]
+
+
+def _agreement(found: Agreement) -> list[str]:
+    kappa, alpha = _number(found.kappa, 2), _number(found.alpha, 2)
+    return [str(found.tasks), kappa, alpha, _share(found.same_response)]
+
+
+def _against(found: Against) -> list[str]:
+    kappa, difference = _number(found.kappa, 2), _number(found.mean_difference, 2)
+    return [str(found.tasks), kappa, difference, _share(found.same_response)]
+
+
+def _share(share: Share) -> str:
+    if share.share is None or share.low is None or share.high is None:
+        return NONE
+    return f"{share.share:.0%} ({share.low:.0%} to {share.high:.0%}, n = {share.total})"
+
+
+def _brief(share: Share) -> str:
+    return NONE if share.share is None else f"{share.share:.0%} of {share.total}"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return NONE if value is None else f"{value:.{digits}f}"
+
+
+def _duration(seconds: float) -> str:
+    hours = seconds / 3600
+    return f"{hours:.0f} h" if hours >= 1 else f"{seconds / 60:.0f} min"
+
+
+def table(names: list[str], rows: list[list[str]]) -> str:
+    """Return a markdown table; its cells are markdown."""
+    lines = [names, ["---"] * len(names), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

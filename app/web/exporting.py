@@ -1,0 +1,39 @@
+"""The files that managers take away."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
+from fastapi import APIRouter
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse
+
+from app.service.exporting import Kind
+from app.web.session import Reviewing, Who
+
+router = APIRouter()
+_NAMES: dict[Kind, str] = {
+    "preference": "preference.jsonl.gz",
+    "labels": "labels.jsonl",
+    "dpo": "dpo.jsonl",
+    "csv": "annotations.csv",
+    "history": "history.jsonl",
+}
+
+
+@router.get("/export/{project_id}/{kind}")
+def export(service: Reviewing, who: Who, project_id: int, kind: Kind) -> FileResponse:
+    """Write an export and send it."""
+    project = service.projects.get(who, project_id).settings.name
+    folder = Path(mkdtemp(prefix="review-export-"))
+    try:
+        out = folder if kind == "preference" else folder / _NAMES[kind]
+        written = service.exporting.write(who, project_id, kind, out)
+    except BaseException:
+        rmtree(folder)
+        raise
+    name = f"{re.sub(r'[^A-Za-z0-9]+', '-', project).strip('-') or 'project'}-{_NAMES[kind]}"
+    return FileResponse(written.path, filename=name, background=BackgroundTask(rmtree, folder))

@@ -1,0 +1,133 @@
+"""``judge review``: a run folder as a project of the review UI, in the browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from judge.commands.project import opened
+from judge.errors import UsageError
+
+if TYPE_CHECKING:
+    from app.options import Options
+    from app.service import Service
+
+
+def review(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="Run folder of judge batch or score, to be reviewed."),
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A team's database. (default: an SQLite file in DIR)"),
+    ] = None,
+    project: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of the project. (default: DIR's name)")
+    ] = None,
+    pairs: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Where the pairs that the run judged are by now."),
+    ] = None,
+    evaluation: Annotated[
+        bool,
+        typer.Option(
+            "--evaluation", help="DIR judged an evaluation set: never export it as training data."
+        ),
+    ] = False,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on. (default: 127.0.0.1)")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0: a free one. (default: 7860)")] = None,
+    no_auth: Annotated[
+        bool | None,
+        typer.Option("--no-auth", help="No sign-in: one person, on this machine alone."),
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(help="Live judge: mini, a model, a judge serve's URL, none. (default: mini)"),
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="A reverse proxy in front; may be repeated."),
+    ] = None,
+) -> None:
+    """Review judgments in the browser: choose first, then see the judge.
+
+    The same command again goes on where the project stands, and adds what DIR has more.
+    """
+    from app.main import serve
+    from judge.compare.systems import read_config
+
+    options = _options(
+        host=host,
+        port=port,
+        no_auth=no_auth,
+        judge=judge,
+        trusted_proxies=tuple(trusted_proxy or ()) or None,
+    )
+    if database is None and folder is None:
+        raise UsageError("nothing to review: expected a run folder, or a --database")
+    if folder is not None:
+        read_config(folder)  # before anything is made
+    with opened(database or str(folder), new=True) as service:
+        if folder is not None:
+            _fill(service, folder, project, pairs, evaluation, alone=options.no_auth)
+        if not options.no_auth:
+            _first_manager(service)
+        serve(service, options)
+
+
+def _options(**given: Any) -> Options:
+    from pydantic import ValidationError
+
+    from app.options import Options
+
+    values = {name: value for name, value in given.items() if value is not None}
+    if values.get("judge") == "none":
+        values["judge"] = None
+    try:
+        return Options.model_validate(values)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = ".".join(map(str, problem["loc"]))
+        text = problem["msg"].removeprefix("Value error, ")
+        raise UsageError(f"--{field.replace('_', '-')}: {text}" if field else text) from None
+
+
+def _fill(
+    service: Service,
+    folder: Path,
+    name: str | None,
+    pairs: str | None,
+    evaluation: bool,
+    *,
+    alone: bool,
+) -> None:
+    """Make the folder's project where there is none, and add its tasks."""
+    from app.review.project import Settings
+
+    name = name or folder.resolve().name
+    if name not in service.projects.names():
+        # One person gives one annotation; a team three, as its manager may change.
+        settings = Settings(name=name, annotations=1) if alone else Settings(name=name)
+        service.projects.create(None, settings)
+    done = service.importing.run(service.projects.find(name), folder, pairs, evaluation)
+    typer.echo(f"project {name}: {done.added:,} tasks added, {done.known:,} known already")
+    for reason in done.reasons:
+        typer.echo(f"  {reason}", err=True)
+
+
+def _first_manager(service: Service) -> None:
+    """Where nobody has an account yet, make one and show its password, once."""
+    from secrets import token_urlsafe
+
+    if service.accounts.any():
+        return
+    password = token_urlsafe(12)
+    service.accounts.create(None, "manager", password)
+    for name in service.projects.names():
+        service.projects.set_role(None, service.projects.find(name), "manager", "manager")
+    typer.echo(f"first account: name manager, password {password} (shown this once)")

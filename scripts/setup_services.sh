@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Install what the tests of the review UI start: a PostgreSQL server, and Chromium for its pages.
+#
+# Does nothing for what is there already. Needs Debian or Ubuntu and root (or sudo without a
+# password); elsewhere install both by hand. Tests that miss one of them are skipped.
+set -euo pipefail
+
+has_postgres() {
+    compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || command -v initdb >/dev/null
+}
+
+has_chromium() {
+    command -v chromium >/dev/null || command -v chromium-browser >/dev/null ||
+        command -v google-chrome >/dev/null
+}
+
+packages=()
+has_postgres || packages+=(postgresql)
+has_chromium || packages+=(chromium)
+[[ ${#packages[@]} -eq 0 ]] && exit 0
+
+as_root=()
+if [[ $EUID -ne 0 ]]; then
+    as_root=(sudo -n)
+fi
+if ! command -v apt-get >/dev/null; then
+    echo "setup_services: no apt-get; install ${packages[*]} to run every test" >&2
+    exit 0
+fi
+echo "setup_services: installing ${packages[*]}"
+# The package would start a server of its own, which nobody needs here.
+if ! {
+    "${as_root[@]}" apt-get update -qq &&
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+            apt-get install -y -qq --no-install-recommends "${packages[@]}"
+} >/dev/null; then
+    echo "setup_services: could not install ${packages[*]}; tests that need them are skipped" >&2
+fi

@@ -1,0 +1,218 @@
+"""A served project, a headless Chromium, and pages of people who are signed in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
+
+from app.live import LiveJudge
+from app.main import create_app
+from app.options import Options
+from app.service import Service
+from app.store.database import Store
+from app.web.session import COOKIE
+from tests.app.made import PASSWORD, Clock, Team, quick_hasher
+
+PATIENCE = 60_000
+"""Milliseconds: only a machine that is busy elsewhere needs more than a second."""
+expect.set_options(timeout=PATIENCE)
+
+
+def chromium() -> str | None:
+    """Return where Chromium is."""
+    return next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium (scripts/setup_services.sh installs it)."""
+    path = chromium()
+    if path is None and not os.environ.get("CI"):
+        pytest.skip("Chromium is not installed: scripts/setup_services.sh")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@dataclass
+class Site:
+    """A project with its people, its clock and the address where its pages are served."""
+
+    team: Team
+    clock: Clock
+    url: str
+    sent: bytearray = field(default_factory=bytearray)
+    """Every byte of every response, headers aside."""
+
+    @property
+    def service(self) -> Service:
+        return self.team.service
+
+    def session(self, name: str) -> str:
+        """Return the token of a new session of that person."""
+        return self.service.accounts.sign_in(name, PASSWORD)
+
+
+class Recorder:
+    """Keeps the bytes of all responses; nothing is compressed, so a text in them can be found."""
+
+    def __init__(self, app: Any, sent: bytearray) -> None:
+        self.app = app
+        self.sent = sent
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        kept = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+
+        async def recording(message: Any) -> None:
+            self.sent.extend(message.get("body", b""))
+            await send(message)
+
+        await self.app({**scope, "headers": kept}, receive, recording)
+
+
+def serve(app: Any) -> tuple[uvicorn.Server, threading.Thread, str]:
+    """Serve an application on a free port, in a thread."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.02)
+    return server, thread, f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.fixture
+def new_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
+    """Returns a served project; keywords are its settings, ``pairs`` how many tasks it has."""
+    running: list[Any] = []
+
+    def make(
+        pairs: int = 6,
+        options: Options | None = None,
+        judge: LiveJudge | None = None,
+        **settings: Any,
+    ) -> Site:
+        clock = Clock()
+        # People's time goes on by itself here; tests move it further.
+        started = time.monotonic()
+        store = Store.open(f"sqlite:///{tmp_path}/review.sqlite")
+        service = Service(
+            store, lambda: clock() + timedelta(seconds=time.monotonic() - started), quick_hasher()
+        )
+        team = Team.made(service, tmp_path / "run", pairs, **settings)
+        sent = bytearray()
+        app = create_app(service, options or Options(), judge)
+        server, thread, url = serve(Recorder(app, sent))
+        running.append((server, thread, service))
+        return Site(team, clock, url, sent)
+
+    yield make
+    for server, thread, service in running:
+        server.should_exit = True
+        thread.join(30)
+        service.close()
+
+
+@pytest.fixture
+def site(new_site: Callable[..., Site]) -> Site:
+    """A served project of six judged pairs: blind, three annotations a task."""
+    return new_site()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Returns a page of a person who is signed in; fails afterwards where a page broke or asked
+    another host for anything."""
+    contexts: list[BrowserContext] = []
+    wrong: list[str] = []
+
+    def make(
+        site: Site,
+        name: str | None,
+        path: str | None = None,
+        watched: bool = True,
+        **context: Any,
+    ) -> Page:
+        options = {"viewport": {"width": 1280, "height": 800}, **context}
+        made = browser.new_context(**options)
+        contexts.append(made)
+        if name is not None:
+            made.add_cookies([{"name": COOKIE, "value": site.session(name), "url": site.url}])
+        made.set_default_timeout(PATIENCE)
+        page = made.new_page()
+        if watched:
+            watch(page, site.url, lambda what: wrong.append(f"{name}: {what}"))
+        address = path or f"/review/?project={site.team.project_id}"
+        page.goto(site.url + address)
+        return page
+
+    yield make
+    for made in contexts:
+        made.close()
+    assert wrong == []
+
+
+def watch(page: Page, url: str, report: Callable[[str], None]) -> None:
+    """Report errors of scripts, requests to other hosts, and what the policy kept from running."""
+
+    def asked(request: Request) -> None:
+        if not request.url.startswith((url, "data:", "blob:")):
+            report(f"asked {request.url}")
+
+    def said(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            report(message.text)
+
+    page.on("pageerror", lambda error: report(str(error)))
+    page.on("request", asked)
+    page.on("console", said)
+
+
+def ready(page: Page) -> None:
+    """Wait for a task on the screen."""
+    page.wait_for_selector(".task:not([hidden]) .options", state="visible")
+    page.wait_for_selector(".responses .text")
+
+
+def press(page: Page, *keys: str) -> None:
+    """Press keys one after another."""
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def revealed(page: Page) -> None:
+    """Wait for what the judge said."""
+    page.wait_for_selector(".verdict .statement", state="visible")
+
+
+def shown(page: Page) -> tuple[str, str]:
+    """Return the texts of both responses on the screen."""
+    texts = page.locator(".responses .text").all_inner_texts()
+    return texts[0].strip(), texts[1].strip()

@@ -1,0 +1,181 @@
+"""What is being written survives a reload, a new sign-in and the death of the server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.service import Service
+from app.store.database import Store
+from tests.app.e2e.conftest import Site, press, ready, revealed, shown
+from tests.app.made import Clock, Team, quick_hasher
+
+SERVER = """
+import sys, uvicorn
+from app.main import create_app
+from app.options import Options
+from app.service import Service
+service = Service.open(sys.argv[1])
+uvicorn.run(create_app(service, Options()), port=int(sys.argv[2]), log_level="error")
+"""
+
+
+class Killed:
+    """A server in a process of its own, to be killed and started again on the same port."""
+
+    def __init__(self, url: str) -> None:
+        self.database = url
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port = listener.getsockname()[1]
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-c", SERVER, self.database, str(self.port)]
+        self.process = subprocess.Popen(command, cwd=Path(__file__).parents[3])
+        for _ in range(1200):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5)
+                return
+            except OSError:
+                assert self.process.poll() is None
+                time.sleep(0.1)
+        raise AssertionError("the server did not start")
+
+    def kill(self) -> None:
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Iterator[tuple[Killed, Site]]:
+    """A server process to kill, and its project."""
+    url = f"sqlite:///{tmp_path}/review.sqlite"
+    clock = Clock()
+    service = Service(Store.open(url), hasher=quick_hasher())
+    team = Team.made(service, tmp_path / "run")
+    server = Killed(url)
+    yield server, Site(team, clock, f"http://127.0.0.1:{server.port}")
+    server.kill()
+    service.close()
+
+
+def draft_of(site: Site) -> str | None:
+    task = site.team.take("ann")[0]
+    return task.draft.justification if task.draft else None
+
+
+@pytest.mark.slow
+def test_the_server_is_killed_in_the_middle_of_a_sentence(
+    killed: tuple[Killed, Site], open_page: Callable[..., Page]
+) -> None:
+    server, site = killed
+    page = open_page(site, "ann")
+    ready(page)
+    texts = shown(page)
+    press(page, "5", "j")
+    page.keyboard.type("This half is saved,")
+    page.wait_for_timeout(2000)
+    assert draft_of(site) == "This half is saved,"
+    page.keyboard.type(" this one is typed")
+    server.kill()
+    page.keyboard.type(" while nobody listens")
+    expect(page.locator(".status")).to_contain_text("Not saved")
+    server.start()
+    expect(page.locator(".status")).to_contain_text("Draft saved")
+    whole = "This half is saved, this one is typed while nobody listens"
+    assert draft_of(site) == whole
+    page.reload()
+    ready(page)
+    assert shown(page) == texts
+    expect(page.get_by_label("Your reason")).to_have_value(whole)
+    expect(page.locator("input[value='2']")).to_be_checked()
+    # The session is still good, and a decision taken while the server is away arrives once.
+    server.kill()
+    press(page, "Escape", "Enter")
+    expect(page.locator(".status")).to_contain_text("no connection")
+    server.start()
+    revealed(page)
+    service, who = site.service, site.team.people["ann"]
+    done = [line for line in service.annotating.mine(who, 1) if line.state == "chosen"]
+    assert len(done) == 1
+
+
+def test_a_draft_is_on_the_server_within_two_seconds_while_typing_goes_on(
+    site: Site, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(site, "ann")
+    ready(page)
+    press(page, "j")
+    started = time.monotonic()
+    written = ""
+    saved: list[float] = []
+    while time.monotonic() - started < 4:
+        page.keyboard.type("word ")
+        written += "word "
+        stored = draft_of(site)
+        if stored:
+            saved.append(time.monotonic())
+            assert written.startswith(stored)
+    # Typing never paused for longer than the page waits, and still it was saved.
+    assert saved and saved[0] - started < 2.0
+
+
+def test_a_draft_is_there_after_another_sign_in_elsewhere(
+    site: Site, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(site, "ann")
+    ready(page)
+    texts = shown(page)
+    press(page, "6", "j")
+    page.keyboard.type("Begun at home")
+    expect(page.locator(".status")).to_contain_text("Draft saved")
+    other = open_page(site, "ann")
+    ready(other)
+    assert shown(other) == texts
+    expect(other.get_by_label("Your reason")).to_have_value("Begun at home")
+    expect(other.locator("input[value='3']")).to_be_checked()
+    expect(other.locator(".status")).to_contain_text("Draft restored")
+
+
+def test_what_is_written_after_the_reveal_is_kept_too(
+    site: Site, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(site, "ann")
+    ready(page)
+    press(page, "3", "Enter")
+    revealed(page)
+    press(page, "5", "p", "j", "Control+a")
+    page.keyboard.type("On second thoughts")
+    expect(page.locator(".status")).to_contain_text("Draft saved")
+    page.reload()
+    ready(page)
+    revealed(page)
+    expect(page.get_by_label("Why, as it will be kept")).to_have_value("On second thoughts")
+    expect(page.get_by_label("Partly right")).to_be_checked()
+    expect(page.locator("input[value='2']")).to_be_checked()
+    expect(page.get_by_label("Statement")).to_have_value("@Response 2 is better than @Response 1.")
+    expect(page.locator("label.first input")).to_have_value("-1")
+
+
+def test_whoever_is_signed_out_keeps_what_stands_on_the_page(
+    site: Site, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(site, "ann")
+    ready(page)
+    site.service.accounts.set_active(None, "ann", False)
+    press(page, "2", "j")
+    page.keyboard.type("Do not lose this")
+    expect(page.locator(".status")).to_contain_text("Not saved")
+    press(page, "Control+Enter")
+    expect(page.get_by_role("alert")).to_contain_text("Sign in again in another tab")
+    expect(page.get_by_label("Your reason")).to_have_value("Do not lose this")

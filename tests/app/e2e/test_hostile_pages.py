@@ -1,0 +1,100 @@
+"""Texts of strangers in a real browser, under the page's own policy: nothing runs, loads, hides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.render import render_markdown
+from tests.app.e2e.conftest import Site, press, ready, revealed
+from tests.app.hostile import EVIL, PAYLOADS, RUN
+from tests.app.made import judgment, made_run, pair_row
+
+SHOW = """async ({ htmls }) => {
+    const { PairView } = await import('/static/js/pair.js');
+    const pair = new PairView(async () => null);
+    document.querySelector('.work').replaceChildren(pair.element);
+    const wrong = [];
+    for (const [i, html] of htmls.entries()) {
+        pair.set({ prompt: [{ role: 'user', html }], response_1: html, response_2: html });
+        await new Promise(requestAnimationFrame);
+        if (window.pwned) wrong.push([i, 'ran']);
+        const found = pair.element.querySelectorAll(
+            'script,iframe,object,embed,form,img,video,audio,link,meta,base,style,.text input,' +
+            '.text button,.text svg,.text dialog,.text [id],.text [style],.text [name]');
+        if (found.length) wrong.push([i, found[0].outerHTML.slice(0, 100)]);
+        const outer = pair.bodies[0].getBoundingClientRect();
+        for (const element of pair.bodies[0].querySelectorAll('*')) {
+            const { position, zIndex } = getComputedStyle(element);
+            if (position !== 'static') wrong.push([i, position]);
+        }
+        // What is beside the panel is what one sees and clicks there.
+        const beside = document.elementFromPoint(outer.left + 5, outer.bottom + 30);
+        if (beside?.closest('.text')) wrong.push([i, 'covers']);
+        if (document.documentElement.scrollWidth > innerWidth) wrong.push([i, 'widens the page']);
+    }
+    return wrong;
+}"""
+
+
+def test_the_corpus_in_a_browser(site: Site, open_page: Callable[..., Page]) -> None:
+    page = open_page(site, "ann")
+    ready(page)
+    page.on("dialog", lambda dialog: pytest.fail(f"a dialog: {dialog.message}"))
+    htmls = [render_markdown(payload) for payload in PAYLOADS]
+    assert len(htmls) >= 120
+    assert page.evaluate(SHOW, {"htmls": htmls}) == []
+    assert page.url.endswith(f"?project={site.team.project_id}")
+    # `open_page` fails afterwards had any of it asked another host for anything.
+
+
+def test_the_check_finds_what_it_looks_for(site: Site, open_page: Callable[..., Page]) -> None:
+    page = open_page(site, "ann", watched=False)
+    ready(page)
+    htmls = [
+        "<form></form>",
+        "<div style='position:fixed'>x</div>",
+        "<b id=x>x</b>",
+        f"<img src=data:, onerror={RUN}>",
+    ]
+    wrong = page.evaluate(SHOW, {"htmls": htmls})
+    assert {index for index, _ in wrong} == {0, 1, 2, 3}
+    # Even then the policy keeps scripts of texts from running.
+    assert page.evaluate("window.pwned") is None
+
+
+def test_a_hostile_task_from_beginning_to_end(
+    new_site: Callable[..., Site], open_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    site = new_site(pairs=1, annotations=1)
+    nasty = "\n\n".join(PAYLOADS[:60])
+    rows = [
+        pair_row(
+            50, prompt=nasty, response_1=nasty, response_2=f"<script>{RUN}</script> [x]({EVIL})"
+        )
+    ]
+    said: dict[str, Any] = {"elaboration": f"<img src=x onerror={RUN}> ![x]({EVIL}/x.png) **bold**"}
+    run = made_run(tmp_path / "nasty", rows, [judgment("pair-50", **said)])
+    site.service.importing.run(site.team.project_id, run)
+    page = open_page(site, "ann")
+    for _ in range(2):
+        ready(page)
+        press(page, "d", "d", "v", "v", "2", "j")
+        page.keyboard.type(f"<script>{RUN}</script>")
+        press(page, "Control+Enter")
+        revealed(page)
+        assert page.evaluate("window.pwned") is None
+        before = page.locator(".responses .text").first.inner_text()
+        press(page, "w", "Enter")
+        page.wait_for_function(
+            """before => document.querySelector('.task[hidden]')
+                || document.querySelector('.responses .text').innerText !== before""",
+            arg=before,
+        )
+    press(page, "ArrowLeft")
+    expect(page.locator(".verdict strong")).to_have_text("bold")
+    assert page.evaluate("window.pwned") is None

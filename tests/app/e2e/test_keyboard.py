@@ -1,0 +1,245 @@
+"""The task page by keyboard alone: nothing here touches the mouse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from app.review.task import TaskView
+from tests.app.e2e.conftest import Site, press, ready, revealed, shown
+from tests.app.made import SENTINEL
+
+
+def mine(site: Site, name: str = "ann") -> list[TaskView]:
+    """Return a person's tasks that have a choice, the oldest first."""
+    service, who = site.service, site.team.people[name]
+    lines = service.annotating.mine(who, site.team.project_id)
+    views = [service.annotating.view(who, line.assignment_id) for line in lines]
+    return sorted((v for v in views if v.choice), key=lambda view: view.assignment_id)
+
+
+def store_choice(page: Page, key: str, reason: str) -> None:
+    press(page, key, "j")
+    page.keyboard.type(reason)
+    press(page, "Control+Enter")
+    revealed(page)
+
+
+def next_task(page: Page, before: tuple[str, str]) -> None:
+    page.wait_for_function(
+        "before => document.querySelector('.responses .text').innerText.trim() !== before",
+        arg=before[0],
+    )
+    ready(page)
+
+
+def test_a_task_from_choice_to_the_next_one(site: Site, open_page: Callable[..., Page]) -> None:
+    page = open_page(site, "ann")
+    ready(page)
+    texts = shown(page)
+    store_choice(page, "2", "@Response 1 counts them.")
+    expect(page.locator(".verdict")).to_contain_text(SENTINEL)
+    expect(page.locator(".verdict")).to_contain_text(f"{SENTINEL}-model")
+    press(page, "5", "w", "j", "Control+a")
+    page.keyboard.type("@Response 2 gives its reasons.")
+    press(page, "Control+Enter")
+    next_task(page, texts)
+    (task,) = mine(site)
+    assert (task.response_1, task.response_2) == texts
+    assert task.choice and (task.choice.strength, task.choice.justification) == (
+        -2,
+        "@Response 1 counts them.",
+    )
+    assert task.final and (task.final.strength, task.final.explanation) == (2, "wrong")
+    assert task.final.statement == "@Response 2 is better than @Response 1."
+    assert task.final.elaboration == "@Response 2 gives its reasons."
+    expect(page.locator(".progress")).to_contain_text("1 done, 5 left")
+
+
+def test_all_seven_options_have_their_key(site: Site, open_page: Callable[..., Page]) -> None:
+    page = open_page(site, "ann")
+    ready(page)
+    for key, strength in zip("1234567", (-3, -2, -1, 1, 2, 3, -100), strict=True):
+        press(page, key)
+        expect(page.locator(f"input[value='{strength}']")).to_be_checked()
+    press(page, "j")
+    page.keyboard.type("7 of 2")
+    press(page, "Alt+3")
+    expect(page.locator("input[value='-1']")).to_be_checked()
+    expect(page.get_by_label("Your reason")).to_have_value("7 of 2")
+
+
+def test_what_is_missing_is_said_and_nothing_is_stored(
+    site: Site, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(site, "ann")
+    ready(page)
+    press(page, "Enter")
+    expect(page.get_by_role("alert")).to_contain_text("Choose one of the seven options")
+    assert mine(site) == []
+    store_choice(page, "1", "Clear.")
+    press(page, "Enter")
+    expect(page.get_by_role("alert")).to_contain_text("explanation is right")
+    press(page, "r", "s", "Control+a")
+    page.keyboard.type("@Response 2 is better than @Response 1.")
+    press(page, "Control+Enter")
+    expect(page.get_by_role("alert")).to_contain_text("the statement says that Response 2")
+    (task,) = mine(site)
+    assert task.final is None
+
+
+def test_the_words_of_the_judge_or_ones_own(site: Site, open_page: Callable[..., Page]) -> None:
+    page = open_page(site, "ann")
+    ready(page)
+    # The judge prefers the longer one; whoever agrees begins with its words, another with theirs.
+    texts = shown(page)
+    judges = "6" if "here is why" in texts[1] else "2"
+    store_choice(page, judges, "My own words.")
+    kept = page.get_by_label("Why, as it will be kept")
+    assert SENTINEL in kept.input_value()
+    press(page, "m")
+    expect(kept).to_have_value("My own words.")
+    press(page, "m")
+    assert SENTINEL in kept.input_value()
+    press(page, "r", "Enter")
+    next_task(page, texts)
+    judges = "6" if "here is why" in shown(page)[1] else "2"
+    store_choice(page, "2" if judges == "6" else "6", "I see it differently.")
+    expect(kept).to_have_value("I see it differently.")
+
+
+def test_undo_takes_back_ten_decisions(
+    new_site: Callable[..., Site], open_page: Callable[..., Page]
+) -> None:
+    site = new_site(pairs=14, annotations=1)
+    page = open_page(site, "ann")
+    ready(page)
+    for _ in range(12):
+        texts = shown(page)
+        store_choice(page, "2", "Clear.")
+        press(page, "r", "Enter")
+        next_task(page, texts)
+    assert sum(task.final is not None for task in mine(site)) == 12
+    for left in range(11, 1, -1):
+        press(page, "u")
+        page.wait_for_function(
+            "text => document.querySelector('.progress').innerText.includes(text)",
+            arg=f"{left} done",
+        )
+        revealed(page)
+    expect(page.locator("input[value='right']")).to_be_checked()
+    press(page, "u")
+    expect(page.get_by_role("alert")).to_contain_text("nothing to take back")
+    assert sum(task.final is not None for task in mine(site)) == 2
+
+
+def test_skip_and_flag_with_a_reason(site: Site, open_page: Callable[..., Page]) -> None:
+    page = open_page(site, "ann")
+    ready(page)
+    texts = shown(page)
+    press(page, "1", "f")  # Enter in a dialog is no Enter of the page: the choice stays a choice
+    page.get_by_role("dialog").wait_for()
+    press(page, "2", "Enter")
+    expect(page.locator(".status")).to_contain_text("Flagged: A text is damaged")
+    assert shown(page) == texts and mine(site) == []
+    press(page, "k", "Escape")
+    assert shown(page) == texts
+    press(page, "k", "Tab")
+    page.get_by_label("Another reason").focus()
+    page.keyboard.type("It is about my employer")
+    press(page, "Enter")
+    next_task(page, texts)
+    press(page, "ArrowLeft")
+    expect(page.locator(".status")).to_contain_text("Skipped: It is about my employer")
+    press(page, "u")
+    expect(page.locator(".status")).not_to_contain_text("Skipped")
+    assert shown(page) == texts
+
+
+def test_back_and_forth_between_tasks(site: Site, open_page: Callable[..., Page]) -> None:
+    page = open_page(site, "ann")
+    ready(page)
+    seen = []
+    for _ in range(2):
+        seen.append(shown(page))
+        store_choice(page, "3", "Clear.")
+        press(page, "p", "Enter")
+        next_task(page, seen[-1])
+    now = shown(page)
+    press(page, "4", "j")
+    page.keyboard.type("not yet")
+    press(page, "Escape", "ArrowLeft")
+    next_task(page, now)
+    assert shown(page) == seen[1]
+    expect(page.locator(".status")).to_contain_text("Stored.")
+    press(page, "ArrowLeft")
+    next_task(page, seen[1])
+    assert shown(page) == seen[0]
+    press(page, "ArrowRight")
+    next_task(page, seen[0])
+    press(page, "ArrowRight")
+    next_task(page, seen[1])
+    assert shown(page) == now
+    expect(page.get_by_label("Your reason")).to_have_value("not yet")
+    expect(page.locator("input[value='1']")).to_be_checked()
+    press(page, "l")
+    expect(page.get_by_role("dialog").get_by_role("listitem")).to_have_count(2)
+
+
+def test_views_and_panels(new_site: Callable[..., Site], open_page: Callable[..., Page]) -> None:
+    page = open_page(new_site(), "ann")
+    ready(page)
+    press(page, "d")
+    expect(page.locator(".responses mark").first).to_be_visible()
+    press(page, "d", "v")
+    expect(page.locator(".responses pre.plain")).to_have_count(2)
+    press(page, "v")
+    expect(page.locator(".responses pre.plain")).to_have_count(0)
+    press(page, "c")
+    expect(page.locator(".conversation .scroll")).to_be_hidden()
+    guidelines = page.get_by_role("complementary", name="Guidelines")
+    expect(guidelines).to_be_visible()
+    press(page, "g")
+    expect(guidelines).to_be_hidden()
+    page.reload()
+    ready(page)
+    expect(guidelines).to_be_hidden()
+
+
+def test_responses_are_as_high_as_each_other_and_scroll_together(
+    new_site: Callable[..., Site], open_page: Callable[..., Page]
+) -> None:
+    page = open_page(new_site(), "ann")
+    ready(page)
+    heights = page.evaluate(
+        "[...document.querySelectorAll('.responses .scroll')].map(e => e.offsetHeight)"
+    )
+    assert heights[0] == heights[1] > 100
+    page.evaluate("""document.querySelectorAll('.responses .text').forEach(
+        (e, i) => e.style.height = `${2000 + 3000 * i}px`)""")
+    shares = """() => [...document.querySelectorAll('.responses .scroll')].map(
+        e => e.scrollTop / (e.scrollHeight - e.clientHeight))"""
+    press(page, "PageDown", "PageDown", "ArrowDown")
+    page.wait_for_timeout(300)
+    one, two = page.evaluate(shares)
+    assert 0.2 < one < 1 and abs(one - two) < 0.02
+    press(page, "y")
+    page.locator(".responses .scroll").first.evaluate("e => e.scrollTop = 0")
+    page.wait_for_timeout(300)
+    one, two = page.evaluate(shares)
+    assert one == 0 and two > 0.2
+
+
+def test_the_list_of_keys(site: Site, open_page: Callable[..., Page]) -> None:
+    page = open_page(site, "ann")
+    ready(page)
+    press(page, "?")
+    dialog = page.get_by_role("dialog", name="Keyboard")
+    for key in [*"JRPWSMDVYCGKFUL", "?"]:
+        expect(dialog.get_by_text(key, exact=True).first).to_be_visible()
+    page.get_by_label("Single letters and digits are shortcuts").focus()
+    press(page, "Space", "Escape", "2")
+    expect(page.locator("input[value='-2']")).not_to_be_checked()
+    press(page, "?")
+    expect(dialog).to_be_visible()

@@ -1,0 +1,189 @@
+"""Adjudication, dashboard, management and the live judge in a browser."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.live import LiveJudge
+from tests.app.e2e.conftest import Site, press
+from tests.app.made import token
+
+
+@pytest.fixture
+def disputed(new_site: Callable[..., Site]) -> Site:
+    """A site with two tasks to adjudicate and one that people agree on."""
+    site = new_site(pairs=3, more_on_disagreement=0)
+    for strengths in ((3, 3, -3), (2, 1, -2), (2, 2, 1)):
+        for name, strength in zip(("ann", "ben", "cem"), strengths, strict=True):
+            site.team.annotate(name, strength)
+    return site
+
+
+def at(site: Site, page: str) -> str:
+    return f"/review/{page}?project={site.team.project_id}"
+
+
+def test_adjudication_by_keyboard(disputed: Site, open_page: Callable[..., Page]) -> None:
+    site = disputed
+    page = open_page(site, "ada", at(site, "adjudicate"))
+    opinions = page.locator(".opinion")
+    expect(opinions).to_have_count(3)
+    expect(page.locator(".progress")).to_have_text("1 of 2 · 6 apart")
+    assert "SENTINEL" not in page.locator(".work").inner_text()
+    names = page.content()
+    assert not any(f">{name}<" in names for name in ("ann", "ben", "cem"))
+    press(page, "Enter")
+    expect(page.get_by_role("alert")).to_contain_text("Choose one of the seven")
+    press(page, "5", "Enter")
+    expect(page.get_by_role("alert")).to_contain_text("give a reason")
+    press(page, "j")
+    page.keyboard.type("@Response 2 shows how it counts.")
+    press(page, "Escape", "x")
+    page.keyboard.type("two of three, and it is checked")
+    press(page, "Control+Enter")
+    expect(page.locator(".progress")).to_have_text("2 of 2 · 4 apart")
+    press(page, "ArrowLeft")
+    expect(page.locator(".progress")).to_have_text("1 of 2 · 6 apart · decided")
+    expect(page.get_by_label("Justification")).to_have_value("@Response 2 shows how it counts.")
+    press(page, "ArrowRight")
+    expect(page.locator(".progress")).to_have_text("2 of 2 · 4 apart")
+    press(page, "2", "j")
+    page.keyboard.type("@Response 1 is to the point.")
+    press(page, "Alt+1", "Escape", "x")
+    page.keyboard.type("the others misread it")
+    press(page, "Control+Enter")
+    expect(page.locator(".notice h2:visible")).to_have_text("Nothing to adjudicate")
+    ada, service = site.team.people["ada"], site.service
+    assert service.adjudicating.queue(ada, site.team.project_id) == []
+    assert service.figures.dashboard(ada, site.team.project_id).progress.finished == 3
+
+
+def test_an_adjudicator_may_begin_with_the_words_of_an_annotator(
+    disputed: Site, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(disputed, "ada", at(disputed, "adjudicate"))
+    page.locator(".opinion").nth(2).get_by_role("button", name="Use").click()
+    expect(page.get_by_label("Justification")).to_have_value("It is right.")
+    expect(page.locator("input[value='-3']")).to_be_checked()
+
+
+def test_the_dashboard_shows_the_figures_and_what_is_new(
+    disputed: Site, open_page: Callable[..., Page]
+) -> None:
+    site = disputed
+    page = open_page(site, "ada", at(site, "dashboard"))
+    expect(page.locator(".js-plotly-plot")).to_have_count(6)
+    expect(page.get_by_role("cell", name="9 of 9")).to_be_visible()
+    board = site.service.figures.dashboard(site.team.people["ada"], site.team.project_id)
+    kappa = board.agreement_final.kappa
+    assert kappa is not None
+    expect(page.get_by_role("cell", name=f"{kappa:.2f}").first).to_be_visible()
+    for name in ("ann", "ben", "cem"):
+        expect(page.get_by_role("cell", name=name, exact=True)).to_be_visible()
+    task = site.service.adjudicating.queue(site.team.people["ada"], site.team.project_id)[0]
+    site.service.projects.withdraw(None, task.task_id, "a test")
+    expect(page.get_by_role("cell", name="6 of 6")).to_be_visible()
+
+
+def test_names_of_people_are_no_markdown(
+    new_site: Callable[..., Site], open_page: Callable[..., Page]
+) -> None:
+    site = new_site(pairs=1, annotations=1)
+    name = "<img src=x onerror=alert(1)> **x** [y](http://z) |"
+    site.team.add(name)
+    site.team.annotate(name, 2)
+    page = open_page(site, "max", at(site, "dashboard"))
+    expect(page.get_by_role("cell", name=name, exact=True)).to_be_visible()
+    page.goto(site.url + at(site, "manage"))
+    expect(page.get_by_role("cell", name=name, exact=True)).to_be_visible()
+
+
+def test_a_manager_changes_the_project(site: Site, open_page: Callable[..., Page]) -> None:
+    task = site.team.take("ann")[0]
+    service, project = site.service, site.team.project_id
+    service.annotating.flag(site.team.people["ann"], task.assignment_id, "torn text", token())
+    page = open_page(site, "max", at(site, "manage"))
+    expect(page.get_by_label("Annotations a task")).to_have_value("3")
+    page.get_by_label("Annotations a task").fill("9")
+    page.get_by_role("button", name="Save").first.click()
+    expect(page.get_by_text("annotations: Input should be less than or equal to 5")).to_be_visible()
+    page.get_by_label("Annotations a task").fill("4")
+    page.get_by_role("button", name="Save").first.click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    settings = service.projects.get(site.team.people["max"], project).settings
+    assert settings.annotations == 4 and settings.blind
+
+    people = page.get_by_label("Name").nth(1)
+    people.fill("newcomer")
+    page.get_by_label("Password").fill("a password long enough")
+    page.get_by_role("button", name="Save").nth(1).click()
+    expect(page.get_by_role("cell", name="newcomer")).to_be_visible()
+    assert service.accounts.sign_in("newcomer", "a password long enough")
+
+    expect(page.get_by_role("cell", name="torn text")).to_be_visible()
+    number = page.get_by_role("row").filter(has_text="torn text").get_by_role("cell").first
+    page.get_by_label("Task", exact=True).fill(number.inner_text())
+    page.get_by_role("textbox", name="Reason").fill("damaged at the source")
+    page.get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_role("cell", name="withdrawn")).to_be_visible()
+    assert service.figures.dashboard(None, project).progress.withdrawn == 1
+
+
+def test_exports_are_taken_away(disputed: Site, open_page: Callable[..., Page]) -> None:
+    page = open_page(disputed, "max", at(disputed, "manage"))
+    with page.expect_download() as download:
+        page.get_by_role("link", name="preference").click()
+    assert download.value.suggested_filename == "demo-preference.jsonl.gz"
+    with gzip.open(download.value.path()) as file:
+        rows = [json.loads(line) for line in file]
+    assert len(rows) == 3 and {len(row["all_preferences_unprocessed"]) for row in rows} == {3}
+    with page.expect_download() as download:
+        page.get_by_role("link", name="csv").click()
+    assert len(download.value.path().read_text().splitlines()) > 9
+
+
+@pytest.fixture
+def judge() -> Iterator[LiveJudge]:
+    """The bundled mini judge beside the server, as ``judge review`` starts it."""
+    found = LiveJudge("mini")
+    yield found
+    found.close()
+
+
+@pytest.mark.slow
+def test_the_judge_is_asked_live(
+    new_site: Callable[..., Site], open_page: Callable[..., Page], judge: LiveJudge
+) -> None:
+    site = new_site(judge=judge)
+    page = open_page(site, "max", "/review/ask")
+    page.get_by_label("Prompt").fill("Should schools serve breakfast?")
+    page.get_by_label("Response 1").fill("Yes: hungry children learn worse, and it costs little.")
+    page.get_by_label("Response 2").fill("No.")
+    grown: list[Any] = []
+    page.expose_function("grown", lambda length: grown.append(length))
+    page.evaluate("""() => {
+        const why = document.querySelector('#why textarea');
+        setInterval(() => grown(why.value.length), 20);
+    }""")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.locator("#verdict h2")).to_contain_text("better than @Response", timeout=240_000)
+    expect(page.locator("#verdict")).to_contain_text("Probability that Response 1 is better")
+    expect(page.locator("#verdict")).to_contain_text("With the responses exchanged it prefers")
+    assert len(set(grown)) > 3, "the explanation came all at once"
+    page.get_by_label("Prompt").fill("")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.locator("#verdict")).to_contain_text("No verdict")
+
+
+def test_who_annotates_blind_may_not_ask(site: Site, open_page: Callable[..., Page]) -> None:
+    page = open_page(site, "ann", "/review/ask")
+    expect(page.get_by_text("it would tell")).to_be_visible()
+    page.goto(f"{site.url}/review/?project={site.team.project_id}")
+    expect(page.locator(".options")).to_be_visible()
+    expect(page.get_by_role("link", name="Ask the judge")).to_have_count(0)

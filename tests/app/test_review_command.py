@@ -1,0 +1,93 @@
+"""What `judge review` does before it serves: the project, its tasks, who can sign in."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from app.service import Service
+from judge.cli import app
+from tests.app.made import judgment, made_run, pair_row
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    rows = [pair_row(n) for n in range(3)]
+    return made_run(tmp_path / "run", rows, [judgment(row["pair_id"]) for row in rows])
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the server would have been started with; nothing listens in these tests."""
+    found: list[dict[str, Any]] = []
+
+    def serve(service: Service, options: Any) -> None:
+        names = service.projects.names()
+        settings = [service.projects.settings(service.projects.find(name)) for name in names]
+        found.append({"options": options, "settings": settings})
+
+    monkeypatch.setattr("app.main.serve", serve, raising=False)
+    return found
+
+
+def review(*words: str | Path, code: int = 0) -> str:
+    result = CliRunner().invoke(app, ["review", *map(str, words)])
+    assert result.exit_code == code, f"{result.output}\n{result.exception!r}"
+    return result.output
+
+
+def test_one_command_opens_a_project_that_a_manager_can_sign_in_to(
+    run: Path, served: list[dict[str, Any]]
+) -> None:
+    shown = review(run)
+    assert "project run: 3 tasks added" in shown
+    (password,) = re.findall(r"name manager, password (\S+)", shown)
+    again = review(run, "--port", "0")
+    assert "0 tasks added, 3 known already" in again and "password" not in again
+    assert [one["options"].port for one in served] == [7860, 0]
+    assert served[0]["settings"][0].annotations == 3
+    service = Service.open(f"sqlite:///{run}/review.sqlite")
+    who = service.accounts.person(service.accounts.sign_in("manager", password))
+    assert service.projects.of(who)[0].role == "manager"
+    service.close()
+
+
+def test_alone_there_is_no_password_and_one_annotation_a_task(
+    run: Path, served: list[dict[str, Any]]
+) -> None:
+    assert "password" not in review(run, "--no-auth", "--judge", "none")
+    assert served[0]["options"].no_auth and served[0]["options"].judge is None
+    assert served[0]["settings"][0].annotations == 1
+
+
+def test_an_evaluation_set_stays_one(run: Path, served: list[dict[str, Any]]) -> None:
+    review(run, "--evaluation", "--no-auth", "--project", "gold standard")
+    service = Service.open(f"sqlite:///{run}/review.sqlite")
+    (source,) = service.projects.sources(None, service.projects.find("gold standard"))
+    assert source.evaluation
+    service.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ([], "nothing to review"),
+        (["{tmp}/none"], "no such folder"),
+        (["{tmp}"], "no run folder"),
+        (["{run}", "--no-auth", "--host", "0.0.0.0"], "only this machine"),
+        (["{run}", "--port", "70000"], "--port"),
+        (["{run}", "--database", "mysql://x"], "no database of the kind mysql"),
+    ],
+)
+def test_what_is_refused_is_one_line(
+    run: Path, tmp_path: Path, served: list[dict[str, Any]], words: list[str], why: str
+) -> None:
+    filled = [word.replace("{run}", str(run)).replace("{tmp}", str(tmp_path)) for word in words]
+    shown = review(*filled, code=2)
+    assert why in shown and shown.startswith("error: ") and shown.count("\n") == 1
+    assert served == []
+    assert not list(tmp_path.rglob("*.sqlite"))
