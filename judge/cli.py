@@ -13,7 +13,19 @@ from typing import Annotated
 import typer
 
 from judge import __version__
-from judge.commands import batch, bench, compare, data, probe, project, rank, review, score, serve, train
+from judge.commands import (
+    batch,
+    bench,
+    compare,
+    data,
+    probe,
+    project,
+    rank,
+    review,
+    score,
+    serve,
+    train,
+)
 from judge.exits import ExitCodes
 
 app = typer.Typer(
