@@ -21,6 +21,7 @@ from judge.compare.columns import Column, Floats, column
 from judge.compare.config import CompareConfig
 from judge.compare.disagreements import Disagreement, disagreements, with_texts
 from judge.compare.estimate import rounded
+from judge.compare.explanations import Explanations, explanations
 from judge.compare.gather import STRENGTH, Gathered, gather
 from judge.compare.matching import Match
 from judge.compare.rewards import Rewards, reward_distributions
@@ -89,6 +90,8 @@ class Comparison(BaseModel):
     slices: list[Slice]
     calibration: list[Calibration]
     rewards: list[Rewards]
+    explanations: list[Explanations]
+    """Whether each judge's explanations speak for the response that its statements name."""
     disagreements: dict[str, int]
     """Pairs on which anyone differs, ``all`` and by cause."""
     queue: list[Disagreement] = Field(exclude=True)
@@ -135,6 +138,7 @@ def compare(config: CompareConfig, tell: Callable[[str], None] = lambda text: No
         slices=slices(ids, facts, judged, reference, config.slice),
         calibration=calibrations(judged, reference, config.seed),
         rewards=reward_distributions(judged, reference),
+        explanations=explanations(models),
         disagreements=queue.counts,
         queue=with_texts(queue.first, everyone),
         notes=there.notes,

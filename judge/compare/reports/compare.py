@@ -31,6 +31,10 @@ SECTIONS = {
         "Calibration",
         "Whether a system is right as often as its probabilities say.",
     ),
+    "explanations": (
+        "Explanations",
+        "Whether what a judge writes speaks for the response that its statement names.",
+    ),
     "position": (
         "Position",
         "Whether where a response stands matters. A judge's first slot is what it was shown first;"
