@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 import yaml
@@ -11,8 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from judge.annotated import ATTRIBUTES, Attribute
 from judge.errors import UsageError
 from judge.reward import Objective
-
-RECIPES = Path(__file__).parent / "recipes"
+from judge.train.recipe_files import read_recipe
 
 
 class PretrainConfig(BaseModel):
@@ -74,6 +72,20 @@ class LoraSection(BaseModel):
     """Dropout before the adapter."""
     target_modules: str | list[str] = "all-linear"
     """Modules that get an adapter."""
+
+
+class QuantizationSection(BaseModel):
+    """The ``quantization`` section of a recipe: the frozen base in 4 bits below a LoRA adapter
+    (QLoRA, arXiv 2305.14314), by bitsandbytes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["nf4", "fp4"] = "nf4"
+    """The 4-bit code: NormalFloat, or plain floating point."""
+    double: bool = True
+    """The scales of 64 weights are quantised too: 4.13 bits a weight instead of 4.5."""
+    compute: Literal["bfloat16", "float32"] = "bfloat16"
+    """What weights are unpacked to for a product."""
 
 
 class TrainerConfig(BaseModel):
@@ -139,6 +151,8 @@ class TrainerConfig(BaseModel):
     """For smoke tests: LlamaConfig fields of a random model that replaces ``model``'s weights."""
     lora: LoraSection | None = None
     """Train a LoRA adapter; None trains every weight."""
+    quantization: QuantizationSection | None = None
+    """Load the base model in 4 bits; needs ``lora``, and no ``deepspeed``."""
     deepspeed: dict[str, Any] | None = None
     """DeepSpeed's configuration; ``auto`` values are filled by transformers."""
 
@@ -146,6 +160,16 @@ class TrainerConfig(BaseModel):
     def _batches_are_whole(self) -> Self:
         if self.global_batch_size % self.per_device_batch_size:
             raise ValueError("global_batch_size must be a multiple of per_device_batch_size")
+        return self
+
+    @model_validator(mode="after")
+    def _quantised_weights_stay_frozen(self) -> Self:
+        if self.quantization is not None and self.lora is None:
+            raise ValueError("quantization needs a lora section: 4-bit weights are never trained")
+        if self.quantization is not None and self.deepspeed is not None:
+            raise ValueError("quantization runs without deepspeed; write `deepspeed: null`")
+        if self.quantization is not None and self.random_init is not None:
+            raise ValueError("quantization is of a model's own weights; random_init has none")
         return self
 
     def accumulation(self, world_size: int) -> int:
@@ -156,9 +180,12 @@ class TrainerConfig(BaseModel):
         """
         micro = self.per_device_batch_size * world_size
         if self.global_batch_size % micro:
+            whole = self.global_batch_size // self.per_device_batch_size
+            fitting = [n for n in range(1, whole + 1) if whole % n == 0]
             raise UsageError(
                 f"global_batch_size {self.global_batch_size} is no multiple of {micro} "
-                f"({self.per_device_batch_size} x {world_size} processes)"
+                f"({self.per_device_batch_size} x {world_size} processes); use one of "
+                f"{', '.join(map(str, fitting))} processes, or another global_batch_size"
             )
         return self.global_batch_size // micro
 
@@ -221,19 +248,14 @@ Config = TypeVar("Config", bound=BaseModel)
 def load_recipe(recipe: str, overrides: list[str], kind: type[Config]) -> Config:
     """Read a recipe (a path, or the name of one in ``recipes/``) with ``key=value`` overrides.
 
-    A key may be dotted (``lora.r=8``); a value is read as YAML.
+    A recipe that ``extends`` another is laid over it first. A key may be dotted (``lora.r=8``); a
+    value is read as YAML.
 
     Raises:
         UsageError: for a missing file, an unknown key or a value of the wrong type, in one line.
     """
-    path = Path(recipe)
-    if not path.is_file():
-        path = RECIPES / f"{recipe.removesuffix('.yaml')}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
-        raise UsageError(f"no recipe {recipe!r}; give a file or one of: {known}")
+    path, values = read_recipe(recipe)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         for override in overrides:
             key, equals, value = override.partition("=")
             if not equals:
@@ -241,7 +263,7 @@ def load_recipe(recipe: str, overrides: list[str], kind: type[Config]) -> Config
             _set(values, key.split("."), yaml.safe_load(value))
         return kind.model_validate(values)
     except yaml.YAMLError as error:
-        raise UsageError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        raise UsageError(f"{override}: not valid YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or 'recipe'}: {e['msg']}" for e in error.errors()

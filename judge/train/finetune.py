@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoTokenizer, LlamaConfig, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    LlamaConfig,
+    PreTrainedTokenizerBase,
+)
 
 from judge.errors import UsageError
 from judge.models import resolve_model
-from judge.train.config import TrainerConfig
+from judge.train.config import QuantizationSection, TrainerConfig
 
 
 def load_tokenizer(config: TrainerConfig) -> PreTrainedTokenizerBase:
@@ -60,11 +67,43 @@ def random_config(config: TrainerConfig, tokenizer: PreTrainedTokenizerBase) -> 
 
 def weight_options(config: TrainerConfig) -> dict[str, Any]:
     """Return how weights are loaded: float32 (bf16 is the arithmetic, not the storage) unless
-    DeepSpeed keeps the master copy."""
-    options: dict[str, Any] = {"dtype": torch.bfloat16 if config.deepspeed else torch.float32}
+    DeepSpeed keeps the master copy or the base stays frozen in 4 bits.
+
+    Raises:
+        UsageError: when quantised weights are asked for and bitsandbytes is not installed.
+    """
+    half = config.deepspeed is not None or config.quantization is not None
+    options: dict[str, Any] = {"dtype": torch.bfloat16 if half else torch.float32}
+    if config.quantization is not None:
+        options["quantization_config"] = quantization_config(config.quantization)
+        options["device_map"] = {"": _own_device()}
     if config.attn_implementation:
         options["attn_implementation"] = config.attn_implementation
     return options
+
+
+def quantization_config(section: QuantizationSection) -> BitsAndBytesConfig:
+    """Translate a recipe's ``quantization`` section for transformers.
+
+    The output layer stays as it is: a language model's, and a reward model's head.
+
+    Raises:
+        UsageError: when bitsandbytes is not installed.
+    """
+    if find_spec("bitsandbytes") is None:
+        raise UsageError("quantization needs bitsandbytes; see the extra `qlora` in the README")
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type=section.type,
+        bnb_4bit_use_double_quant=section.double,
+        bnb_4bit_compute_dtype=getattr(torch, section.compute),
+        llm_int8_skip_modules=["lm_head", "score"],
+    )
+
+
+def _own_device() -> str:
+    """Return the device of this process: quantised weights are made where they stay."""
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
 
 
 def trainer_arguments(config: TrainerConfig) -> dict[str, Any]:

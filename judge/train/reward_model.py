@@ -96,6 +96,8 @@ def _merged_adapter(folder: Path, config: RewardConfig) -> PreTrainedModel:
 
     if config.deepspeed:
         raise ValueError("an adapter is no base under DeepSpeed; merge it into its base first")
+    if config.quantization:
+        raise ValueError("an adapter is no base in 4 bits; merge it into its base first")
     if config.layers is not None:
         raise ValueError("an adapter belongs to all layers of its base; layers= cannot cut it")
     path = folder / JUDGE_FILE

@@ -19,7 +19,6 @@ from judge.pair import Pair, parse_prompt
 from judge.train import justifier
 from judge.train.ablation import AblationConfig
 from judge.train.config import (
-    RECIPES,
     JustifierConfig,
     PretrainConfig,
     RewardConfig,
@@ -28,6 +27,7 @@ from judge.train.config import (
 from judge.train.examples import IGNORED
 from judge.train.finetune import read_log
 from judge.train.losses import statement_loss
+from judge.train.recipe_files import RECIPES
 from judge.verdict import Verdict
 
 KINDS: dict[str, type[BaseModel]] = {

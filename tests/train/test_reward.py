@@ -23,8 +23,9 @@ from judge.conversation import ConversationBuilder
 from judge.errors import UsageError
 from judge.infer.transformers_scorer import TransformersScorer
 from judge.train import reward
-from judge.train.config import RECIPES, RewardConfig, load_recipe
+from judge.train.config import RewardConfig, load_recipe
 from judge.train.finetune import read_log
+from judge.train.recipe_files import RECIPES
 from judge.train.reward_accuracy import rewards_of
 from judge.train.reward_data import load_set
 from judge.train.reward_model import choose_padding, head_rows, load_reward_model

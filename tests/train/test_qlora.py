@@ -1,0 +1,111 @@
+"""QLoRA: the recipe's section for transformers, and real steps on 4-bit weights on a CPU."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from judge.errors import UsageError
+from judge.train import finetune, justifier, reward
+from judge.train.config import JustifierConfig, QuantizationSection, RewardConfig, load_recipe
+from judge.train.finetune import quantization_config, read_log
+from tests.train.reward_sets import preference_set, tiny_base
+
+SECTIONS = [
+    "random_init=null",
+    "quantization.type=nf4",
+    "quantization.compute=float32",
+    "lora.r=4",
+    "bf16=false",
+    "max_steps=2",
+    "global_batch_size=2",
+    "per_device_batch_size=2",
+    "eval_limit=2",
+]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory, mini_tokenizer: Any) -> Path:
+    return tiny_base(tmp_path_factory.mktemp("base") / "model", mini_tokenizer)
+
+
+def losses(output: Path) -> list[float]:
+    return [row["loss"] for row in read_log(output) if "loss" in row]
+
+
+def test_the_section_for_transformers() -> None:
+    found = quantization_config(QuantizationSection())
+    assert found.load_in_4bit and found.bnb_4bit_use_double_quant
+    assert found.bnb_4bit_quant_type == "nf4" and found.bnb_4bit_compute_dtype == torch.bfloat16
+    plain = quantization_config(QuantizationSection(type="fp4", double=False, compute="float32"))
+    assert not plain.bnb_4bit_use_double_quant and plain.bnb_4bit_quant_type == "fp4"
+    assert plain.bnb_4bit_compute_dtype == torch.float32
+
+
+def test_a_judge_is_trained_on_4_bit_weights(
+    prepared: Path, tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = {}
+    real = justifier.load_model
+
+    def keep(*args: object) -> object:
+        loaded["model"] = real(*args)  # type: ignore[arg-type]
+        return loaded["model"]
+
+    monkeypatch.setattr(justifier, "load_model", keep)
+    overrides = [f"data={prepared}", f"output_dir={tmp_path / 'run'}", f"model={base}", *SECTIONS]
+    justifier.run(load_recipe("smoke", overrides, JustifierConfig))
+    model = loaded["model"]
+    assert model.is_loaded_in_4bit  # type: ignore[attr-defined]
+    types = {
+        name: parameter.dtype
+        for name, parameter in model.named_parameters()  # type: ignore[attr-defined]
+        if "lora" not in name
+    }
+    packed = {
+        name.split(".")[-3 if "base_layer" in name else -2]
+        for name, dtype in types.items()
+        if dtype == torch.uint8
+    }
+    assert packed == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+    assert all(map(torch.isfinite, map(torch.tensor, losses(tmp_path / "run"))))
+    adapter = json.loads((tmp_path / "run" / "adapter_config.json").read_text())
+    assert adapter["peft_type"] == "LORA" and adapter["r"] == 4
+
+
+def test_a_reward_model_is_trained_on_4_bit_weights(tmp_path: Path, base: Path) -> None:
+    data = preference_set(tmp_path / "data")
+    overrides = [
+        f"data={data}",
+        f"output_dir={tmp_path / 'run'}",
+        f"model={base}",
+        "gradient_checkpointing=true",
+        *SECTIONS,
+    ]
+    manifest = reward.run(load_recipe("reward_smoke", overrides, RewardConfig))
+    assert manifest["steps"] == 2 and len(losses(tmp_path / "run")) == 2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "problem"),
+    [
+        (["quantization.type=nf4"], "lora section"),
+        (["quantization.type=int3", "lora.r=4"], "quantization.type"),
+        (["quantization.type=nf4", "lora.r=4", "deepspeed.bf16.enabled=true"], "deepspeed: null"),
+        (["quantization.type=nf4", "lora.r=4"], "random_init has none"),
+    ],
+)
+def test_what_does_not_go_together_is_one_line(overrides: list[str], problem: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        load_recipe("smoke", overrides, JustifierConfig)
+    assert problem in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_without_bitsandbytes_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finetune, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="extra `qlora`"):
+        quantization_config(QuantizationSection())
