@@ -72,7 +72,9 @@ class ConversationBuilder:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         if not tokenizer.chat_template:
-            raise UsageError("the tokenizer has no chat template; a reward model needs one")
+            raise UsageError(
+                "the tokenizer has no chat template; a reward model needs an instruct model"
+            )
         self.tokenizer = tokenizer
         self._plain = PlainText(tokenizer)
         self.control_ids = self._plain.control_ids

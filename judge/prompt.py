@@ -184,7 +184,7 @@ class PromptBuilder:
 
         tokenizer = self.tokenizer
         if not tokenizer.chat_template:
-            raise UsageError("the tokenizer has no chat template; a judge needs one")
+            raise UsageError("the tokenizer has no chat template; a judge needs an instruct model")
         try:
             text = tokenizer.apply_chat_template(
                 [{"role": "user", "content": _SENTINEL}],

@@ -124,6 +124,8 @@ def weights(
 
 def _show_log(log: dict[str, Any], folder: str) -> None:
     """Show the plain values of what a training left behind; the rest is in its folder."""
+    if not log:  # another process of the launch shows it
+        return
     for name, value in log.items():
         if not isinstance(value, (dict, list)):
             typer.echo(f"{name}: {value}")

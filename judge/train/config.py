@@ -102,7 +102,7 @@ class TrainerConfig(BaseModel):
     output_dir: str
     """Where checkpoints, the trained model and its manifest are written."""
     max_length: int = 4096
-    """Longest example in tokens; longer ones are dropped and counted, never cut."""
+    """Longest example in tokens; longer ones are dropped and counted (a judge's: ``too_long``)."""
     train_limit: int | None = None
     """Only the first so many training examples."""
     eval_limit: int | None = None
@@ -131,9 +131,16 @@ class TrainerConfig(BaseModel):
     gradient_checkpointing: bool = False
     """Recompute activations instead of keeping them."""
     attn_implementation: str | None = None
-    """``flash_attention_2``, ``sdpa``, ``eager``; None takes transformers' choice."""
+    """``flash_attention_2``, ``sdpa``, ``eager``; ``auto``: FlashAttention where a GPU and its
+    package are there and ``bf16`` is on, else ``sdpa``; None takes transformers' choice."""
     attention_dropout: float | None = None
     """Dropout on attention weights; None keeps the model's."""
+    packing: Literal["auto"] | bool = "auto"
+    """Sequences of a batch one after another without padding: ``auto`` where the model's attention
+    allows it (``judge.train.packing``); otherwise batches of like length are padded."""
+    liger: bool = False
+    """Liger's kernels for norms, rotary positions and gated MLPs: needs a GPU and liger-kernel. The
+    loss needs none: it never holds the logits of more than a tile of tokens and vocabulary."""
 
     save_steps: int = 10
     """A checkpoint, with optimizer state, every so many steps."""
@@ -198,8 +205,13 @@ class JustifierConfig(TrainerConfig):
     styles: dict[str, float] | None = None
     """Completion styles to train on, each with the share (0 to 1) of its examples that is taken;
     None takes all that ``data`` holds."""
+    too_long: Literal["drop", "cut_prompt"] = "drop"
+    """What becomes of an example longer than ``max_length``: it is dropped with its flipped copy,
+    or its prompt is cut in the middle (``judge.train.cutting``). Either is counted; a completion
+    is never cut."""
     group_by_length: bool = True
-    """Batches of like length; an example and its flipped copy always share a batch."""
+    """Padded: batches of like length; packed: the batches of a step hold like numbers of tokens. An
+    example and its flipped copy always share a batch where its size is even."""
     statement_weight: float = 1.0
     """Weight in the loss of the tokens where statements differ; 1 is plain SFT."""
     order_consistency: float = 0.0
@@ -226,9 +238,6 @@ class RewardConfig(TrainerConfig):
     """For ``regression``: the outputs. HelpSteer2's five, or ``[helpfulness]`` alone."""
     layers: int | None = Field(default=None, ge=1)
     """Keep the first so many decoder layers of the base model; None: all of them."""
-    packing: Literal["auto"] | bool = "auto"
-    """Sequences of a batch one after another without padding: ``auto`` where the model's attention
-    allows it (``judge.train.packing``); otherwise batches of like length are padded."""
 
     @model_validator(mode="after")
     def _attributes_are_named_once(self) -> Self:

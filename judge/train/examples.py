@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from datasets import Dataset
@@ -16,6 +16,8 @@ from torch.utils.data import Sampler
 from judge.errors import UsageError
 from judge.grammar import Grammar
 from judge.prompt import PromptBuilder
+from judge.train.cutting import cut_prompts
+from judge.train.packing import pack, pad
 from judge.verdict import render_statement
 
 IGNORED = -100
@@ -26,14 +28,19 @@ IGNORED = -100
 class ExampleSet:
     """Tokenised examples; ``twins`` says whether items 2k and 2k+1 are one example in both orders.
 
-    An item holds ``input_ids``, ``labels`` (IGNORED on the prompt), ``weights`` and ``branch``: the
-    index of the token whose logits choose between ``1`` and ``2``, or -1.
+    An item holds ``index`` (into ``names``), ``input_ids``, ``labels`` (IGNORED on the prompt),
+    ``weights`` and ``branch``: the index of the token whose logits choose between ``1`` and ``2``,
+    or -1.
     """
 
     items: list[dict[str, Any]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    """Pair, style and order of each item, for errors."""
     twins: bool = False
     too_long: int = 0
     """Examples (both orders counted) that were dropped for their length."""
+    cut: int = 0
+    """Examples (both orders counted) whose prompt was cut."""
 
     def __len__(self) -> int:
         return len(self.items)
@@ -75,44 +82,75 @@ def read_rows(
 
 
 def tokenize(
-    rows: list[dict[str, Any]], builder: PromptBuilder, max_length: int, statement_weight: float
+    rows: list[dict[str, Any]],
+    builder: PromptBuilder,
+    max_length: int,
+    statement_weight: float,
+    too_long: Literal["drop", "cut_prompt"] = "drop",
 ) -> ExampleSet:
     """Tokenise prepared rows exactly as the engines tokenise prompts.
 
     The completion is encoded in two pieces, what stands before the statement and the statement, so
     that the statement's tokens are those an engine forces. It ends with the model's end token.
+    An example of more than ``max_length`` tokens goes with its twin, or both prompts are cut
+    (:mod:`judge.train.cutting`).
     """
+    contents = [row["prompt"][0]["content"] for row in rows]
+    frames = builder.frame(contents)
+    completions = _completions(rows, builder, statement_weight)
+    result = ExampleSet(twins=_are_twins(rows))
+    for group in _groups(list(range(len(rows))), 2 if result.twins else 1):
+        rooms = [max_length - len(completions[i].ids) for i in group]
+        prompts: list[list[int]] | None = [frames[i] for i in group]
+        if any(len(frames[i]) > room for i, room in zip(group, rooms, strict=True)):
+            prompts = None  # a twin never stays alone
+            if too_long == "cut_prompt":
+                prompts = cut_prompts([contents[i] for i in group], rooms, builder)
+                result.cut += 0 if prompts is None else len(group)
+            result.too_long += len(group) if prompts is None else 0
+        for i, prompt in zip(group, prompts or [], strict=False):
+            row = rows[i]
+            result.names.append(f"{row['pair_id']} ({row['style']}, {row['order']})")
+            result.items.append({"index": len(result)} | completions[i].after(prompt))
+    return result
+
+
+@dataclass
+class _Completion:
+    """What is trained of an example, without its prompt."""
+
+    ids: list[int]
+    weights: list[float]
+    branch: int | None
+    """Counted from the first of ``ids``; -1 is the prompt's last token."""
+
+    def after(self, prompt: list[int]) -> dict[str, Any]:
+        """Return the item (:class:`ExampleSet`) without its index."""
+        return {
+            "input_ids": prompt + self.ids,
+            "labels": [IGNORED] * len(prompt) + self.ids,
+            "weights": [1.0] * len(prompt) + self.weights,
+            "branch": -1 if self.branch is None else len(prompt) + self.branch,
+        }
+
+
+def _completions(
+    rows: list[dict[str, Any]], builder: PromptBuilder, statement_weight: float
+) -> list[_Completion]:
     grammar = Grammar(builder)
-    frames = builder.frame([row["prompt"][0]["content"] for row in rows])
     parts = [_split_completion(row) for row in rows]
     before, after = builder.encode([p[0] for p in parts]), builder.encode([p[2] for p in parts])
-    end = builder.tokenizer.eos_token_id
-    result = ExampleSet(twins=_are_twins(rows))
-    items: list[dict[str, Any] | None] = []
-    for row, prompt, lead, (_, statement, _), tail in zip(
-        rows, frames, before, parts, after, strict=True
-    ):
+    completions = []
+    for row, lead, (_, statement, _), tail in zip(rows, before, parts, after, strict=True):
         labelled = row["style"] == "label_only"
         words = grammar.labels[statement] if labelled else grammar.paths[row["strength"]]
-        ids = [*prompt, *lead, *words, *tail, end]
-        start = len(prompt) + len(lead)
+        ids = [*lead, *words, *tail, builder.tokenizer.eos_token_id]
         weights = [1.0] * len(ids)
         for position in [0] if labelled else grammar.branches(row["strength"]):
-            weights[start + position] = statement_weight
-        branch = -1 if labelled else start + grammar.first_branch - 1
-        item = {
-            "input_ids": ids,
-            "labels": [IGNORED] * len(prompt) + ids[len(prompt) :],
-            "weights": weights,
-            "branch": branch,
-        }
-        items.append(item if len(ids) <= max_length else None)
-    for group in _groups(items, 2 if result.twins else 1):
-        if None in group:  # a twin never stays alone
-            result.too_long += len(group)
-        else:
-            result.items.extend(item for item in group if item is not None)
-    return result
+            weights[len(lead) + position] = statement_weight
+        branch = None if labelled else len(lead) + grammar.first_branch - 1
+        completions.append(_Completion(ids, weights, branch))
+    return completions
 
 
 def _groups(items: list[Any], size: int) -> Iterator[list[Any]]:
@@ -145,37 +183,48 @@ def _split_completion(row: dict[str, Any]) -> tuple[str, str, str]:
 
 @dataclass
 class JustifierCollator:
-    """Pads a batch on the left, so that every completion ends at the last position.
+    """Puts the examples of a batch into one input, packed or padded on the right.
 
-    Returns tensors of shape ``[batch, tokens]``: ``input_ids``, ``attention_mask``,
-    ``position_ids``, ``labels`` and, with ``statement_loss``, ``weights``; then ``branch`` of shape
-    ``[batch]`` counts from the end (-1 is the last position; 0 means none).
+    Returns ``index`` (``[examples]``, which examples these are), the arguments of
+    :func:`judge.train.packing.pack` or ``pad`` without ``ends``, and N = the completions' tokens:
+    ``score_at`` (``[N]``, positions over all rows whose next token is trained), ``labels`` and
+    ``shift_labels`` (``[1, N]``, those next tokens; the trainer counts the one, the loss reads the
+    other). With ``statement_loss``, ``weights`` (``[N]``), ``branch`` (``[statements]``, positions
+    that choose between ``1`` and ``2``) and ``said`` (``[statements]``, the token there).
     """
 
+    packed: bool
     pad_id: int
     statement_loss: bool
 
-    def __call__(self, items: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        width = max(len(item["input_ids"]) for item in items)
-
-        def pad(values: list[Any], fill: Any) -> list[Any]:
-            return [fill] * (width - len(values)) + values
-
-        mask = torch.tensor([pad([1] * len(item["input_ids"]), 0) for item in items])
+    def __call__(self, items: list[dict[str, Any]]) -> dict[str, Any]:
+        sequences = [item["input_ids"] for item in items]
+        inputs = pack(sequences) if self.packed else pad(sequences, self.pad_id)
+        last = inputs.pop("ends").tolist()
+        starts = [end - len(ids) + 1 for end, ids in zip(last, sequences, strict=True)]
+        scored = [
+            (start + place - 1, item["labels"][place], item["weights"][place])
+            for start, item in zip(starts, items, strict=True)
+            for place in range(len(item["labels"]))
+            if item["labels"][place] != IGNORED
+        ]
+        at, labels, weights = zip(*scored, strict=True)
         batch = {
-            "input_ids": torch.tensor([pad(item["input_ids"], self.pad_id) for item in items]),
-            "attention_mask": mask,
-            "position_ids": (mask.cumsum(-1) - 1).clamp(min=0),
-            "labels": torch.tensor([pad(item["labels"], IGNORED) for item in items]),
+            "index": torch.tensor([item["index"] for item in items]),
+            **inputs,
+            "score_at": torch.tensor(at),
+            "labels": torch.tensor([labels]),
+            "shift_labels": torch.tensor([labels]),
         }
         if self.statement_loss:
-            batch["weights"] = torch.tensor([pad(item["weights"], 0.0) for item in items])
-            batch["branch"] = torch.tensor(
-                [
-                    item["branch"] - len(item["input_ids"]) if item["branch"] >= 0 else 0
-                    for item in items
-                ]
-            )
+            branches = [
+                (start + item["branch"], item["input_ids"][item["branch"] + 1])
+                for start, item in zip(starts, items, strict=True)
+                if item["branch"] >= 0
+            ]
+            batch["weights"] = torch.tensor(weights)
+            batch["branch"] = torch.tensor([at for at, _ in branches], dtype=torch.long)
+            batch["said"] = torch.tensor([said for _, said in branches], dtype=torch.long)
         return batch
 
 
@@ -206,10 +255,11 @@ class LengthGroupedTwins(Sampler[int]):
         stretch = max(1, self.batch_size // self.group) * 50
         for chunk in _groups(order, stretch):
             ranked = sorted(chunk, key=lambda i: -self.lengths[i])
-            batches = list(_groups(ranked, max(1, self.batch_size // self.group)))
+            size = max(1, self.batch_size // self.group)
+            batches = list(_groups(ranked, size))
             # A short batch must stay the last one, or every batch after it would shift.
-            whole = [b for b in batches if len(b) * self.group == self.batch_size]
-            rest = [b for b in batches if len(b) * self.group != self.batch_size]
+            whole = [b for b in batches if len(b) == size]
+            rest = [b for b in batches if len(b) != size]
             mixed = [whole[i] for i in torch.randperm(len(whole), generator=generator).tolist()]
             for batch in mixed + rest:
                 for start in batch:

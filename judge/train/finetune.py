@@ -14,12 +14,17 @@ from transformers import (
     AutoTokenizer,
     BitsAndBytesConfig,
     LlamaConfig,
+    PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
 from judge.errors import UsageError
 from judge.models import resolve_model
 from judge.train.config import QuantizationSection, TrainerConfig
+from judge.train.faults import explained
+from judge.train.kernels import attention, check_liger
+from judge.train.packing import PACKED, can_pack
+from judge.train.wholeness import newest_whole, remove_torn, where_to_go_on
 
 
 def load_tokenizer(config: TrainerConfig) -> PreTrainedTokenizerBase:
@@ -72,13 +77,15 @@ def weight_options(config: TrainerConfig) -> dict[str, Any]:
     Raises:
         UsageError: when quantised weights are asked for and bitsandbytes is not installed.
     """
-    half = config.deepspeed is not None or config.quantization is not None
+    master_elsewhere = config.deepspeed is not None and config.bf16
+    half = master_elsewhere or config.quantization is not None
     options: dict[str, Any] = {"dtype": torch.bfloat16 if half else torch.float32}
     if config.quantization is not None:
         options["quantization_config"] = quantization_config(config.quantization)
         options["device_map"] = {"": _own_device()}
-    if config.attn_implementation:
-        options["attn_implementation"] = config.attn_implementation
+    implementation = attention(config)
+    if implementation:
+        options["attn_implementation"] = implementation
     return options
 
 
@@ -107,7 +114,12 @@ def _own_device() -> str:
 
 
 def trainer_arguments(config: TrainerConfig) -> dict[str, Any]:
-    """Translate a recipe into transformers' arguments for the processes of this launch."""
+    """Translate a recipe into transformers' arguments for the processes of this launch.
+
+    Raises:
+        UsageError: when the processes do not divide the batch, or kernels are not there.
+    """
+    check_liger(config)
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     cpu = not torch.cuda.is_available()
     return {
@@ -124,6 +136,7 @@ def trainer_arguments(config: TrainerConfig) -> dict[str, Any]:
         "max_grad_norm": config.max_grad_norm,
         "bf16": config.bf16,
         "use_cpu": cpu,
+        "use_liger_kernel": config.liger,
         "gradient_checkpointing": config.gradient_checkpointing,
         # PEFT under ZeRO-3 needs the re-entrant kind; without PEFT the other one is recommended.
         "gradient_checkpointing_kwargs": {
@@ -146,6 +159,24 @@ def trainer_arguments(config: TrainerConfig) -> dict[str, Any]:
         "disable_tqdm": True,
         "deepspeed": config.deepspeed,
     }
+
+
+def choose_packing(config: TrainerConfig, model: PreTrainedModel) -> bool:
+    """Settle whether batches are packed, and give ``model`` the attention for it.
+
+    Raises:
+        UsageError: when the recipe asks for packing and the model cannot.
+    """
+    packed = config.packing is not False and can_pack(model)
+    if config.packing is True and not packed:
+        implementation = model.config._attn_implementation
+        raise UsageError(
+            f"packing=true: {model.config.model_type} with {implementation} attention cannot pack; "
+            "packing=auto pads instead"
+        )
+    if packed and model.config._attn_implementation == "sdpa":
+        model.set_attn_implementation(PACKED)
+    return packed
 
 
 def join_deepspeed(config: TrainerConfig) -> None:
@@ -177,11 +208,35 @@ def lora_config(config: TrainerConfig, **task: Any) -> Any:
     )
 
 
+def train_and_save(trainer: Any, config: TrainerConfig, evaluate_last: bool = False) -> None:
+    """Train from the newest whole checkpoint on, and save the model in ``output_dir``.
+
+    Args:
+        trainer: a :class:`judge.train.faults.GuardedTrainer`.
+        config: its recipe.
+        evaluate_last: see to it that the last step has a validation loss.
+
+    Raises:
+        UsageError: for a checkpoint of another number of processes, a loss that is no number, a
+            full disk, or when another process of the launch has gone.
+    """
+    output = Path(config.output_dir)
+    begin = where_to_go_on(output, config, trainer.args.world_size)
+    if trainer.is_world_process_zero():
+        remove_torn(output)
+    with explained(output):
+        trainer.train(resume_from_checkpoint=begin)
+        history = trainer.state.log_history
+        last = max((row["step"] for row in history if "eval_loss" in row), default=0)
+        if evaluate_last and last < trainer.state.global_step and not config.keep_best:
+            trainer.evaluate()
+        trainer.save_model(str(output))
+
+
 def newest_checkpoint(output: Path) -> str | None:
     """Return the newest checkpoint folder that was written completely, or None."""
-    folders = sorted(output.glob("checkpoint-*"), key=lambda p: int(p.name.rpartition("-")[2]))
-    whole = [folder for folder in folders if (folder / "trainer_state.json").is_file()]
-    return str(whole[-1]) if whole else None
+    newest = newest_whole(output)
+    return None if newest is None else str(newest)
 
 
 def read_log(output: Path) -> list[dict[str, Any]]:

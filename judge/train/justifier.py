@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from judge.errors import UsageError
 from judge.grammar import Grammar
 from judge.models import resolve_model
 from judge.prompt import PromptBuilder, load_template
+from judge.train.balancing import BalancedSteps
 from judge.train.config import JustifierConfig
 from judge.train.examples import (
     ExampleSet,
@@ -28,19 +30,22 @@ from judge.train.examples import (
     read_rows,
     tokenize,
 )
+from judge.train.faults import GuardedTrainer
 from judge.train.finetune import (
     cannot_load,
+    choose_packing,
     join_deepspeed,
     load_tokenizer,
     lora_config,
     model_config,
-    newest_checkpoint,
     random_config,
+    train_and_save,
     trainer_arguments,
     weight_options,
 )
 from judge.train.losses import statement_loss
 from judge.train.manifest import claim_output, data_manifest, write_manifest
+from judge.train.scoring import score_positions
 
 
 def run(config: JustifierConfig) -> dict[str, Any]:
@@ -70,9 +75,8 @@ def run(config: JustifierConfig) -> dict[str, Any]:
         config, arguments, load_model(config, tokenizer), builder, train, evaluation
     )
     started = time.time()
-    trainer.train(resume_from_checkpoint=newest_checkpoint(output))
+    train_and_save(trainer, config)
     seconds = round(time.time() - started)
-    trainer.save_model(str(output))
     if not trainer.is_world_process_zero():
         return {}
     tokenizer.save_pretrained(output)
@@ -80,8 +84,10 @@ def run(config: JustifierConfig) -> dict[str, Any]:
     counts = {
         "train_examples": len(train),
         "train_dropped_too_long": train.too_long,
+        "train_cut_prompts": train.cut,
         "val_examples": len(evaluation),
         "val_dropped_too_long": evaluation.too_long,
+        "val_cut_prompts": evaluation.cut,
     }
     return write_manifest(
         output,
@@ -131,19 +137,22 @@ def build_trainer(
     pad_id = (
         tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     )
+    packed = choose_packing(config, model)
     statement_loss = config.statement_weight != 1.0 or config.order_consistency > 0
-    return JustifierTrainer(
+    trainer = JustifierTrainer(
         model=model,
         args=arguments,
         train_dataset=train.dataset(),
         eval_dataset=evaluation.dataset(),
         processing_class=tokenizer,
-        data_collator=JustifierCollator(pad_id, statement_loss),
+        data_collator=JustifierCollator(packed, pad_id, statement_loss),
         peft_config=lora_config(config, task_type="CAUSAL_LM"),
         recipe=config,
         examples=train,
         sides=Grammar(builder).sides,
     )
+    score_positions(model)
+    return trainer
 
 
 def sft_arguments(config: JustifierConfig) -> SFTConfig:
@@ -155,7 +164,7 @@ def sft_arguments(config: JustifierConfig) -> SFTConfig:
     )
 
 
-class JustifierTrainer(SFTTrainer):
+class JustifierTrainer(GuardedTrainer, SFTTrainer):
     """TRL's SFT trainer with batches of twins and, where a recipe asks, the statement loss."""
 
     def __init__(
@@ -169,14 +178,17 @@ class JustifierTrainer(SFTTrainer):
         self.recipe = recipe
         self.examples = examples
         self.sides = list(sides)
-        super().__init__(*args, **kwargs)
+        with warnings.catch_warnings():  # TRL would rather load kernels from the hub
+            warnings.filterwarnings("ignore", message="`use_liger_kernel=True` is deprecated")
+            super().__init__(*args, **kwargs)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
-        if not self.recipe.group_by_length:
-            return super()._get_train_sampler(train_dataset)
-        batch = self.recipe.per_device_batch_size * self.args.world_size
-        return LengthGroupedTwins(
-            self.examples.lengths, self.examples.twins, batch, self.recipe.seed
+        recipe, lengths, twins = self.recipe, self.examples.lengths, self.examples.twins
+        row = recipe.per_device_batch_size
+        if recipe.group_by_length and not self.data_collator.packed:
+            return LengthGroupedTwins(lengths, twins, row * self.args.world_size, recipe.seed)
+        return BalancedSteps(
+            lengths, twins, row, recipe.global_batch_size, recipe.seed, recipe.group_by_length
         )
 
     def compute_loss(
@@ -186,8 +198,20 @@ class JustifierTrainer(SFTTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
+        inputs = dict(inputs)
+        index = inputs.pop("index")
+        inputs.pop("labels")  # counted by the trainer; the loss reads shift_labels
         if "weights" not in inputs:
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            loss = super().compute_loss(model, inputs, False, num_items_in_batch)
+        else:
+            loss = self._statement_loss(model, inputs, num_items_in_batch)
+        if self.model.training:
+            self.check_loss(loss, [self.examples.names[i] for i in index.tolist()])
+        return (loss, None) if return_outputs else loss
+
+    def _statement_loss(
+        self, model: Any, inputs: dict[str, torch.Tensor], num_items_in_batch: Any
+    ) -> torch.Tensor:
         loss, parts = statement_loss(model, inputs, self.sides, self.recipe.order_consistency)
         mode = "train" if self.model.training else "eval"
         for name, value in parts.items():
@@ -195,14 +219,14 @@ class JustifierTrainer(SFTTrainer):
         if mode == "train" and num_items_in_batch is not None:
             # The trainer leaves the division by the micro-batches of a step to the loss.
             loss = loss / self.current_gradient_accumulation_steps
-        return (loss, None) if return_outputs else loss
+        return loss
 
 
 def _examples(
     config: JustifierConfig, builder: PromptBuilder, split: str, limit: int | None
 ) -> ExampleSet:
     rows = read_rows(Path(config.data) / f"{split}.jsonl", config.styles, limit)
-    examples = tokenize(rows, builder, config.max_length, config.statement_weight)
+    examples = tokenize(rows, builder, config.max_length, config.statement_weight, config.too_long)
     if not examples.items:
         raise UsageError(f"every {split} example is longer than max_length {config.max_length}")
     return examples

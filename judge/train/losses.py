@@ -9,7 +9,6 @@ import torch
 from torch.nn.functional import logsigmoid
 
 from judge.reward import Objective
-from judge.train.examples import IGNORED
 
 PairLosses = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 """From the rewards of chosen and rejected and the margins, each ``[pairs]``, to the losses."""
@@ -72,43 +71,34 @@ def masked_mse(rewards: torch.Tensor, ratings: torch.Tensor) -> torch.Tensor:
 
 
 def statement_loss(
-    model: Any, inputs: dict[str, torch.Tensor], sides: list[int], order_consistency: float
+    model: Any, inputs: dict[str, Any], sides: list[int], order_consistency: float
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """Return the weighted cross-entropy plus the order penalty, and figures for the log.
 
     The cross-entropy is the mean over completion tokens weighted by ``weights``. The penalty is the
     mean over twins of (z_given + z_flipped)^2, z the log-odds of "Response 1" at the branch: a
-    judge without position bias has z_flipped = -z_given. Only the completions' logits are computed.
+    judge without position bias has z_flipped = -z_given. Both come from log-probabilities that the
+    model's fused head (TRL) gives in tiles: no logits of the whole vocabulary are kept.
 
     Args:
-        model: a causal language model.
+        model: a causal language model of :func:`judge.train.scoring.score_positions`.
         inputs: a batch of :class:`judge.train.examples.JustifierCollator`; twins side by side.
         sides: token ids of ``1`` and ``2`` at the branch.
         order_consistency: weight of the penalty.
     """
-    labels = inputs["labels"]
-    width = labels.shape[1]
-    keep = width - int((labels != IGNORED).any(0).nonzero()[0]) + 1
-    outputs = model(
-        input_ids=inputs["input_ids"],
-        attention_mask=inputs["attention_mask"],
-        position_ids=inputs["position_ids"],
-        use_cache=False,
-        logits_to_keep=keep,
-    )
-    logits = outputs.logits.float()
-    targets, weights = labels[:, width - keep + 1 :], inputs["weights"][:, width - keep + 1 :]
-    losses = torch.nn.functional.cross_entropy(
-        logits[:, :-1].flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none"
-    )
-    weights = torch.where(targets != IGNORED, weights, 0.0).flatten()
-    loss = (losses * weights).sum() / weights.sum()
+    inputs = dict(inputs)
+    weights, branch, said = (inputs.pop(name) for name in ("weights", "branch", "said"))
+    labels = inputs.pop("shift_labels")
+    # At a branch both sides are scored, beside the token that stands there.
+    inputs["score_at"] = torch.cat([inputs["score_at"], branch, branch])
+    both = [torch.full_like(labels[:, : len(branch)], side) for side in sides]
+    inputs["shift_labels"] = torch.cat([labels, *both], dim=1)
+    outputs = model(**inputs, use_cache=False, fused_lm_head=True)
+    tokens, first, second = outputs.log_probs[0].split([len(weights), len(branch), len(branch)])
+    loss = -(tokens * weights).sum() / weights.sum()
     parts = {"cross_entropy": loss.item()}
 
-    rows = inputs["branch"].nonzero().flatten()
-    at = logits[rows, inputs["branch"][rows] + keep][:, sides]
-    z = at[:, 0] - at[:, 1]
-    said = labels[rows, inputs["branch"][rows] + 1 + width]
+    z = first - second
     parts["verdict_accuracy"] = ((z > 0) == (said == sides[0])).float().mean().item()
     if order_consistency:
         twins = z.view(-1, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 from importlib.metadata import version
@@ -65,13 +66,19 @@ def claim_output(output: Path, config: BaseModel) -> dict[str, Any] | None:
         before = json.loads(path.read_text(encoding="utf-8"))
         keys = sorted({*before, *resolved})
         changed = [key for key in keys if before.get(key) != resolved.get(key)]
-        begun = any(path.name not in (CONFIG_FILE, "runs") for path in output.iterdir())
+        begun = any(
+            path.suffix != ".part" and path.name not in (CONFIG_FILE, "runs")
+            for path in output.iterdir()
+        )
         if changed and begun:  # a run that failed before its first checkpoint leaves nothing
             differences = "; ".join(
                 f"{key}: {before.get(key)!r} there, {resolved.get(key)!r} now" for key in changed
             )
             raise UsageError(f"{output} holds another configuration ({differences})")
-    path.write_text(json.dumps(resolved, indent=1), encoding="utf-8")
+    if int(os.environ.get("RANK", "0")) == 0:  # the others of a launch may be reading it
+        pending = path.with_suffix(".part")
+        pending.write_text(json.dumps(resolved, indent=1), encoding="utf-8")
+        pending.replace(path)
     manifest = output / MANIFEST_FILE
     if manifest.is_file():
         finished: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))

@@ -12,14 +12,14 @@ from judge.conversation import ConversationBuilder, template_digest
 from judge.errors import UsageError
 from judge.train.config import RewardConfig
 from judge.train.finetune import (
+    choose_packing,
     join_deepspeed,
     load_tokenizer,
     lora_config,
-    newest_checkpoint,
+    train_and_save,
     trainer_arguments,
 )
 from judge.train.manifest import claim_output, read_data_manifest, write_manifest
-from judge.train.packing import PACKED, can_pack
 from judge.train.reward_data import RewardSet, load_set
 from judge.train.reward_model import HEAD, choose_padding, load_reward_model, read_at_ends
 from judge.train.reward_trainer import RewardCollator, RewardTrainer
@@ -52,13 +52,8 @@ def run(config: RewardConfig) -> dict[str, Any]:
     model = load_reward_model(config, tokenizer)
     trainer = build_trainer(config, arguments, model, tokenizer, train, evaluation)
     started = time.time()
-    trainer.train(resume_from_checkpoint=newest_checkpoint(output))
+    train_and_save(trainer, config, evaluate_last=True)
     seconds = time.time() - started
-    history = trainer.state.log_history
-    last = max((row["step"] for row in history if "eval_loss" in row), default=0)
-    if last < trainer.state.global_step and not config.keep_best:
-        trainer.evaluate()
-    trainer.save_model(str(output))
     if not trainer.is_world_process_zero():
         return {}
     tokenizer.save_pretrained(output)
@@ -101,15 +96,7 @@ def build_trainer(
 ) -> RewardTrainer:
     """Return the trainer for ``config``; packing, padding token and adapter are settled here."""
     model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
-    packed = config.packing is not False and can_pack(model)
-    if config.packing is True and not packed:
-        attention = model.config._attn_implementation
-        raise UsageError(
-            f"packing=true: {model.config.model_type} with {attention} attention cannot pack; "
-            "packing=auto pads instead"
-        )
-    if packed and model.config._attn_implementation == "sdpa":
-        model.set_attn_implementation(PACKED)
+    packed = choose_packing(config, model)
     read_at_ends(model)
     return RewardTrainer(
         model=_with_adapter(model, config),

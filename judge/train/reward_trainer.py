@@ -8,18 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import EvalPrediction, Trainer
+from transformers import EvalPrediction
 
-from judge.errors import UsageError
 from judge.reward import Objective
 from judge.train.config import RewardConfig
 from judge.train.examples import LengthGroupedTwins
+from judge.train.faults import GuardedTrainer
 from judge.train.losses import PAIR_LOSSES, masked_mse, squared_errors
 from judge.train.packing import pack, pad
 from judge.train.reward_data import RewardSet
-
-_SHOWN = 8
-"""How many ids of a batch an error names."""
 
 
 @dataclass
@@ -44,7 +41,7 @@ class RewardCollator:
         }
 
 
-class RewardTrainer(Trainer):
+class RewardTrainer(GuardedTrainer):
     """A Trainer for ``[sequences, outputs]`` rewards.
 
     A step's loss is the mean over all its pairs, or over all its ratings that are there, however
@@ -91,18 +88,9 @@ class RewardTrainer(Trainer):
         if count is None:
             count = (~inputs["labels"].isnan()).sum()
         loss = losses.sum() / count * self.accelerator.num_processes  # whose mean is taken
-        if not torch.isfinite(loss):
-            self._stop_at(inputs["index"], loss.item())
+        self.check_loss(loss, [self.examples.names[i] for i in inputs["index"].tolist()])
         self._count(inputs, rewards.detach())
         return (loss, rewards) if return_outputs else loss
-
-    def _stop_at(self, index: torch.Tensor, loss: float) -> None:
-        names = [self.examples.names[i] for i in index.tolist()]
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        raise UsageError(
-            f"step {self.state.global_step + 1}: the loss is {loss} on the batch of "
-            f"{', '.join(names[:_SHOWN])}{more}; a lower learning_rate may help"
-        )
 
     def _count(self, inputs: dict[str, Any], rewards: torch.Tensor) -> None:
         """Add a micro-batch to the figures of the log."""

@@ -114,23 +114,44 @@ def test_missing_data_is_one_clear_line(tmp_path: Path) -> None:
         read_rows(tmp_path / "train.jsonl", None, None)
 
 
-def test_collator_pads_on_the_left_and_counts_branches_from_the_end() -> None:
-    items = [
-        {
-            "input_ids": [5, 6, 7],
-            "labels": [IGNORED, 6, 7],
-            "weights": [1.0, 9.0, 1.0],
-            "branch": 0,
-        },
-        {"input_ids": [8, 9], "labels": [IGNORED, 9], "weights": [1.0, 1.0], "branch": -1},
-    ]
-    batch = JustifierCollator(pad_id=0, statement_loss=True)(items)
-    assert batch["input_ids"].tolist() == [[5, 6, 7], [0, 8, 9]]
-    assert batch["labels"].tolist() == [[IGNORED, 6, 7], [IGNORED, IGNORED, 9]]
-    assert batch["attention_mask"].tolist() == [[1, 1, 1], [0, 1, 1]]
-    assert batch["position_ids"].tolist() == [[0, 1, 2], [0, 0, 1]]
-    assert batch["weights"].tolist() == [[1, 9, 1], [0, 1, 1]]
-    assert batch["branch"].tolist() == [-3, 0]
+ITEMS = [
+    {
+        "index": 4,
+        "input_ids": [5, 6, 7],
+        "labels": [IGNORED, 6, 7],
+        "weights": [1.0, 9.0, 1.0],
+        "branch": 0,
+    },
+    {
+        "index": 5,
+        "input_ids": [8, 9],
+        "labels": [IGNORED, 9],
+        "weights": [1.0, 1.0],
+        "branch": -1,
+    },
+]
+
+
+def test_the_collator_says_where_the_loss_is_read_in_padded_rows() -> None:
+    batch = JustifierCollator(packed=False, pad_id=0, statement_loss=True)(ITEMS)
+    assert batch["index"].tolist() == [4, 5]
+    assert batch["input_ids"].tolist() == [[5, 6, 7], [8, 9, 0]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]
+    assert batch["position_ids"].tolist() == [[0, 1, 2], [0, 1, 2]]
+    assert batch["score_at"].tolist() == [0, 1, 3]  # 5 says 6, 6 says 7, 8 says 9
+    assert batch["labels"].tolist() == batch["shift_labels"].tolist() == [[6, 7, 9]]
+    assert batch["weights"].tolist() == [9, 1, 1]
+    assert batch["branch"].tolist() == [0] and batch["said"].tolist() == [6]
+
+
+def test_the_collator_says_where_the_loss_is_read_in_a_packed_row() -> None:
+    batch = JustifierCollator(packed=True, pad_id=0, statement_loss=False)(ITEMS)
+    assert batch["input_ids"].tolist() == [[5, 6, 7, 8, 9]]
+    assert batch["position_ids"].tolist() == [[0, 1, 2, 0, 1]]
+    assert batch["cu_seq_lens_q"].tolist() == [0, 3, 5]
+    assert batch["score_at"].tolist() == [0, 1, 3]
+    assert batch["shift_labels"].tolist() == [[6, 7, 9]]
+    assert "attention_mask" not in batch and "weights" not in batch
 
 
 def test_sampler_keeps_twins_together_and_sees_everything_once() -> None:

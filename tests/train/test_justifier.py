@@ -24,11 +24,10 @@ from judge.train.config import (
     RewardConfig,
     load_recipe,
 )
-from judge.train.examples import IGNORED
-from judge.train.finetune import read_log
 from judge.train.losses import statement_loss
 from judge.train.recipe_files import RECIPES
 from judge.verdict import Verdict
+from tests.train.smoke_runs import losses, smoke
 
 KINDS: dict[str, type[BaseModel]] = {
     "ablation_mini": AblationConfig,
@@ -48,16 +47,6 @@ KINDS: dict[str, type[BaseModel]] = {
     "reward_smoke": RewardConfig,
     "smoke": JustifierConfig,
 }
-
-
-def smoke(prepared: Path, output: Path, *overrides: str) -> JustifierConfig:
-    return load_recipe(
-        "smoke", [f"data={prepared}", f"output_dir={output}", *overrides], JustifierConfig
-    )
-
-
-def losses(output: Path) -> dict[int, float]:
-    return {row["step"]: row["loss"] for row in read_log(output) if "loss" in row}
 
 
 @pytest.fixture(scope="module")
@@ -156,18 +145,18 @@ def test_statement_loss_by_hand() -> None:
     """Two twins, vocabulary of 4, tokens 1 and 2 the sides: the numbers worked out on paper."""
     inputs = {
         "input_ids": torch.tensor([[3, 1], [3, 2]]),
-        "attention_mask": torch.ones(2, 2),
-        "position_ids": torch.tensor([[0, 1], [0, 1]]),
-        "labels": torch.tensor([[IGNORED, 1], [IGNORED, 2]]),
-        "weights": torch.tensor([[1.0, 3.0], [1.0, 1.0]]),
-        "branch": torch.tensor([-2, -2]),
+        "score_at": torch.tensor([0, 2]),
+        "shift_labels": torch.tensor([[1, 2]]),
+        "weights": torch.tensor([3.0, 1.0]),
+        "branch": torch.tensor([0, 2]),
+        "said": torch.tensor([1, 2]),
     }
     at_branch = torch.tensor([[0.0, 2.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]])
     logits = torch.stack([at_branch, torch.zeros(2, 4)], dim=1)
 
     def model(**kwargs: Any) -> Any:
-        assert kwargs["logits_to_keep"] == 2
-        return SimpleNamespace(logits=logits)
+        scored = logits.flatten(0, 1)[kwargs["score_at"]].log_softmax(-1)
+        return SimpleNamespace(log_probs=scored.gather(1, kwargs["shift_labels"].T).T)
 
     loss, parts = statement_loss(model, inputs, [1, 2], order_consistency=0.5)
     first = -2 + math.log(math.exp(2) + 3)  # says 1, as it should
