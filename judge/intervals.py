@@ -10,6 +10,8 @@ from typing import Any
 LEVEL = 0.95
 RESAMPLES = 2000
 _LEAST_RESAMPLES, _WORK = 200, 20_000_000
+_BATCH = 1_000_000
+"""Draws at once: some 40 MB."""
 MOST_FOR_BCA = 1000
 """BCa leaves out every observation once, which takes time with the square of their number; with
 more of them the percentiles are as good."""
@@ -74,7 +76,7 @@ def bootstrap(
             data,
             statistic,
             n_resamples=min(resamples, max(_LEAST_RESAMPLES, _WORK // rows)),
-            batch=max(1, 4_000_000 // rows),
+            batch=max(1, _BATCH // rows),
             vectorized=True,
             paired=True,
             confidence_level=level,

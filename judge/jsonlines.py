@@ -90,8 +90,11 @@ def _is_object_line(line: bytes) -> bool:
         return False
 
 
-def read_rows(path: Path, parse: Callable[[dict[str, Any]], T]) -> Iterator[T]:
+def read_rows(path: Path, parse: Callable[[dict[str, Any]], T], every: int = 1) -> Iterator[T]:
     """Yield what ``parse`` makes of each object of the file; a torn last line is left out.
+
+    Args:
+        every: only the first of each so many lines is read.
 
     Raises:
         UsageError: when the file cannot be read or a line before the last is damaged.
@@ -104,6 +107,8 @@ def read_rows(path: Path, parse: Callable[[dict[str, Any]], T]) -> Iterator[T]:
         for number, line in enumerate(file, start=1):
             if not line.endswith(b"\n"):
                 return
+            if (number - 1) % every:
+                continue
             try:
                 yield parse(json.loads(line))
             except (ValueError, KeyError, TypeError, AttributeError, ValidationError):

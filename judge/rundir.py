@@ -235,9 +235,13 @@ def read_judgments(folder: Path) -> Iterator[Judgment]:
     return read_rows(folder / JUDGMENTS, Judgment.from_json)
 
 
-def read_failures(folder: Path) -> Iterator[Failure]:
-    """Yield the failures of a run folder in input order; as :func:`read_judgments`."""
-    return read_rows(folder / FAILURES, Failure.model_validate)
+def read_failures(folder: Path, every: int = 1) -> Iterator[Failure]:
+    """Yield the failures of a run folder in input order; as :func:`read_judgments`.
+
+    Args:
+        every: only the first of each so many is read.
+    """
+    return read_rows(folder / FAILURES, Failure.model_validate, every)
 
 
 def _lock(path: Path) -> int:

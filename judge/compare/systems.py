@@ -127,11 +127,14 @@ class System:
         return {str(reason): count for reason, count in sorted(reasons.items())}
 
 
-def read_run(folder: Path) -> list[System]:
+def read_run(folder: Path, every: int = 1) -> list[System]:
     """Return the systems of a run folder: the judge, if one took part, and each reward model.
 
     A row that was no pair (bad JSON, an empty response ...) is a failure of all of them. A pair
     that the judge failed on was never shown to the reward models beside it: they have no decision.
+
+    Args:
+        every: only the first of each so many judgments and failures is read.
 
     Raises:
         UsageError: when it is no run folder or damaged.
@@ -146,7 +149,7 @@ def read_run(folder: Path) -> list[System]:
         name: System(name, "reward_model", origin=origin)
         for name in config["config"].get("scorer") or {}
     }
-    for pair_id, decision, rewarded in read_rows(folder / JUDGMENTS, _decisions):
+    for pair_id, decision, rewarded in read_rows(folder / JUDGMENTS, _decisions, every):
         if judge is not None:
             judge.decisions[pair_id] = decision
         for name, of_scorer in rewarded.items():
@@ -157,7 +160,7 @@ def read_run(folder: Path) -> list[System]:
     systems = [*([judge] if judge else []), *scorers.values()]
     if not systems:  # every row of a reward model's run failed
         systems = [System(Path(model).name or model, "reward_model", origin=origin)]
-    for failure in read_failures(folder):
+    for failure in read_failures(folder, every):
         _add_failure(failure, judge, systems)
     _add_costs(folder, systems, judge)
     return systems

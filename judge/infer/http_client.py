@@ -86,13 +86,17 @@ class Client:
         headers = {"content-type": "application/json"}
         if self._key:
             headers["authorization"] = f"Bearer {self._key}"
-        self._http = httpx2.AsyncClient(
+        # A pool of many connections looks at each of them for every request: half of the time.
+        self._new = partial(
+            httpx2.AsyncClient,
             headers=headers,
             timeout=httpx2.Timeout(patience.timeout, pool=None),
-            limits=httpx2.Limits(max_connections=patience.concurrency),
+            limits=httpx2.Limits(max_connections=1),
+            verify=httpx2.create_ssl_context(),
         )
+        self._idle: list[httpx2.AsyncClient] = []
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=_turn, args=(self._loop, self._http), daemon=True).start()
+        threading.Thread(target=_turn, args=(self._loop, self._idle), daemon=True).start()
         weakref.finalize(self, self._loop.call_soon_threadsafe, self._loop.stop)
 
     def run(self, function: Callable[..., Coroutine[Any, Any, T]], *args: object) -> T:
@@ -226,12 +230,16 @@ class Client:
     async def _exchange(self, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
         method = "GET" if body is None else "POST"
         data = None if body is None else orjson.dumps(body)
-        async with self._http.stream(method, f"{self.url}{path}", content=data) as response:
-            received = bytearray()
-            async for block in response.aiter_bytes():
-                received += block
-                if len(received) > LARGEST_REPLY:
-                    raise Broken(f"a reply of more than {LARGEST_REPLY >> 20} MiB")
+        http = self._idle.pop() if self._idle else self._new()
+        try:
+            async with http.stream(method, f"{self.url}{path}", content=data) as response:
+                received = bytearray()
+                async for block in response.aiter_bytes():
+                    received += block
+                    if len(received) > LARGEST_REPLY:
+                        raise Broken(f"a reply of more than {LARGEST_REPLY >> 20} MiB")
+        finally:
+            self._idle.append(http)
         said = bytes(received)
         if self._key:  # some servers repeat it, and what they say is written
             said = said.replace(self._key.encode(), b"***")
@@ -247,10 +255,11 @@ class Client:
         return reply
 
 
-def _turn(loop: asyncio.AbstractEventLoop, http: httpx2.AsyncClient) -> None:
+def _turn(loop: asyncio.AbstractEventLoop, idle: list[httpx2.AsyncClient]) -> None:
     """Run an event loop until it is stopped, then close its connections."""
     loop.run_forever()
-    loop.run_until_complete(http.aclose())
+    for http in idle:
+        loop.run_until_complete(http.aclose())
     loop.close()
 
 

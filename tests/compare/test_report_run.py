@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from judge.compare.reports import run as report
 from judge.compare.reports.page import LONGEST
 from judge.compare.reports.run import write_report
 from judge.compare.reports.run_tables import SHOWN
@@ -20,7 +21,7 @@ from judge.infer.engine import Mode, ScriptedEngine
 from judge.verdict import Verdict
 from tests.compare.made import judged_beside, scored
 from tests.compare.pages import HOSTILE, Page, check_safe
-from tests.scripted import answer, config, engine, row, write_rows
+from tests.scripted import answer, config, engine, judgments, row, write_rows
 
 
 def hostile_answer(text: str, mode: Mode) -> Verdict | RowError:
@@ -87,6 +88,26 @@ def test_what_the_page_shows(tmp_path: Path) -> None:
     assert longer["x"] == pytest.approx([summary["win_shares"]["response_2"]])
     without = write_report(tmp_path / "run").read_text(encoding="utf-8")
     assert "First answer 7." not in without and "longer" not in Page(without).plots
+
+
+def test_a_page_of_many_rows_is_drawn_from_some_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Evenly over the run; what the summary counts is of all rows."""
+    rows = [row(n, response_2="x" if n % 3 == 0 else "a longer one") for n in range(24)]
+    source = write_rows(tmp_path / "in.jsonl", [*rows, row(99, response_1="")])
+    run(config(source, tmp_path / "run"), engine)
+    monkeypatch.setattr(report, "DRAWN", 10)
+    page = Page(report_of(tmp_path / "run", source))
+    assert "drawn from one row in 3 of 25; counts and tables are of all" in page.text
+    [longer] = page.plots["longer"]["data"]
+    assert longer["text"][0].endswith("of 8")
+    by_hand = [judgment["preference"] for judgment in judgments(tmp_path / "run")[::3]]
+    assert longer["x"] == [by_hand.count("response_1") / 8]  # in all of these Response 2 is "x"
+    assert sum(page.plots["strengths"]["data"][0]["y"]) == 24
+    assert "First answer 7." in page.text and "empty_response" in page.text
+    monkeypatch.setattr(report, "DRAWN", 25)
+    assert "drawn from" not in report_of(tmp_path / "run", source)
 
 
 def test_reward_models_have_their_distributions(tmp_path: Path) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ from judge.errors import UsageError
 from judge.formats.pairs import read_pairs
 from judge.formats.sources import Source
 from judge.idset import IdSet
+from judge.jsonlines import read_rows
 from judge.judgment import Judgment
 from judge.pair import Pair
-from judge.rundir import CONFIG, SUMMARY, read_failures, read_judgments
+from judge.rundir import CONFIG, JUDGMENTS, SUMMARY, read_failures
 
 SECTIONS = {
     "preferences": ("Preferences", ""),
@@ -42,9 +43,14 @@ SECTIONS = {
 }
 
 
+DRAWN = 20_000
+"""Rows that plots and lists are drawn from; of a run with more, as many that lie evenly in it, so
+that a page of a million rows takes no more memory than one of these."""
+
+
 @dataclass
 class Texts:
-    """What the input says of the pairs: lengths of all, texts of those that are shown."""
+    """What the input says of the pairs: lengths of those drawn from, texts of those shown."""
 
     lengths: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Characters of Response 1 and Response 2."""
@@ -66,11 +72,12 @@ def write_report(folder: Path, source: Source | None = None) -> Path:
     """
     summary, config = _read_object(folder / SUMMARY), _read_object(folder / CONFIG)
     has_judge = "mode" in config["config"]
-    systems = read_run(folder)
+    every = -(-summary["rows"] // DRAWN) or 1
+    systems = read_run(folder, every)
     ids = list(dict.fromkeys(i for system in systems for i in system.decisions))
     queue = disagreements(ids, systems, MOST)
     judgments = {judgment.pair_id: judgment for judgment in _judgments(folder, queue)}
-    texts = _texts(source, judgments.keys())
+    texts = _texts(source, set(ids), judgments.keys())
     identity = {f"identity: {name}": value for name, value in config["identity"].items()}
     page = Page(
         title=f"{'Judgments' if has_judge else 'Rewards'}: {config['config']['input']}",
@@ -82,26 +89,41 @@ def write_report(folder: Path, source: Source | None = None) -> Path:
         plots=list(plots(summary, systems, ids, texts.lengths)),
         galleries=[_queue(queue, judgments, texts), _first(summary, judgments, texts, has_judge)],
         settings={"digest": config["digest"], **config["config"], **identity},
-        notes=[] if summary["complete"] else ["this run is not complete"],
+        notes=list(_notes(summary, every)),
     )
     return write(page, folder)
 
 
 def _judgments(folder: Path, queue: Queue) -> Iterator[Judgment]:
-    """Yield the first judgments and those of the queue."""
-    wanted = {d.pair_id for d in queue.first}
-    for index, judgment in enumerate(read_judgments(folder)):
-        if index < SHOWN or judgment.pair_id in wanted:
-            yield judgment
+    """Return the first judgments and those of the queue."""
+    wanted, index = {d.pair_id for d in queue.first}, count()
+
+    def parse(row: dict[str, Any]) -> Judgment | None:
+        shown = next(index) < SHOWN or row["pair_id"] in wanted
+        return Judgment.from_json(row) if shown else None
+
+    return filter(None, read_rows(folder / JUDGMENTS, parse))
 
 
-def _texts(source: Source | None, shown: Any) -> Texts:
+def _notes(summary: Mapping[str, Any], every: int) -> Iterator[str]:
+    if not summary["complete"]:
+        yield "this run is not complete"
+    if every > 1:
+        yield (
+            f"plots and disagreements are drawn from one row in {every} of {summary['rows']:,};"
+            " counts and tables are of all"
+        )
+
+
+def _texts(source: Source | None, drawn: Collection[str], shown: Collection[str]) -> Texts:
     found = Texts()
     for _, row in read_pairs(source.records(), IdSet()) if source else ():
-        if isinstance(row, Pair):
+        if not isinstance(row, Pair):
+            continue
+        if row.pair_id in drawn:
             found.lengths[row.pair_id] = len(row.response_1), len(row.response_2)
-            if row.pair_id in shown:
-                found.pairs[row.pair_id] = row
+        if row.pair_id in shown:
+            found.pairs[row.pair_id] = row
     return found
 
 
