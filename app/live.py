@@ -52,7 +52,7 @@ class LiveJudge:
         self.name = where
         self._is_url = where.startswith(("http://", "https://"))
         self._url = where.rstrip("/") if self._is_url else None
-        self._key = key if self._is_url else token_urlsafe()
+        self.key = key if self._is_url else token_urlsafe()
         self._process: subprocess.Popen[str] | None = None
         self._starting = Lock()
 
@@ -68,7 +68,7 @@ class LiveJudge:
             "response_2": response_2,
             "stream": True,
         }
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         url = f"{self.start()}/v1/judge"
         try:
             with (
@@ -102,7 +102,7 @@ class LiveJudge:
 
     def _start(self) -> str:
         command = [sys.executable, "-m", "app.beside", "serve", "--model", self.name, "--port", "0"]
-        environment = {**os.environ, "JUDGE_API_KEY": str(self._key)}
+        environment = {**os.environ, "JUDGE_API_KEY": str(self.key)}
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

@@ -57,7 +57,9 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def of_http(request: Request, error: HTTPException) -> Response:
-        return refusal(request, error.status_code, str(error.detail))
+        missing = error.status_code == 404
+        text = "there is no such page" if missing else str(error.detail)
+        return refusal(request, error.status_code, text)
 
     @app.exception_handler(Exception)
     async def ours(request: Request, error: Exception) -> Response:

@@ -78,12 +78,13 @@ def made_run(
     rows: Sequence[dict[str, Any]],
     judged: Sequence[Judgment],
     failures: Sequence[Failure] = (),
+    model: str = f"{SENTINEL}-model",
 ) -> Path:
     """Write a run folder as ``judge batch`` leaves it; its input lies beside it."""
     file = write_pairs(folder.parent / f"{folder.name}.jsonl", rows)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:32]
     with RunDir.open(folder) as run:
-        config = {"input": str(file), "model": f"{SENTINEL}-model", "mode": "justify"}
+        config = {"input": str(file), "model": model, "mode": "justify"}
         run.begin(config, {"input": f"sha256:{digest}"})
         run.append(
             [encode_line(one.model_dump()) for one in failures],

@@ -19,8 +19,19 @@ export function h(selector, properties = {}, ...children) {
 export function rendered(html) {
   const element = h("div.text");
   element.innerHTML = html;
+  wide.observe(element);
   return element;
 }
+
+/** What is wider than its panel scrolls, and must be reached by keyboard for that. */
+const wide = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    for (const part of target.querySelectorAll("pre, table, math[display=block]")) {
+      if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
+      else part.removeAttribute("tabindex");
+    }
+  }
+});
 
 let liveRegion = null;
 

@@ -1,4 +1,4 @@
-// What is being written: on the server within two seconds, meanwhile in this window's storage.
+// What is being written: on the server within two seconds, meanwhile in this browser's storage.
 
 import { call, Refusal } from "./api.js";
 
@@ -19,17 +19,18 @@ export class Drafts {
     document.addEventListener("visibilitychange", () => document.hidden && this.lastChance());
   }
 
-  /** Begins with a task; returns what stood in this window and did not reach the server. */
-  open(id, stored) {
+  /** Begins with a task; returns what was written in this browser and did not reach the server. */
+  open(id, stored, about) {
     this.id = id;
+    this.key = `review.draft.${id}.${digest(about)}`;
     this.sequence = stored?.sequence ?? 0;
     this.unsaved = null;
     this.saved = null; // what the server was given since
     this.first = null;
     clearTimeout(this.timer);
-    const kept = JSON.parse(sessionStorage.getItem(key(id)) ?? "null");
+    const kept = JSON.parse(localStorage.getItem(this.key) ?? "null");
     if (!kept || kept.sequence <= this.sequence) {
-      sessionStorage.removeItem(key(id));
+      localStorage.removeItem(this.key);
       return null;
     }
     this.changed(kept);
@@ -39,7 +40,7 @@ export class Drafts {
   /** Notes that the fields hold this now. */
   changed(fields) {
     this.unsaved = { ...fields, sequence: ++this.sequence };
-    sessionStorage.setItem(key(this.id), JSON.stringify(this.unsaved));
+    localStorage.setItem(this.key, JSON.stringify(this.unsaved));
     this.first ??= performance.now();
     this.onStatus("saving", "");
     this.plan(Math.min(QUIET, this.first + LONGEST - performance.now()));
@@ -68,7 +69,7 @@ export class Drafts {
     if (this.unsaved?.sequence === sequence) {
       this.saved = this.unsaved;
       this.unsaved = null;
-      sessionStorage.removeItem(key(id));
+      localStorage.removeItem(this.key);
       this.onStatus("saved", new Date(saved).toLocaleTimeString());
     }
   }
@@ -86,7 +87,7 @@ export class Drafts {
   /** Forgets the task: its decision is stored. */
   close() {
     clearTimeout(this.timer);
-    sessionStorage.removeItem(key(this.id));
+    localStorage.removeItem(this.key);
     this.unsaved = null;
   }
 
@@ -95,4 +96,9 @@ export class Drafts {
   }
 }
 
-const key = (id) => `review.draft.${id}`;
+/** Another database at the same address numbers its tasks alike: the texts tell them apart. */
+function digest(text) {
+  let sum = 5381;
+  for (let i = 0; i < text.length; i += 1) sum = (sum * 33 + text.charCodeAt(i)) | 0;
+  return (sum >>> 0).toString(36);
+}

@@ -35,13 +35,13 @@ export class Fields {
       h("span", {}, h("label", { htmlFor: "elaboration" }, "Why, as it will be kept "), this.swap),
       Object.assign(this.elaboration, { id: "elaboration" }),
     );
-    this.side = h("div.side", {}, this.own, this.rightness.element, field("Statement", this.statement));
-    this.revealed = h("section.reveal", { "aria-label": "The judge" }, this.verdict.element, this.side);
+    this.side = h("div.side", {}, this.rightness.element, field("Statement", this.statement), this.own);
+    // Not among the fields but beside the responses: the page puts it there.
+    this.revealed = h("section.reveal", { "aria-label": "The judge", tabIndex: -1 }, this.verdict.element, this.side);
     const { submit, next, skip, flag, undo } = this.buttons;
     this.element = h(
       "section.decision",
       { "aria-label": "Decision" },
-      this.revealed,
       this.options.element,
       h(
         "div.row",
@@ -184,7 +184,7 @@ export class Fields {
 
   /** Brings what the judge said before the reader. */
   showReveal() {
-    this.element.scrollTop = 0;
+    this.revealed.scrollTop = 0;
     this.verdict.element.focus({ preventScroll: false });
   }
 

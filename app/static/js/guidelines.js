@@ -9,12 +9,19 @@ export class Guidelines {
     const close = h("button", { type: "button", onclick: () => this.toggle(), title: "Key G" }, h("kbd", {}, "G"), h("span", {}, "Hide"));
     const text = h("div.scroll", { tabIndex: 0, role: "region", "aria-label": "Guidelines" }, rendered(html));
     this.element = h("aside.panel.guidelines", { "aria-label": "Guidelines" }, h("h2", {}, "Guidelines", h("span.tools", {}, close)), text);
-    const unasked = closed || matchMedia("(max-width: 899px)").matches;
-    this.element.hidden = (localStorage.getItem(CLOSED) ?? String(unasked)) === "true";
+    this.unasked = closed || matchMedia("(max-width: 899px)").matches;
+    this.aside = false;
+  }
+
+  /** True: something else needs the room, unless there is enough; they can still be asked for. */
+  set aside(value) {
+    this.isAside = value && !matchMedia("(min-width: 1500px)").matches;
+    const closed = (localStorage.getItem(CLOSED) ?? String(this.unasked)) === "true";
+    this.element.hidden = this.isAside || closed;
   }
 
   toggle() {
     this.element.hidden = !this.element.hidden;
-    localStorage.setItem(CLOSED, String(this.element.hidden));
+    if (!this.isAside) localStorage.setItem(CLOSED, String(this.element.hidden));
   }
 }

@@ -4,6 +4,7 @@ import { open } from "./dialogs.js";
 import { h, isWriting } from "./dom.js";
 
 const OFF = "review.keys.off";
+const PATIENCE = 2000; // ms; whoever pressed a key longer ago meant something else
 
 export class Keys {
   /** @param table rows of [keys as shown, what they do, { key: function }] */
@@ -16,6 +17,11 @@ export class Keys {
   pressed(event) {
     if (event.isComposing) return;
     const key = nameOf(event);
+    if (this.held && event.key.length === 1 && !key.includes("+")) {
+      event.preventDefault();
+      this.held.push([key, event.key]);
+      return;
+    }
     const writing = isWriting(event.target);
     if (writing && key === "Escape") {
       event.target.blur();
@@ -30,6 +36,20 @@ export class Keys {
     if (!run) return;
     event.preventDefault();
     run();
+  }
+
+  /** Waits for `work`; what is typed meanwhile acts on what is shown then: a fast hand loses nothing. */
+  async during(work) {
+    const started = performance.now();
+    this.held = [];
+    document.activeElement?.blur();
+    await work;
+    const held = performance.now() - started < PATIENCE ? this.held : [];
+    this.held = null;
+    for (const [key, text] of held) {
+      if (isWriting(document.activeElement)) document.execCommand("insertText", false, text);
+      else if (!localStorage.getItem(OFF)) this.actions[key]?.();
+    }
   }
 
   help() {

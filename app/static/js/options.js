@@ -11,20 +11,22 @@ export class Options {
       input.setAttribute("aria-label", label);
       this.inputs.set(strength, input);
       const [, of, degree] = /^(Response \d) is (.+)$/.exec(label) ?? [null, "Neither", "is valid"];
-      const short = degree.replace(/^(slightly|much) better$/, (_, word) => `${word} better`);
+      const [word, ...rest] = degree.split(" "); // narrow screens show the first word alone
       return h(
         "label",
         { title: `${label} (key ${i + 1})` },
         input,
         h("span.key", { "aria-hidden": "true" }, String(i + 1)),
         h("span.of", { "aria-hidden": "true" }, of),
-        h("span.degree", { "aria-hidden": "true" }, short),
+        h("span.degree", { "aria-hidden": "true" }, word, " ", h("span", {}, rest.join(" "))),
       );
     });
     this.labels = labels;
     this.strengths = options.map(({ strength }) => strength);
     this.title = h("legend", {}, "");
-    this.element = h("fieldset.options", {}, this.title, ...labels);
+    // Above the row where its boxes are too narrow to name the response in each.
+    const groups = h("div.groups", { "aria-hidden": "true" }, h("span", {}, "Response 1"), h("span", {}, "Response 2"), h("span", {}, "Neither"));
+    this.element = h("fieldset.options", {}, this.title, groups, ...labels);
   }
 
   set legend(text) {

@@ -41,7 +41,7 @@ class TaskPage {
     this.progress = new Progress(document.getElementById("bar-page"));
     this.keys = new Keys(shortcuts(this));
     this.build(place);
-    this.progress.show(started.progress);
+    this.showProgress(started.progress);
   }
 
   get id() {
@@ -51,7 +51,7 @@ class TaskPage {
   build(place) {
     this.saving = h("span", {});
     this.note = h("span", {});
-    this.work = h("div.work", {}, this.pair.element, this.guidelines.element);
+    this.work = h("div.work", {}, this.pair.element, this.fields.revealed, this.guidelines.element);
     this.page = h(
       "div.task",
       {},
@@ -82,7 +82,7 @@ class TaskPage {
 
   async refill() {
     const { progress } = await this.queue.refill((waiting) => this.showWaiting(waiting));
-    this.progress.show(progress);
+    this.showProgress(progress);
     if (!this.entry && this.queue.first) this.show(this.queue.first);
   }
 
@@ -96,9 +96,9 @@ class TaskPage {
     }
     const { task } = entry;
     const open = !["complete", "skipped"].includes(task.state);
-    const unsent = open ? this.drafts.open(this.id, task.draft) : null;
+    const unsent = open ? this.drafts.open(this.id, task.draft, JSON.stringify(task.panels)) : null;
     this.pair.set(task.panels);
-    this.fields.show(entry, unsent ?? task.draft);
+    this.showFields(entry, unsent ?? task.draft);
     this.showSaving("", unsent || (task.draft && task.state === "open") ? "Draft restored" : "");
     this.showNote(task);
     document.activeElement?.blur();
@@ -114,8 +114,13 @@ class TaskPage {
     if (has_judge && !entry.reveal && (!blind || state === "chosen")) {
       const { reveal } = await insist("POST", `/api/tasks/${id}/reveal`, undefined, (w) => this.showWaiting(w));
       entry.reveal = reveal;
-      if (this.id === id) this.fields.show(entry, this.drafts.unsaved ?? entry.task.draft);
+      if (this.id === id) this.showFields(entry, this.drafts.unsaved ?? entry.task.draft);
     }
+  }
+
+  showFields(entry, draft) {
+    this.fields.show(entry, draft);
+    this.guidelines.aside = !this.fields.revealed.hidden;
   }
 
   /** Leaves the task on the screen with all that was written in it. */
@@ -163,11 +168,11 @@ class TaskPage {
     this.busy = true;
     performance.mark("review:submitted");
     const { id } = this;
-    await this.attempt(async () => {
+    const deciding = this.attempt(async () => {
       const body = { ...said, token: newToken() };
       const { progress, ...entry } = await insist("POST", path, body, (waiting) => this.showWaiting(waiting));
       this.queue.keep(entry);
-      this.progress.show(progress);
+      this.showProgress(progress);
       this.refill().catch(() => {});
       if (!stay && entry.task.state !== "chosen") {
         this.drafts.close();
@@ -181,6 +186,7 @@ class TaskPage {
         if (entry.task.state === "chosen") this.fields.showReveal();
       }
     }).finally(() => (this.busy = false));
+    await (stay ? deciding : this.keys.during(deciding));
   }
 
   /** Does something that the server may refuse, and says so where it does. */
@@ -220,8 +226,13 @@ class TaskPage {
   async open(id) {
     await this.leave();
     const { progress, ...entry } = await this.queue.open(id);
-    this.progress.show(progress);
+    this.showProgress(progress);
     this.show(entry);
+  }
+
+  showProgress(progress) {
+    this.progress.show(progress);
+    this.fields.buttons.undo.disabled = progress.can_undo === 0;
   }
 
   showSaving(state, text) {

@@ -14,7 +14,7 @@ export class Verdict {
     }
     const facts = factsOf(reveal).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]);
     this.element.replaceChildren(
-      h("p.statement", {}, reveal.failure ? `The judge has no verdict: ${reveal.failure}` : reveal.statement || "The judge is undecided."),
+      h("p.statement", {}, reveal.statement || "The judge is undecided."),
       reveal.elaboration ? rendered(reveal.html) : "",
       h("dl", {}, ...facts),
     );
@@ -24,7 +24,7 @@ export class Verdict {
 function factsOf({ model, probability, consistent, rewards }) {
   const facts = [["Judge", model]];
   if (probability !== null) facts.push(["Sure of Response 1", `${Math.round(probability * 100)} %`]);
-  if (consistent !== null) facts.push(["Other order", consistent ? "the same response" : "the other response"]);
+  if (consistent !== null) facts.push(["Exchanged", `it prefers the ${consistent ? "same" : "other"} response`]);
   for (const { name, response_1, response_2 } of rewards) {
     facts.push([`Reward ${name}`, `${number(response_1)} for Response 1, ${number(response_2)} for Response 2`]);
   }

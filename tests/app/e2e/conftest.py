@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvicorn
@@ -21,6 +21,7 @@ from playwright.sync_api import (
     ConsoleMessage,
     Page,
     Request,
+    TimeoutError,
     expect,
     sync_playwright,
 )
@@ -108,15 +109,51 @@ def serve(app: Any) -> tuple[uvicorn.Server, threading.Thread, str]:
     return server, thread, f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
+class Current:
+    """Stands for the services of the test that runs, so that one server can serve all tests."""
+
+    service: Service
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.service, name)
+
+
+@dataclass
+class Shared:
+    """The server of all tests that want no other options than usual."""
+
+    current: Current
+    sent: bytearray
+    url: str
+
+
+@pytest.fixture(scope="session")
+def shared_server() -> Iterator[Shared]:
+    """One server for the session: building Gradio's pages takes a second."""
+    current, sent = Current(), bytearray()
+    app = create_app(cast(Service, current), Options(), None)
+    server, thread, url = serve(Recorder(app, sent))
+    yield Shared(current, sent, url)
+    server.should_exit = True
+    thread.join(30)
+
+
 @pytest.fixture
-def new_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
-    """Returns a served project; keywords are its settings, ``pairs`` how many tasks it has."""
-    running: list[Any] = []
+def new_site(tmp_path: Path, shared_server: Shared) -> Iterator[Callable[..., Site]]:
+    """Returns a served project; keywords are its settings, ``pairs`` how many tasks it has.
+
+    ``own_server``: what is kept in a server's memory must not come from another test. ``team``
+    fills the database instead.
+    """
+    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+    services: list[Service] = []
 
     def make(
         pairs: int = 6,
         options: Options | None = None,
         judge: LiveJudge | None = None,
+        own_server: bool = False,
+        team: Callable[[Service, Path, Clock], Team] | None = None,
         **settings: Any,
     ) -> Site:
         clock = Clock()
@@ -126,17 +163,27 @@ def new_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
         service = Service(
             store, lambda: clock() + timedelta(seconds=time.monotonic() - started), quick_hasher()
         )
-        team = Team.made(service, tmp_path / "run", pairs, **settings)
+        services.append(service)
+        made = (
+            team(service, tmp_path / "run", clock)
+            if team
+            else Team.made(service, tmp_path / "run", pairs, **settings)
+        )
+        if options is None and judge is None and not own_server:
+            shared_server.sent.clear()
+            shared_server.current.service = service
+            return Site(made, clock, shared_server.url, shared_server.sent)
         sent = bytearray()
         app = create_app(service, options or Options(), judge)
         server, thread, url = serve(Recorder(app, sent))
-        running.append((server, thread, service))
-        return Site(team, clock, url, sent)
+        running.append((server, thread))
+        return Site(made, clock, url, sent)
 
     yield make
-    for server, thread, service in running:
+    for server, thread in running:
         server.should_exit = True
         thread.join(30)
+    for service in services:
         service.close()
 
 
@@ -209,7 +256,11 @@ def press(page: Page, *keys: str) -> None:
 
 def revealed(page: Page) -> None:
     """Wait for what the judge said."""
-    page.wait_for_selector(".verdict .statement", state="visible")
+    try:
+        page.wait_for_selector(".verdict .statement", state="visible")
+    except TimeoutError:
+        shown = page.locator(".problem, .status, dialog").all_inner_texts()
+        raise AssertionError(f"nothing is revealed; the page says {shown}") from None
 
 
 def shown(page: Page) -> tuple[str, str]:

@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from app.main import create_app
+from app.options import Options
 from app.review.project import Settings
 from app.review.task import Choice
+from app.web.session import COOKIE
 from tests.app.e2e.conftest import Site, press, ready, revealed, shown
+from tests.app.e2e.endpoints import call_handler, filled, handlers, routes
 from tests.app.made import SENTINEL, judgment, made_run, pair_row, token
 
 PROBABILITY = 0.731973
@@ -26,7 +30,7 @@ SECRETS = (SENTINEL, "0.731973", "0.268027", "4.716253", "2.381947", "sentinel-r
 @pytest.fixture
 def secretive(new_site: Callable[..., Site], tmp_path: Path) -> Site:
     """A site whose judge gave probabilities and rewards that stand nowhere else."""
-    site = new_site(pairs=1, annotations=2)
+    site = new_site(pairs=1, annotations=2, own_server=True)
     rows = [pair_row(n) for n in range(100, 106)]
     more: dict[str, Any] = {
         "probability": PROBABILITY,
@@ -46,12 +50,17 @@ class Heard:
 
     def __init__(self, page: Page) -> None:
         self.received = bytearray()
+        self._page = page
         page.route("**/*", self._pass_on)
 
     def _pass_on(self, route: Route) -> None:
         response = route.fetch(max_redirects=0)
         self.received += response.body() + str(response.headers).encode()
         route.fulfill(response=response)
+
+    def stop(self) -> None:
+        """Let everything through again, once what is on its way has come."""
+        self._page.unroute_all(behavior="wait")
 
     def everything(self) -> str:
         return self.received.decode("utf-8", "replace")
@@ -100,6 +109,7 @@ def test_nothing_before_the_choice_everything_after_it(
     assert SENTINEL.encode() in site.sent
     expect(page.locator(".verdict")).to_contain_text("sentinel-reward")
     expect(page.locator(".verdict")).to_contain_text(re.compile("73 %|27 %"))
+    heard.stop()
 
 
 def test_no_endpoint_tells_an_annotator_before_the_choice(secretive: Site) -> None:
@@ -147,6 +157,37 @@ def test_no_endpoint_tells_an_annotator_before_the_choice(secretive: Site) -> No
         assert found(http.post(f"/api/tasks/{this}/reveal", headers=headers).text)
         closed = http.post(f"/api/tasks/{after.assignment_id}/reveal", headers=headers)
         assert closed.status_code == 409 and found(closed.text) == []
+
+
+def test_whatever_an_annotator_asks_for_before_the_choice(secretive: Site) -> None:
+    """Every route of ours and of Gradio's, and every handler of its pages, with every stream."""
+    import httpx
+
+    site = secretive
+    ann, project = site.team.people["ann"], site.team.project_id
+    task = site.service.annotating.take(ann, project)[0].assignment_id
+    app = create_app(site.service, Options())
+    ways = [(method, filled(path, site)) for method, path in routes(app)]
+    assert len(ways) > 80
+    with httpx.Client(base_url=site.url, timeout=60) as http:
+        http.cookies.set(COOKIE, site.session("ann"))
+        http.headers["X-CSRF-Token"] = http.get("/api/me").json()["csrf"]
+        http.headers["Origin"] = site.url
+        answers = set()
+        for method, path in ways:
+            if path in ("/api/sign-out", "/sign-in"):
+                continue
+            path = path.replace("/tasks/1", f"/tasks/{task}")
+            query = {"project": project, "view": "difference"}
+            body = {"token": token()} if method in ("POST", "PUT") else None
+            answer = http.request(method, path, params=query, json=body)
+            assert found(answer.text) == [] and found(str(answer.headers)) == [], (method, path)
+            answers.add(answer.status_code)
+        assert {200, 204, 403, 404, 409, 422} <= answers  # some were answered, some refused
+        for handler, inputs in handlers(app):
+            call_handler(http, handler, inputs, project)
+    assert found(site.sent.decode("utf-8", "replace")) == []
+    assert site.service.annotating.view(ann, task).state == "open"
 
 
 def test_an_open_project_shows_the_judge_at_once_and_says_so(

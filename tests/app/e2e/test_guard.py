@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import httpx
 import pytest
-from fastapi.routing import APIRoute
-from starlette.routing import Mount, Route
+from fastapi.testclient import TestClient
 
+from app.live import LiveJudge
 from app.main import create_app
 from app.options import Options
 from app.web.gradio_routes import ROOT, kind_of
 from tests.app.e2e.conftest import Site
+from tests.app.e2e.endpoints import call_handler, filled, handlers, routes
 from tests.app.made import PASSWORD
 
 JSON = {"Accept": "application/json"}
@@ -25,24 +25,6 @@ PUBLIC = {"/health", "/favicon.ico", "/sign-in"}
 def client(site: Site, name: str | None = None, **headers: str) -> httpx.Client:
     cookies = {} if name is None else {"review_session": site.session(name)}
     return httpx.Client(base_url=site.url, cookies=cookies, headers={**JSON, **headers}, timeout=60)
-
-
-def routes(app: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield method and path of every route of an application and of what is mounted in it."""
-    for route in app.routes:
-        if isinstance(route, Mount):
-            if hasattr(route.app, "routes"):
-                yield from routes(route.app, prefix + route.path)
-        elif isinstance(route, Route | APIRoute):
-            for method in route.methods or ():
-                yield method, prefix + route.path
-        else:  # what FastAPI keeps of an included router
-            yield from routes(route.original_router, prefix)
-
-
-def filled(path: str, site: Site) -> str:
-    known = {"project_id": site.team.project_id, "assignment_id": 1, "task_id": 1, "kind": "csv"}
-    return re.sub(r"\{(\w+)(:\w+)?\}", lambda m: str(known.get(m[1], "x")), path)
 
 
 @pytest.fixture
@@ -116,27 +98,14 @@ def test_a_session_of_gradio_belongs_to_one_person(site: Site) -> None:
             assert other.post(join, content=bad).status_code == 403, bad
 
 
-def test_a_handler_looks_up_the_role_itself(site: Site) -> None:
-    """Called as a page calls it, past the page's own door."""
-    config = create_app(site.service, Options()).routes[-1].app.get_blocks().config  # type: ignore[attr-defined]
-    handlers = [one["id"] for one in config["dependencies"]]
-    assert len(handlers) > 8
+def test_a_handler_looks_up_the_role_itself(new_site: Callable[..., Site]) -> None:
+    site = new_site(judge=LiveJudge("http://127.0.0.1:9"))
+    found = handlers(create_app(site.service, Options(), LiveJudge("http://127.0.0.1:9")))
+    assert len(found) > 9
     secret = site.team.people["max"].name
     with client(site, "ann", Origin=site.url) as http:
-        for handler in handlers:
-            session = f"hashhash{handler:03}"
-            count = len(next(d for d in config["dependencies"] if d["id"] == handler)["inputs"])
-            body = {"session_hash": session, "fn_index": handler, "data": [None] * count}
-            project = {"project": site.team.project_id}
-            joined = http.post(f"{ROOT}/gradio_api/queue/join", json=body, params=project)
-            assert joined.status_code == 200
-            heard = ""
-            params = {"session_hash": session}
-            with http.stream("GET", f"{ROOT}/gradio_api/queue/data", params=params) as stream:
-                for line in stream.iter_lines():
-                    heard += line
-                    if "process_completed" in line or "close_stream" in line:
-                        break
+        for handler, inputs in found:
+            heard = call_handler(http, handler, inputs, site.team.project_id)
             assert '"success":false' in heard.replace(" ", ""), (handler, heard)
             assert secret not in heard
     with client(site, "max") as http:
@@ -251,6 +220,23 @@ def test_sign_in_and_out(site: Site) -> None:
         done = http.post("/api/sign-out", headers={"X-CSRF-Token": me["csrf"], **JSON})
         assert done.status_code == 204
         assert http.get("/api/me", headers=JSON).status_code == 401
+
+
+def test_over_https_the_cookie_belongs_to_this_host_alone(site: Site) -> None:
+    address = "https://review.example"
+    app = create_app(site.service, Options())
+    with TestClient(app, address, headers={"Origin": address}, follow_redirects=False) as http:
+        form = {"name": "ann", "password": PASSWORD}
+        cookie = http.post("/sign-in", data=form).headers["set-cookie"]
+        assert cookie.startswith("__Host-review_session=") and "Path=/" in cookie
+        assert {"Secure", "HttpOnly", "SameSite=lax"} <= set(cookie.split("; "))
+        assert "Domain" not in cookie
+        assert http.get("/api/me").json()["name"] == "ann"
+        token = cookie.split(";")[0].partition("=")[2]
+        http.cookies.clear()
+        # What an unencrypted page, or another host, could have set under the plain name.
+        http.cookies.set("review_session", token)
+        assert http.get("/api/me").status_code == 401
 
 
 def test_guessing_locks_a_name(site: Site) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.live import LiveJudge
+from app.live import LiveJudge, LiveJudgeError, Piece
+from judge.judgment import Judgment
 from tests.app.e2e.conftest import Site, press
 from tests.app.made import token
 
@@ -18,7 +19,7 @@ from tests.app.made import token
 @pytest.fixture
 def disputed(new_site: Callable[..., Site]) -> Site:
     """A site with two tasks to adjudicate and one that people agree on."""
-    site = new_site(pairs=3, more_on_disagreement=0)
+    site = new_site(pairs=3, more_on_disagreement=0, own_server=True)
     for strengths in ((3, 3, -3), (2, 1, -2), (2, 2, 1)):
         for name, strength in zip(("ann", "ben", "cem"), strengths, strict=True):
             site.team.annotate(name, strength)
@@ -94,7 +95,7 @@ def test_the_dashboard_shows_the_figures_and_what_is_new(
 def test_names_of_people_are_no_markdown(
     new_site: Callable[..., Site], open_page: Callable[..., Page]
 ) -> None:
-    site = new_site(pairs=1, annotations=1)
+    site = new_site(pairs=1, annotations=1, own_server=True)
     name = "<img src=x onerror=alert(1)> **x** [y](http://z) |"
     site.team.add(name)
     site.team.annotate(name, 2)
@@ -179,6 +180,25 @@ def test_the_judge_is_asked_live(
     page.get_by_label("Prompt").fill("")
     page.get_by_role("button", name="Ask", exact=True).click()
     expect(page.locator("#verdict")).to_contain_text("No verdict")
+
+    # The same one as a `judge serve` elsewhere: by its address, with its key.
+    elsewhere = LiveJudge(judge.start(), judge.key)
+    *pieces, said = elsewhere.ask("Should schools serve breakfast?", "Yes.", "No.")
+    assert isinstance(said, Judgment) and said.statement
+    assert len(pieces) > 3 and all(isinstance(piece, Piece) for piece in pieces)
+    with pytest.raises(LiveJudgeError, match="key"):
+        list(LiveJudge(judge.start(), "another").ask("x", "y", "z"))
+
+
+def test_a_judge_that_is_away_is_no_verdict(
+    new_site: Callable[..., Site], open_page: Callable[..., Page]
+) -> None:
+    page = open_page(new_site(judge=LiveJudge("http://127.0.0.1:9")), "max", "/review/ask")
+    for label in ("Prompt", "Response 1", "Response 2"):
+        page.get_by_label(label, exact=True).fill("x")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.locator("#verdict")).to_contain_text("No verdict: the judge does not answer")
+    expect(page.get_by_role("button", name="Ask", exact=True)).to_be_enabled()
 
 
 def test_who_annotates_blind_may_not_ask(site: Site, open_page: Callable[..., Page]) -> None:
