@@ -107,7 +107,7 @@ class Draft(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    sequence: int = Field(default=0, ge=0)
+    sequence: int = Field(default=0, ge=0, le=2**31 - 1)
     """Counts up with every save of a page; a save that overtook a later one is dropped."""
     strength: Strength | None = None
     justification: Written = ""

@@ -10,6 +10,7 @@ import gradio as gr
 
 from app.errors import NotAllowed
 from app.live import LiveJudge, LiveJudgeError
+from app.review.project import Person
 from app.service import Service
 from app.ui.handling import asked
 from app.ui.tables import escape_markdown
@@ -38,13 +39,13 @@ def build(page: gr.Blocks, service: Service, judge: LiveJudge) -> None:
 
     def warm(request: gr.Request) -> None:
         """Have the judge load while the texts are being pasted."""
-        with asked(service, request):
+        with asked(service, request) as who:
+            _allow(service, who)
             Thread(target=_start, args=(judge,), daemon=True).start()
 
     def ask(prompt: str, one: str, two: str, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         with asked(service, request) as who:
-            if not may_ask(service.projects.of(who)):
-                raise NotAllowed("whoever annotates blind may not ask the judge: it would tell")
+            _allow(service, who)
         yield _WAITING, "", "", gr.update(interactive=False)
         try:
             for verdict, texts in _answers(judge, prompt, one, two):
@@ -63,6 +64,11 @@ def build(page: gr.Blocks, service: Service, judge: LiveJudge) -> None:
         show_progress="hidden",
         api_visibility="private",
     )
+
+
+def _allow(service: Service, who: Person) -> None:
+    if not may_ask(service.projects.of(who)):
+        raise NotAllowed("whoever annotates blind may not ask the judge: it would tell")
 
 
 def _start(judge: LiveJudge) -> None:

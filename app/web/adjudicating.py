@@ -11,7 +11,7 @@ from app.review.task import Choice
 from app.service.adjudicating import Dispute
 from app.web.annotating import Body, own_guidelines
 from app.web.panels import View, options_json, panels
-from app.web.session import Reviewing, Who
+from app.web.session import Id, Reviewing, Who
 
 router = APIRouter(prefix="/api")
 EXCERPT = 80
@@ -25,7 +25,7 @@ class Decision(Body):
 
 
 @router.get("/projects/{project_id}/disputes")
-def queue(service: Reviewing, who: Who, project_id: int) -> dict[str, Any]:
+def queue(service: Reviewing, who: Who, project_id: Id) -> dict[str, Any]:
     """Return the tasks to adjudicate, the widest spread first, without their texts."""
     settings = service.projects.get(who, project_id).settings
     disputes = service.adjudicating.queue(who, project_id)
@@ -44,20 +44,20 @@ def queue(service: Reviewing, who: Who, project_id: int) -> dict[str, Any]:
 
 
 @router.get("/disputes/{task_id}")
-def view(service: Reviewing, who: Who, task_id: int) -> dict[str, Any]:
+def view(service: Reviewing, who: Who, task_id: Id) -> dict[str, Any]:
     """Return one of them."""
     return _json(service.adjudicating.view(who, task_id))
 
 
 @router.get("/disputes/{task_id}/panels")
-def other_view(service: Reviewing, who: Who, task_id: int, view: View) -> dict[str, Any]:
+def other_view(service: Reviewing, who: Who, task_id: Id, view: View) -> dict[str, Any]:
     """Return its texts in another view."""
     dispute = service.adjudicating.view(who, task_id)
     return panels(dispute.prompt, dispute.response_1, dispute.response_2, view)
 
 
 @router.post("/disputes/{task_id}/decide")
-def decide(service: Reviewing, who: Who, task_id: int, body: Decision) -> dict[str, Any]:
+def decide(service: Reviewing, who: Who, task_id: Id, body: Decision) -> dict[str, Any]:
     """Store what stands for the task."""
     return _json(service.adjudicating.decide(who, task_id, body.decision, body.reason, body.token))
 

@@ -13,7 +13,7 @@ from app.render import render_markdown
 from app.review.task import Choice, Draft, Final, TaskView
 from app.service import Person, Service
 from app.web.panels import View, options_json, panels, reveal_json, task_json
-from app.web.session import Reviewing, Who
+from app.web.session import LARGEST_ID, Id, Reviewing, Who
 
 router = APIRouter(prefix="/api")
 AHEAD = 2
@@ -48,7 +48,7 @@ class ReasonBody(Body):
 
 
 @router.get("/projects/{project_id}/annotating")
-def start(service: Reviewing, who: Who, project_id: int) -> dict[str, Any]:
+def start(service: Reviewing, who: Who, project_id: Id) -> dict[str, Any]:
     """Return everything that the task page needs when it opens."""
     settings = service.projects.get(who, project_id).settings
     return {
@@ -62,7 +62,10 @@ def start(service: Reviewing, who: Who, project_id: int) -> dict[str, Any]:
 
 @router.get("/projects/{project_id}/tasks")
 def more(
-    service: Reviewing, who: Who, project_id: int, have: Annotated[list[int] | None, Query()] = None
+    service: Reviewing,
+    who: Who,
+    project_id: Id,
+    have: Annotated[list[int] | None, Query(max_length=100)] = None,
 ) -> dict[str, Any]:
     """Return the tasks to work on now, without those that the page has already."""
     return _work(service, who, project_id, have or [])
@@ -70,7 +73,10 @@ def more(
 
 @router.get("/projects/{project_id}/mine")
 def mine(
-    service: Reviewing, who: Who, project_id: int, before: int | None = None
+    service: Reviewing,
+    who: Who,
+    project_id: Id,
+    before: Annotated[int | None, Query(ge=0, le=LARGEST_ID)] = None,
 ) -> dict[str, Any]:
     """Return the person's own tasks, newest first."""
     lines = service.annotating.mine(who, project_id, before)
@@ -78,66 +84,66 @@ def mine(
 
 
 @router.post("/projects/{project_id}/undo")
-def undo(service: Reviewing, who: Who, project_id: int, body: Body) -> dict[str, Any]:
+def undo(service: Reviewing, who: Who, project_id: Id, body: Body) -> dict[str, Any]:
     """Take back the last decision."""
     return _answer(service, who, service.annotating.undo(who, project_id, body.token))
 
 
 @router.get("/tasks/{assignment_id}")
-def view(service: Reviewing, who: Who, assignment_id: int) -> dict[str, Any]:
+def view(service: Reviewing, who: Who, assignment_id: Id) -> dict[str, Any]:
     """Return one of the person's tasks, with the reveal where there was one."""
     return _answer(service, who, service.annotating.view(who, assignment_id))
 
 
 @router.get("/tasks/{assignment_id}/panels")
-def other_view(service: Reviewing, who: Who, assignment_id: int, view: View) -> dict[str, Any]:
+def other_view(service: Reviewing, who: Who, assignment_id: Id, view: View) -> dict[str, Any]:
     """Return the texts of a task in another view."""
     task = service.annotating.view(who, assignment_id)
     return panels(task.prompt, task.response_1, task.response_2, view)
 
 
 @router.post("/tasks/{assignment_id}/begin", status_code=204)
-def begin(service: Reviewing, who: Who, assignment_id: int) -> None:
+def begin(service: Reviewing, who: Who, assignment_id: Id) -> None:
     """Note that the task is on the screen."""
     service.annotating.begin(who, assignment_id)
 
 
 @router.put("/tasks/{assignment_id}/draft")
-def save_draft(service: Reviewing, who: Who, assignment_id: int, draft: Draft) -> dict[str, Any]:
+def save_draft(service: Reviewing, who: Who, assignment_id: Id, draft: Draft) -> dict[str, Any]:
     """Keep what stands in the fields."""
     saved = service.annotating.save_draft(who, assignment_id, draft)
     return {"saved": saved.isoformat(), "sequence": draft.sequence}
 
 
 @router.post("/tasks/{assignment_id}/choose")
-def choose(service: Reviewing, who: Who, assignment_id: int, body: ChoiceBody) -> dict[str, Any]:
+def choose(service: Reviewing, who: Who, assignment_id: Id, body: ChoiceBody) -> dict[str, Any]:
     """Store the first choice; once that is done, return what the judge said."""
     task = service.annotating.choose(who, assignment_id, body.choice, body.token)
     return _answer(service, who, task, revealing=True)
 
 
 @router.post("/tasks/{assignment_id}/reveal")
-def reveal(service: Reviewing, who: Who, assignment_id: int) -> dict[str, Any]:
+def reveal(service: Reviewing, who: Who, assignment_id: Id) -> dict[str, Any]:
     """Return what the judge said; refused before the choice in a blind project."""
     return {"reveal": reveal_json(service.annotating.reveal(who, assignment_id))}
 
 
 @router.post("/tasks/{assignment_id}/complete")
-def complete(service: Reviewing, who: Who, assignment_id: int, body: FinalBody) -> dict[str, Any]:
+def complete(service: Reviewing, who: Who, assignment_id: Id, body: FinalBody) -> dict[str, Any]:
     """Store what the person says after the reveal."""
     task = service.annotating.complete(who, assignment_id, body.final, body.token)
     return _answer(service, who, task)
 
 
 @router.post("/tasks/{assignment_id}/skip")
-def skip(service: Reviewing, who: Who, assignment_id: int, body: ReasonBody) -> dict[str, Any]:
+def skip(service: Reviewing, who: Who, assignment_id: Id, body: ReasonBody) -> dict[str, Any]:
     """Hand the task back for others."""
     task = service.annotating.skip(who, assignment_id, body.reason, body.token)
     return _answer(service, who, task)
 
 
 @router.post("/tasks/{assignment_id}/flag")
-def flag(service: Reviewing, who: Who, assignment_id: int, body: ReasonBody) -> dict[str, Any]:
+def flag(service: Reviewing, who: Who, assignment_id: Id, body: ReasonBody) -> dict[str, Any]:
     """Tell the managers that something is wrong."""
     task = service.annotating.flag(who, assignment_id, body.reason, body.token)
     return _answer(service, who, task)
@@ -149,7 +155,7 @@ def own_guidelines() -> str:
     return (Path(__file__).parent.parent / "guidelines.md").read_text(encoding="utf-8")
 
 
-def _work(service: Service, who: Person, project_id: int, have: list[int]) -> dict[str, Any]:
+def _work(service: Service, who: Person, project_id: Id, have: list[int]) -> dict[str, Any]:
     tasks = service.annotating.take(who, project_id, AHEAD)
     return {
         "order": [task.assignment_id for task in tasks],

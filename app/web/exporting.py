@@ -12,7 +12,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import FileResponse
 
 from app.service.exporting import Kind
-from app.web.session import Reviewing, Who
+from app.web.session import Id, Reviewing, Who
 
 router = APIRouter()
 _NAMES: dict[Kind, str] = {
@@ -25,7 +25,7 @@ _NAMES: dict[Kind, str] = {
 
 
 @router.get("/export/{project_id}/{kind}")
-def export(service: Reviewing, who: Who, project_id: int, kind: Kind) -> FileResponse:
+def export(service: Reviewing, who: Who, project_id: Id, kind: Kind) -> FileResponse:
     """Write an export and send it."""
     project = service.projects.get(who, project_id).settings.name
     folder = Path(mkdtemp(prefix="review-export-"))

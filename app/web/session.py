@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Path, Request, Response
 
 from app.errors import NotSignedIn
 from app.service import Person, Service
@@ -49,6 +49,9 @@ def _person(request: Request) -> Person:
     return person
 
 
+LARGEST_ID = 2**31 - 1
+"""Databases number no further; they fail on what is larger."""
+Id = Annotated[int, Path(ge=0, le=LARGEST_ID)]
 Reviewing = Annotated[Service, Depends(_service)]
 Who = Annotated[Person, Depends(_person)]
 """The person that :class:`app.web.guard.Guard` found for this request's session."""

@@ -193,6 +193,26 @@ def test_too_much_at_once_is_refused(site: Site) -> None:
         assert long.status_code == 422 and "x" * 100 not in long.text
 
 
+def test_numbers_that_no_database_has_are_refused(site: Site) -> None:
+    huge, project = 2**31, site.team.project_id
+    task = site.team.take("max")[0].assignment_id
+    body = {"token": "12345678", "decision": {"strength": 1}, "reason": "x"}
+    with client(site, "max", Origin=site.url) as http:
+        http.headers["X-CSRF-Token"] = http.get("/api/me").json()["csrf"]
+        for method, path, sent in (
+            ("GET", f"/api/tasks/{huge}", None),
+            ("GET", f"/api/projects/{huge}/annotating", None),
+            ("GET", f"/api/projects/{project}/mine?before={huge}", None),
+            ("GET", f"/api/disputes/{huge}", None),
+            ("POST", f"/api/disputes/{huge}/decide", body),
+            ("POST", f"/api/tasks/{huge}/begin", None),
+            ("PUT", f"/api/tasks/{task}/draft", {"sequence": huge}),
+            ("GET", f"/export/{huge}/csv", None),
+        ):
+            answer = http.request(method, path, json=sent)
+            assert answer.status_code == 422, (method, path, answer.text)
+
+
 @pytest.mark.parametrize(
     "next", ["//evil.example", "http://evil.example", "/\\evil.example", "/a\nb"]
 )
