@@ -78,12 +78,14 @@ def _name(request: Request) -> str | None:
 
 
 def _mount_pages(app: FastAPI, service: Service, judge: LiveJudge | None) -> None:
+    pages = build(service, judge)
+    app.state.handlers = frozenset(pages.fns)
     with warnings.catch_warnings():
         # Gradio says at every start that several pages are not drawn on the server. They need not.
         warnings.filterwarnings("ignore", "SSR mode is not supported")
         gr.mount_gradio_app(
             app,
-            build(service, judge),
+            pages,
             path=ROOT,
             auth_dependency=_name,
             footer_links=[],

@@ -45,11 +45,15 @@ class Listeners:
     def __init__(self) -> None:
         self._owners: OrderedDict[str, int] = OrderedDict()
 
-    def may_join(self, account_id: int, body: bytes) -> bool:
-        """Return whether the hash in the body of a call is this person's, or was nobody's yet."""
+    def may_join(self, account_id: int, body: bytes, handlers: frozenset[int]) -> bool:
+        """Return whether a call names one of the handlers, and a hash that is this person's or was
+        nobody's yet."""
         try:
-            session_hash = json.loads(body)["session_hash"]
+            call = json.loads(body)
+            session_hash, handler = call["session_hash"], call["fn_index"]
         except (ValueError, KeyError, TypeError, RecursionError):
+            return False
+        if not isinstance(handler, int) or handler not in handlers:
             return False
         if not isinstance(session_hash, str) or not 8 <= len(session_hash) <= 64:
             return False

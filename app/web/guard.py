@@ -98,7 +98,8 @@ class Guard:
                 body = await request.body()
             except HTTPException as error:
                 raise TurnedAway(refusal(request, error.status_code, error.detail)) from None
-            if not self._listeners.may_join(person.account_id, body):
+            handlers = request.app.state.handlers
+            if not self._listeners.may_join(person.account_id, body, handlers):
                 raise TurnedAway(refusal(request, 403, "this session is not yours"))
             return _again(body, request.receive)
         return request.receive

@@ -92,7 +92,10 @@ def test_a_session_of_gradio_belongs_to_one_person(site: Site) -> None:
             b"[]",
             b"{}",
             b'{"session_hash": 5}',
-            b'{"session_hash": "x"}',
+            b'{"session_hash": "x", "fn_index": 0}',
+            b'{"session_hash": "new12345", "fn_index": 999}',
+            b'{"session_hash": "new12345", "fn_index": "0"}',
+            b'{"session_hash": "new12345"}',
             b"[" * 9999,
         ):
             assert other.post(join, content=bad).status_code == 403, bad
