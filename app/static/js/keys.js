@@ -4,7 +4,7 @@ import { open } from "./dialogs.js";
 import { h, isWriting } from "./dom.js";
 
 const OFF = "review.keys.off";
-const PATIENCE = 2000; // ms; whoever pressed a key longer ago meant something else
+const PATIENCE = 5000; // ms; whoever pressed a key longer ago meant something else
 
 export class Keys {
   /** @param table rows of [keys as shown, what they do, { key: function }] */

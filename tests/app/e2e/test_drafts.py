@@ -167,6 +167,27 @@ def test_what_is_written_after_the_reveal_is_kept_too(
     expect(page.locator("label.first input")).to_have_value("-1")
 
 
+def test_what_the_server_never_got_is_there_in_another_window(
+    site: Site, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(site, "ann")
+    ready(page)
+    page.context.set_offline(True)
+    press(page, "2", "j")
+    page.keyboard.type("Nobody heard this")
+    expect(page.locator(".status")).to_contain_text("Not saved")
+    page.close()
+    assert draft_of(site) is None
+    page.context.set_offline(False)
+    other = page.context.new_page()
+    other.goto(page.url)
+    ready(other)
+    expect(other.get_by_label("Your reason")).to_have_value("Nobody heard this")
+    expect(other.locator(".status")).to_contain_text("Draft saved")
+    assert draft_of(site) == "Nobody heard this"
+    assert other.evaluate("Object.keys(localStorage).filter(k => k.includes('draft'))") == []
+
+
 def test_whoever_is_signed_out_keeps_what_stands_on_the_page(
     site: Site, open_page: Callable[..., Page]
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from app.review.task import TaskView
 from tests.app.e2e.conftest import Site, press, ready, revealed, shown
@@ -243,3 +243,40 @@ def test_the_list_of_keys(site: Site, open_page: Callable[..., Page]) -> None:
     expect(page.locator("input[value='-2']")).not_to_be_checked()
     press(page, "?")
     expect(dialog).to_be_visible()
+
+
+def test_what_is_typed_before_the_next_task_is_shown_acts_on_it(
+    site: Site, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(site, "ann")
+    ready(page)
+    texts = shown(page)
+    expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+    store_choice(page, "2", "Clear.")
+
+    on_their_way: list[Route] = []
+    page.route("**/complete", lambda route: on_their_way.append(route))
+    press(page, "r", "Enter", "6", "j", "N", "o", "w")
+    assert shown(page) == texts
+    on_their_way[0].continue_()
+    next_task(page, texts)
+    expect(page.locator("input[value='3']")).to_be_checked()
+    expect(page.get_by_label("Your reason")).to_have_value("Now")
+    expect(page.get_by_role("button", name="Undo")).to_be_enabled()
+    (task,) = mine(site)
+    assert task.final and (task.final.strength, task.final.explanation) == (-2, "right")
+
+
+def test_the_guidelines_make_room_for_the_judge(site: Site, open_page: Callable[..., Page]) -> None:
+    page = open_page(site, "ann")
+    ready(page)
+    guidelines = page.get_by_role("complementary", name="Guidelines")
+    expect(guidelines).to_be_visible()
+    store_choice(page, "2", "Clear.")
+    expect(guidelines).to_be_hidden()
+    press(page, "g")
+    expect(guidelines).to_be_visible()
+    expect(page.locator(".verdict")).to_be_visible()
+    press(page, "g", "r", "Enter")
+    expect(page.locator(".progress")).to_contain_text("1 done")
+    expect(guidelines).to_be_visible()
