@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 import typer
+
+from judge.exits import FAILED_ROWS
 
 app = typer.Typer(help="Train judges and reward models.", no_args_is_help=True)
 
@@ -120,6 +123,54 @@ def weights(
     for line in report_lines(run(config)):
         typer.echo(line)
     typer.echo(f"written to {out}")
+
+
+@app.command("plan")
+def plan(
+    recipe: Annotated[str, typer.Argument(help="Recipe: a file, or a bundled one's name.")],
+    overrides: Overrides = None,
+    gpus: Annotated[
+        int | None, typer.Option(help="How many GPUs; else the recipe's own.", metavar="N", min=1)
+    ] = None,
+    gpu: Annotated[
+        str | None, typer.Option(help="Which GPU, as h100-80gb; else the recipe's own.")
+    ] = None,
+    gpus_per_node: Annotated[int, typer.Option(help="GPUs of a node.", min=1)] = 8,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Folder of judge data prepare; else the paper's numbers.", metavar="DIR"),
+    ] = None,
+    price: Annotated[
+        float | None, typer.Option(help="Price of a GPU for an hour; else no cost is named.")
+    ] = None,
+    margin: Annotated[
+        float, typer.Option(help="Share of a GPU's memory that stays free.", min=0, max=0.9)
+    ] = 0.1,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
+) -> None:
+    """Compute what a recipe needs before GPUs are rented: memory, hours, what else would fit.
+
+    Ends with 3 when it does not fit.
+    """
+    from judge.train.plan import planner, report
+
+    request = planner.PlanRequest(
+        recipe=recipe,
+        overrides=overrides or [],
+        gpus=gpus,
+        gpu=gpu,
+        gpus_per_node=gpus_per_node,
+        data=data,
+        price=price,
+        margin=margin,
+    )
+    found = planner.plan(request)
+    if as_json:
+        typer.echo(json.dumps(report.as_json(found), indent=1))
+    else:
+        typer.echo("\n".join(report.lines(found)))
+    if not found.fits:
+        raise typer.Exit(FAILED_ROWS)
 
 
 def _show_log(log: dict[str, Any], folder: str) -> None:

@@ -74,6 +74,17 @@ class LoraSection(BaseModel):
     """Modules that get an adapter."""
 
 
+class HardwareSection(BaseModel):
+    """The ``hardware`` section of a recipe: what it was made for; a plan starts from it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    gpus: int = Field(ge=1)
+    """How many GPUs."""
+    gpu: str
+    """Their name, as ``judge train plan`` knows it."""
+
+
 class QuantizationSection(BaseModel):
     """The ``quantization`` section of a recipe: the frozen base in 4 bits below a LoRA adapter
     (QLoRA, arXiv 2305.14314), by bitsandbytes."""
@@ -158,6 +169,8 @@ class TrainerConfig(BaseModel):
     """For smoke tests: LlamaConfig fields of a random model that replaces ``model``'s weights."""
     lora: LoraSection | None = None
     """Train a LoRA adapter; None trains every weight."""
+    hardware: HardwareSection | None = None
+    """What the recipe was made for; it changes nothing in the training."""
     quantization: QuantizationSection | None = None
     """Load the base model in 4 bits; needs ``lora``, and no ``deepspeed``."""
     deepspeed: dict[str, Any] | None = None

@@ -58,8 +58,8 @@ def _resolve(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
             below = find_recipe(name, beside=path)
         except UsageError as error:
             raise UsageError(f"{path}: extends: {error}") from None
-        values = _lay_over(values, _resolve(below, (*above, path.resolve())))
-    return _lay_over(values, own)
+        values = lay_over(values, _resolve(below, (*above, path.resolve())))
+    return lay_over(values, own)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -76,12 +76,13 @@ def _read(path: Path) -> dict[str, Any]:
     return values
 
 
-def _lay_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+def lay_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Return ``below`` with ``above`` laid over it: sections key by key, anything else replaced."""
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
         if isinstance(old, dict) and isinstance(value, dict):
-            merged[key] = _lay_over(old, value)
+            merged[key] = lay_over(old, value)
         else:
             merged[key] = value
     return merged

@@ -1,0 +1,222 @@
+"""A recipe, GPUs and data to a plan: what it needs, whether it fits, how long, and what else would.
+
+``plan(request)`` reads from top to bottom; nothing is measured, everything is computed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from judge.errors import UsageError
+from judge.train.config import JustifierConfig, RewardConfig, TrainerConfig, load_recipe
+from judge.train.plan.alternatives import Alternative, alternatives
+from judge.train.plan.architecture import Architecture, architecture_of
+from judge.train.plan.batches import Batches, batches_of
+from judge.train.plan.hardware import Gpu, find_gpu
+from judge.train.plan.lengths import Lengths, data_lengths, paper_lengths
+from judge.train.plan.memory import Memory, memory_of
+from judge.train.plan.speed import Hours, Rate, checkpoint_bytes, hours_of, rate_of
+from judge.train.plan.zero import Zero
+from judge.train.recipe_files import read_recipe
+
+
+class PlanRequest(BaseModel):
+    """What ``judge train plan`` is asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    recipe: str
+    """A recipe's file or name."""
+    overrides: list[str] = []
+    """``key=value`` overrides."""
+    gpus: int | None = Field(default=None, ge=1)
+    """How many GPUs; None takes the recipe's own hardware."""
+    gpu: str | None = None
+    """Their name; None takes the recipe's own hardware."""
+    gpus_per_node: int = Field(default=8, ge=1)
+    """GPUs of a node."""
+    data: str | None = None
+    """A folder of ``judge data prepare``; None plans for the paper's numbers."""
+    margin: float = Field(default=0.1, ge=0, lt=1)
+    """Share of a GPU's memory that stays free: fragmentation, and what is not counted."""
+    price: float | None = Field(default=None, ge=0)
+    """Price of a GPU for an hour; None names no cost."""
+    counts: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128)
+    """GPU counts of the table."""
+
+
+class Row(BaseModel):
+    """A line of the table over GPU counts."""
+
+    gpus: int
+    gib: float
+    fits: bool
+    hours: tuple[float, float]
+    cost: tuple[float, float] | None
+
+
+class Plan(BaseModel):
+    """A computed plan; every figure of its text and its JSON."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    recipe: str
+    config: TrainerConfig
+    model: Architecture
+    parameters: int
+    gpu: Gpu
+    gpus: int
+    gpus_per_node: int
+    margin: float
+    price: float | None
+    memory: Memory
+    fits: bool
+    host_bytes: int
+    """Memory of each host for an off-loaded optimizer."""
+    lengths: Lengths
+    batches: Batches
+    accumulation: int
+    rate: Rate
+    hours: Hours
+    cost: tuple[float, float] | None
+    checkpoint_bytes: int
+    checkpoints: int
+    table: list[Row]
+    warnings: list[str]
+    """What is wrong although it may fit."""
+    instead: list[Alternative]
+    """When it does not fit: what would."""
+
+
+def plan(request: PlanRequest) -> Plan:
+    """Return the plan for ``request``.
+
+    Raises:
+        UsageError: for an unknown recipe, key, GPU or model, data that is none or of another kind,
+            or a GPU count that does not divide the batch or the nodes.
+    """
+    config = read_config(request)
+    gpus, gpu = _hardware(request, config)
+    model = architecture_of(config.model)
+    lengths = data_lengths(config, Path(request.data)) if request.data else paper_lengths(config)
+    batches = batches_of(config, lengths, gpus)
+    memory = memory_of(config, model, gpus)
+    fits = memory.total <= gpu.memory * (1 - request.margin)
+    hours = hours_of(config, model, lengths, batches, gpu, gpus, request.gpus_per_node)
+    outputs = len(config.outputs) if isinstance(config, RewardConfig) else None
+    parameters = model.parameters(outputs)
+    saved = checkpoint_bytes(config, model)
+    made = batches.steps // config.save_steps
+    zero = Zero.of(config, model)
+    return Plan(
+        recipe=request.recipe,
+        config=config,
+        model=model,
+        parameters=parameters,
+        gpu=gpu,
+        gpus=gpus,
+        gpus_per_node=request.gpus_per_node,
+        margin=request.margin,
+        price=request.price,
+        memory=memory,
+        fits=fits,
+        host_bytes=zero.host_bytes(parameters, max(1, gpus // request.gpus_per_node)),
+        lengths=lengths,
+        batches=batches,
+        accumulation=config.accumulation(gpus),
+        rate=rate_of(config),
+        hours=hours,
+        cost=_cost(request, gpus, hours),
+        checkpoint_bytes=saved,
+        checkpoints=min(made, config.save_total_limit or made),
+        table=_table(request, config, model, lengths, gpu, gpus),
+        warnings=_warnings(config, zero, hours),
+        instead=[] if fits else alternatives(config, model, gpu, gpus, request.margin),
+    )
+
+
+def read_config(request: PlanRequest) -> TrainerConfig:
+    """Return the recipe of ``request``: a reward model's when it names an objective.
+
+    Raises:
+        UsageError: for a recipe of neither kind.
+    """
+    path, values = read_recipe(request.recipe)
+    named = {override.partition("=")[0] for override in request.overrides}
+    if "architecture" in values or "seeds" in values:
+        raise UsageError(f"{path}: plan takes recipes of `judge train justifier` and `reward`")
+    reward = "objective" in values or "objective" in named
+    kind: type[TrainerConfig] = RewardConfig if reward else JustifierConfig
+    return load_recipe(request.recipe, request.overrides, kind)
+
+
+def _hardware(request: PlanRequest, config: TrainerConfig) -> tuple[int, Gpu]:
+    own = config.hardware
+    gpus = request.gpus or (own.gpus if own else None)
+    name = request.gpu or (own.gpu if own else None)
+    if gpus is None or name is None:
+        raise UsageError(f"{request.recipe} names no hardware; give --gpus and --gpu")
+    if gpus > request.gpus_per_node and gpus % request.gpus_per_node:
+        raise UsageError(
+            f"{gpus} GPUs are no whole nodes of {request.gpus_per_node}; see --gpus-per-node"
+        )
+    if gpus > 1 and config.quantization is not None:
+        raise UsageError("a recipe with quantization runs on one GPU; plan it with --gpus 1")
+    return gpus, find_gpu(name)
+
+
+def _warnings(config: TrainerConfig, zero: Zero, hours: Hours) -> list[str]:
+    """Return what a person should know before renting these GPUs."""
+    found = []
+    if zero.bf16_states and config.lora is None:
+        lost = 512 * config.learning_rate
+        found.append(
+            "master weights in bfloat16 keep 8 bits: AdamW's step, about "
+            f"{config.learning_rate:g}, is rounded away on every weight above {lost:.1g}; "
+            "an optimizer on the host keeps float32 (parts/offload), a higher learning_rate moves "
+            "more weights"
+        )
+    if hours.links > hours.compute[1]:
+        found.append(
+            "the links need longer than the products: a larger per_device_batch_size gathers the "
+            "weights less often"
+        )
+    return found
+
+
+def _cost(request: PlanRequest, gpus: int, hours: Hours) -> tuple[float, float] | None:
+    if request.price is None:
+        return None
+    return (hours.low * gpus * request.price, hours.high * gpus * request.price)
+
+
+def _table(
+    request: PlanRequest,
+    config: TrainerConfig,
+    model: Architecture,
+    lengths: Lengths,
+    gpu: Gpu,
+    asked: int,
+) -> list[Row]:
+    """Return memory and hours for every count of GPUs that divides the batch."""
+    rows = []
+    for gpus in sorted({*request.counts, asked}):
+        divides = config.global_batch_size % (config.per_device_batch_size * gpus) == 0
+        whole = gpus <= request.gpus_per_node or gpus % request.gpus_per_node == 0
+        if not (divides and whole) or (gpus > 1 and config.quantization is not None):
+            continue
+        needed = memory_of(config, model, gpus).total
+        batches = batches_of(config, lengths, gpus)
+        hours = hours_of(config, model, lengths, batches, gpu, gpus, request.gpus_per_node)
+        rows.append(
+            Row(
+                gpus=gpus,
+                gib=needed / 2**30,
+                fits=needed <= gpu.memory * (1 - request.margin),
+                hours=(hours.low, hours.high),
+                cost=_cost(request, gpus, hours),
+            )
+        )
+    return rows
