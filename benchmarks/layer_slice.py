@@ -60,7 +60,7 @@ def main() -> int:
 def recipe(options: argparse.Namespace) -> JustifierConfig:
     """Return the recipe whose plan is compared: one sequence at a time."""
     name = "llama31_70b_qlora" if options.qlora else "llama31_70b_bf16_states"
-    overrides = [f"max_length={options.tokens}", "per_device_batch_size=1"]
+    overrides = [f"max_length={options.tokens}", "per_device_batch_size=1", "packing=false"]
     overrides.append(f"attn_implementation={options.attention}")
     return load_recipe(name, overrides, JustifierConfig)
 

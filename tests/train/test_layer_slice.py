@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from judge.train.plan.architecture import architecture_of
 
@@ -25,14 +24,24 @@ TINY = {
 
 
 @pytest.mark.parametrize("way", [[], ["--qlora"]], ids=["every weight", "qlora"])
-def test_a_slice_of_a_tiny_shape(root: Path, tmp_path: Path, way: list[str]) -> None:
+def test_a_slice_of_a_tiny_shape(
+    root: Path,
+    tmp_path: Path,
+    way: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    spec = importlib.util.spec_from_file_location("slice", root / "benchmarks" / "layer_slice.py")
+    assert spec is not None and spec.loader is not None
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
     (tmp_path / "config.json").write_text(json.dumps(TINY))
-    words = ["--model", str(tmp_path), "--layers", "2", "--tokens", "24", "--steps", "8", *way]
-    command = [sys.executable, str(root / "benchmarks" / "layer_slice.py"), *words]
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(root)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stderr
-    record = json.loads(done.stdout[done.stdout.index("{") :])
+    words = ["--model", str(tmp_path), "--layers", "2", "--tokens", "24", "--steps", "3", *way]
+    monkeypatch.setattr("sys.argv", ["layer_slice.py", *words])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert benchmark.main() == 0
+    printed = capsys.readouterr().out
+    record = json.loads(printed[printed.index("{") :])
     assert record["device"] == "cpu" and record["measured_gib"] is None and record["checks"] == {}
     assert (record["layers"], record["tokens"], record["qlora"]) == (2, 24, bool(way))
     sliced = replace(architecture_of(str(tmp_path)), layers=2)

@@ -6,6 +6,7 @@ import json
 import re
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,6 +23,8 @@ from judge.train.plan.memory import last_norm_bytes, layer_bytes, memory_of
 from judge.train.plan.zero import Zero
 
 BIG = architecture_of("meta-llama/Llama-3.1-70B-Instruct")
+ONE = ["per_device_batch_size=1", "packing=false"]
+"""One sequence at a time, and transformers' own attention."""
 SMALL = Architecture("small", 128, 448, 3, 4, 2, 32, 512)
 
 
@@ -128,13 +131,37 @@ def test_activations_are_what_torch_keeps(checkpointing: bool, lora: bool) -> No
     decoder = model.get_base_model().model if lora else model.model
     ids = torch.arange(tokens)[None] % SMALL.vocabulary
     found = kept_bytes(model, lambda: decoder(input_ids=ids, use_cache=False).last_hidden_state)
-    overrides = [f"gradient_checkpointing={checkpointing}", f"max_length={tokens}"]
-    config = recipe("llama31_8b_zero3", "per_device_batch_size=1", *overrides)
+    overrides = [f"gradient_checkpointing={checkpointing}", f"max_length={tokens}", *ONE]
+    config = recipe("llama31_8b_zero3", *overrides)
     if lora:
-        config = recipe("llama31_8b_lora", "per_device_batch_size=1", "lora.r=8", *overrides)
+        config = recipe("llama31_8b_lora", "lora.r=8", *overrides)
     expected = memory_of(config, SMALL, 1).activations
     expected += tokens * last_norm_bytes(config, SMALL)
     assert expected == pytest.approx(found, rel=0.02 if checkpointing else 0.1)
+
+
+def test_packed_attention_keeps_what_is_counted() -> None:
+    """Rows of like lengths, in float32, since bfloat16 on a CPU is computed in float32 there: the
+    difference that packing makes is twice the plan's, less the padding that it allows for."""
+    from judge.train.packing import PACKED, pack
+
+    model = LlamaForCausalLM(llama(SMALL)).train()
+    packed = pack([[1] * 128, [2] * 128])
+    packed.pop("ends")
+    plain = {"input_ids": packed["input_ids"]}
+    kept = []
+    for implementation, inputs in (("sdpa", plain), (PACKED, packed)):
+        model.set_attn_implementation(implementation)
+        run = partial(model.model, **inputs, use_cache=False)
+        kept.append(kept_bytes(model, lambda run=run: run().last_hidden_state))
+    overrides = ["gradient_checkpointing=false", "per_device_batch_size=1", "max_length=256"]
+    counted = [
+        256 * SMALL.layers * layer_bytes(recipe("llama31_8b_zero3", *overrides, packing), SMALL)
+        for packing in ("packing=false", "packing=true")
+    ]
+    slack = 256 * SMALL.layers * int(0.25 * 4 * 2 * SMALL.queries)
+    difference = 2 * (counted[1] - counted[0] - slack)
+    assert kept[1] - kept[0] == pytest.approx(difference, rel=0.1)
 
 
 class Peak(TorchDispatchMode):
@@ -189,7 +216,7 @@ def test_the_peak_of_layers_at_their_true_widths(no_mask: None) -> None:
                 counted.see(parameter)
             weights = counted.now
             model.model(input_ids=ids, use_cache=False).last_hidden_state.sum().backward()
-    config = recipe("llama31_70b_zero3", "per_device_batch_size=1")
+    config = recipe("llama31_70b_zero3", *ONE)
     predicted = memory_of(config, BIG, 8)
     inputs = tokens * layers * 2 * BIG.hidden
     gradient = 2 * BIG.hidden * BIG.intermediate  # of one product; the plan counts it as gathered
@@ -244,7 +271,7 @@ def test_four_bit_weights_are_as_large_as_bitsandbytes_makes_them() -> None:
 def test_by_hand() -> None:
     """A layer of a model of width 2, one head, a feed-forward width of 3."""
     tiny = Architecture("tiny", 2, 3, 1, 1, 1, 2, 5)
-    config = recipe("llama31_70b_zero3", "per_device_batch_size=1")
+    config = recipe("llama31_70b_zero3", *ONE)
     # norms: 2 x (8 float32 bytes of 2 inputs + 4 of a scale + 4 of 2 normalised values); inputs of
     # the products: 2 x 4; attention: queries, keys, values, output 4 each, 4 of a sum; 4 x 6.
     assert layer_bytes(config, tiny) == 2 * (8 + 4 + 4) + 8 + 16 + 4 + 24

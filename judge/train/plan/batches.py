@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 import random
 from dataclasses import dataclass
 
-from judge.train.config import JustifierConfig, RewardConfig, TrainerConfig
+from judge.train.config import JustifierConfig, TrainerConfig
 from judge.train.plan.lengths import Lengths
 
 STRETCH = 50
@@ -88,7 +89,7 @@ def batches_of(config: TrainerConfig, lengths: Lengths, gpus: int) -> Batches:
 
 def packs(config: TrainerConfig) -> bool:
     """Say whether a micro-batch is one row without padding."""
-    return isinstance(config, RewardConfig) and config.packing is not False
+    return config.packing is not False
 
 
 def _order(config: TrainerConfig, lengths: Lengths, gpus: int) -> list[int]:
@@ -97,9 +98,19 @@ def _order(config: TrainerConfig, lengths: Lengths, gpus: int) -> list[int]:
     size = 2 if lengths.twins else 1
     starts = list(range(0, len(lengths.train), size))
     draw.shuffle(starts)
-    grouped = config.group_by_length if isinstance(config, JustifierConfig) else not packs(config)
-    if not grouped:
+    if isinstance(config, JustifierConfig) and not config.group_by_length:
         return [i for start in starts for i in range(start, start + size)]
+    if not packs(config):
+        return _grouped(config, lengths, starts, gpus, draw)
+    order = [i for start in starts for i in range(start, start + size)]
+    return _balanced(config, lengths, order) if isinstance(config, JustifierConfig) else order
+
+
+def _grouped(
+    config: TrainerConfig, lengths: Lengths, starts: list[int], gpus: int, draw: random.Random
+) -> list[int]:
+    """Return batches of like length (``LengthGroupedTwins``)."""
+    size = 2 if lengths.twins else 1
     batch = max(1, config.per_device_batch_size * gpus // size)
     order: list[int] = []
     for first in range(0, len(starts), batch * STRETCH):
@@ -111,4 +122,26 @@ def _order(config: TrainerConfig, lengths: Lengths, gpus: int) -> list[int]:
         draw.shuffle(whole)
         for group in whole + rest:
             order += [i for start in group for i in range(start, start + size)]
+    return order
+
+
+def _balanced(config: TrainerConfig, lengths: Lengths, drawn: list[int]) -> list[int]:
+    """Return rows of like numbers of tokens within each step (``BalancedSteps``)."""
+    row = config.per_device_batch_size
+    size = 2 if lengths.twins and row % 2 == 0 else 1
+    order: list[int] = []
+    for begin in range(0, len(drawn), config.global_batch_size):
+        items = drawn[begin : begin + config.global_batch_size]
+        groups = [items[i : i + size] for i in range(0, len(items), size)]
+        groups.sort(key=lambda group: -sum(sum(lengths.train[i]) for i in group))
+        full, rest = divmod(len(items), row)
+        rows: list[list[int]] = [[] for _ in range(full + bool(rest))]
+        open_rows = [(0, number) for number in range(len(rows))]
+        for group in groups:  # the longest first, to the row of the fewest tokens
+            tokens, number = heapq.heappop(open_rows)
+            rows[number] += group
+            if len(rows[number]) < (row if number < full else rest):
+                tokens += sum(sum(lengths.train[i]) for i in group)
+                heapq.heappush(open_rows, (tokens, number))
+        order += [i for filled in rows for i in filled]
     return order

@@ -117,6 +117,9 @@ def _within(
 ) -> Lengths:
     """Apply limits and the longest length that the recipe allows."""
     train, validation = train[: config.train_limit], validation[: config.eval_limit]
+    if isinstance(config, JustifierConfig) and config.too_long == "cut_prompt":
+        train = [tuple(min(n, config.max_length) for n in item) for item in train]
+        validation = [tuple(min(n, config.max_length) for n in item) for item in validation]
     kept: list[tuple[int, ...]] = []
     size = 2 if twins and len(train) % 2 == 0 else 1
     for start in range(0, len(train), size):

@@ -131,9 +131,9 @@ def layer_bytes(config: TrainerConfig, model: Architecture) -> int:
     inputs = 2 * 2 * hidden
     flash = (config.attn_implementation or "sdpa").startswith("flash")
     # Padding brings a mask, and with a mask SDPA's keys and values are repeated for every head.
-    keys = model.keys if flash or config.per_device_batch_size == 1 else model.queries
+    keys = model.keys if flash or longest_batch(config) == config.max_length else model.queries
     attention = 2 * model.queries + 2 * 2 * keys + 2 * model.queries + 4 * model.heads
-    if isinstance(config, RewardConfig) and config.packing is not False and not flash:
+    if config.packing is not False and not flash:
         # Groups of like length are copied out with whole keys and values, and back again.
         attention = int(SLACK * 4 * 2 * model.queries) + 2 * model.queries + 4 * model.heads
     adapter = 0
