@@ -17,7 +17,7 @@ export class Keys {
   pressed(event) {
     if (event.isComposing) return;
     const key = nameOf(event);
-    if (this.held && event.key.length === 1 && !key.includes("+")) {
+    if (this.held && performance.now() < this.until && event.key.length === 1 && !key.includes("+")) {
       event.preventDefault();
       this.held.push([key, event.key]);
       return;
@@ -40,15 +40,18 @@ export class Keys {
 
   /** Waits for `work`; what is typed meanwhile acts on what is shown then: a fast hand loses nothing. */
   async during(work) {
-    const started = performance.now();
+    this.until = performance.now() + PATIENCE;
     this.held = [];
     document.activeElement?.blur();
-    await work;
-    const held = performance.now() - started < PATIENCE ? this.held : [];
-    this.held = null;
-    for (const [key, text] of held) {
-      if (isWriting(document.activeElement)) document.execCommand("insertText", false, text);
-      else if (!localStorage.getItem(OFF)) this.actions[key]?.();
+    try {
+      await work;
+    } finally {
+      const held = performance.now() < this.until ? this.held : [];
+      this.held = null;
+      for (const [key, text] of held) {
+        if (isWriting(document.activeElement)) document.execCommand("insertText", false, text);
+        else if (!localStorage.getItem(OFF)) this.actions[key]?.();
+      }
     }
   }
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from app.render import render_markdown
 from tests.app.e2e.conftest import Site, press, ready, revealed
 from tests.app.hostile import EVIL, PAYLOADS, RUN
-from tests.app.made import judgment, made_run, pair_row
+from tests.app.made import judgment, made_run, pair_row, token
 
 SHOW = """async ({ htmls }) => {
     const { PairView } = await import('/static/js/pair.js');
@@ -93,3 +93,34 @@ def test_a_hostile_task_from_beginning_to_end(
     press(page, "ArrowLeft")
     expect(page.locator(".verdict strong")).to_have_text("bold")
     assert page.evaluate("window.pwned") is None
+
+
+def test_what_people_write_is_as_hostile_to_the_pages_of_others(
+    new_site: Callable[..., Site], open_page: Callable[..., Page]
+) -> None:
+    """Reasons, flags, names: on the adjudicator's, the manager's and everyone's pages."""
+    nasty = " ".join([*PAYLOADS[:12], f"[x](javascript:{RUN})", f"![x]({EVIL}/x.png)", "| |"])
+    site = new_site(pairs=1, annotations=3, more_on_disagreement=0, own_server=True)
+    service, project = site.service, site.team.project_id
+    named = f"<img src=x onerror={RUN}>"
+    site.team.change(name=named, guidelines=nasty)
+    site.team.add(f"<script>{RUN}</script> ![x]({EVIL}/y.png)")
+    for name, strength in (("ben", 3), ("cem", 3), ("dora", -3)):
+        (task,) = site.team.take(name)
+        shown = strength if task.response_1.startswith("There are") else -strength
+        site.team.choose(name, task, shown, nasty)
+        site.team.finish(name, task, shown, elaboration=nasty)
+        service.annotating.flag(site.team.people[name], task.assignment_id, nasty[:900], token())
+    for person, path, sign in (
+        ("ann", f"/review/?project={project}", ".notice:visible"),
+        ("ada", f"/review/adjudicate?project={project}", ".opinion"),
+        ("max", f"/review/dashboard?project={project}", ".js-plotly-plot"),
+        ("max", f"/review/manage?project={project}", "text=onerror"),
+        ("max", "/?all", "h1"),
+    ):
+        page = open_page(site, person, path)
+        expect(page.locator(sign).first).to_be_visible()
+        expect(page.get_by_text(named).first).to_be_visible()
+        left = "main img, .opinion img, .prose img, .prose form, .prose svg, [href^=javascript]"
+        assert page.locator(left).count() == 0, path
+        assert page.evaluate("window.pwned") is None, path
