@@ -67,6 +67,7 @@ async function start() {
     const ready = await loading;
     const starting = ready?.prepare(project);
     document.body.prepend(bar(me, project));
+    document.querySelector(".bar [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
     if (ready) await ready.start(await mounted(), project, starting);
   } catch (error) {
     if (error instanceof Refusal && error.status === 401) location.reload();
