@@ -31,6 +31,7 @@ export class Keys {
     if (writing && !key.includes("+")) return;
     if (key === "Enter" && event.target.closest?.("button, a, summary")) return;
     if (key.startsWith("Arrow") && event.target.closest?.("input[type=radio]")) return;
+    if (scrollsItself(key, event.target)) return;
     if (/^[a-z0-9]$/.test(key) && localStorage.getItem(OFF)) return;
     const run = this.actions[key];
     if (!run) return;
@@ -75,6 +76,12 @@ export class Keys {
     );
     open(dialog);
   }
+}
+
+/** Whether a key scrolls what has the focus, such as the guidelines or a long line of code. */
+function scrollsItself(key, target) {
+  if (/^(Page|Arrow)(Up|Down)$/.test(key)) return target.closest?.(".scroll, .opinion p");
+  return /^Arrow(Left|Right)$/.test(key) && target.closest?.(".text [tabindex]");
 }
 
 /** "j", "Enter", "Ctrl+Enter", "Alt+3": as in the bindings. */
