@@ -209,10 +209,9 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         options = {"viewport": {"width": 1280, "height": 800}, **context}
         made = browser.new_context(**options)
         contexts.append(made)
-        if name is not None:
-            made.add_cookies([{"name": COOKIE, "value": site.session(name), "url": site.url}])
         made.set_default_timeout(PATIENCE)
         page = made.new_page()
+        become(page, site, name)
         if watched:
             watch(page, site.url, lambda what: wrong.append(f"{name}: {what}"))
         address = path or f"/review/?project={site.team.project_id}"
@@ -223,6 +222,14 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     for made in contexts:
         made.close()
     assert wrong == []
+
+
+def become(page: Page, site: Site, name: str | None) -> None:
+    """Have a window's next requests be those of this person, or of nobody."""
+    page.context.clear_cookies()
+    if name is not None:
+        cookie = {"name": COOKIE, "value": site.session(name), "url": site.url}
+        page.context.add_cookies([cookie])  # type: ignore[list-item]
 
 
 def watch(page: Page, url: str, report: Callable[[str], None]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.render import render_markdown
-from tests.app.e2e.conftest import Site, press, ready, revealed
+from tests.app.e2e.conftest import Site, become, press, ready, revealed
 from tests.app.hostile import EVIL, PAYLOADS, RUN
 from tests.app.made import judgment, made_run, pair_row, token
 
@@ -111,6 +111,7 @@ def test_what_people_write_is_as_hostile_to_the_pages_of_others(
         site.team.choose(name, task, shown, nasty)
         site.team.finish(name, task, shown, elaboration=nasty)
         service.annotating.flag(site.team.people[name], task.assignment_id, nasty[:900], token())
+    page = open_page(site, None, "/sign-in")
     for person, path, sign in (
         ("ann", f"/review/?project={project}", ".notice:visible"),
         ("ada", f"/review/adjudicate?project={project}", ".opinion"),
@@ -118,7 +119,8 @@ def test_what_people_write_is_as_hostile_to_the_pages_of_others(
         ("max", f"/review/manage?project={project}", "text=onerror"),
         ("max", "/?all", "h1"),
     ):
-        page = open_page(site, person, path)
+        become(page, site, person)
+        page.goto(site.url + path)
         expect(page.locator(sign).first).to_be_visible()
         expect(page.get_by_text(named).first).to_be_visible()
         left = "main img, .opinion img, .prose img, .prose form, .prose svg, [href^=javascript]"
