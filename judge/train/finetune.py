@@ -190,7 +190,11 @@ def join_deepspeed(config: TrainerConfig) -> None:
     import deepspeed
 
     if not deepspeed.comm.is_initialized():
-        deepspeed.init_distributed(dist_backend=torch.distributed.get_backend())
+        backend = torch.distributed.get_backend()
+        if backend == "gloo":
+            # Collectives in shared memory would be compiled now: minutes, and a compiler needed.
+            deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+        deepspeed.init_distributed(dist_backend=backend)
 
 
 def lora_config(config: TrainerConfig, **task: Any) -> Any:

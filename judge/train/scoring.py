@@ -12,7 +12,7 @@ def score_positions(model: PreTrainedModel) -> None:
     """Let ``model(..., score_at=positions)`` run its head on those hidden states alone.
 
     ``positions`` (``[N]``) count over the flattened ``[rows, tokens]``; the head then sees
-    ``[1, N, hidden]``. Prompts are nine tenths of a judge's tokens, and nothing is trained on them.
+    ``[1, N, hidden]``. Most of a judge's tokens are prompt, and nothing is trained on them.
     TRL's fused head, which makes log-probabilities in tiles, scores every position on a CPU.
     """
     wanted: list[torch.Tensor | None] = [None]

@@ -1,0 +1,258 @@
+"""ZeRO-3 for real: two processes on a CPU, against one process and against their own resumption.
+
+Four launches serve all tests: every run whole, every run resumed from its first checkpoint, one run
+killed, the same run again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+
+from judge.train import justifier, reward
+from judge.train.config import JustifierConfig, RewardConfig, load_recipe
+from judge.train.recipe_files import RECIPES
+from tests.train.reward_sets import preference_set, regression_set
+from tests.train.smoke_runs import losses
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+STEPS, SAVED = 12, 4
+Runs = dict[str, dict[str, Any]]
+
+
+def section(name: str, **changes: Any) -> dict[str, Any]:
+    """Return the DeepSpeed section of a recipe for the cluster."""
+    found = load_recipe(name, [], RewardConfig if "bt" in name else JustifierConfig).deepspeed
+    assert found is not None
+    return found | changes
+
+
+def smoke(name: str, **fields: Any) -> dict[str, Any]:
+    base: dict[str, Any] = yaml.safe_load((RECIPES / f"{name}.yaml").read_text())
+    return base | {"random_init": None, "per_device_batch_size": 2, "save_steps": SAVED} | fields
+
+
+@pytest.fixture(scope="session")
+def recipes(prepared: Path, mini_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """The runs by name, without an output folder. All start from saved weights."""
+    folder = tmp_path_factory.mktemp("zero3")
+    base = _base(folder / "base", mini_tokenizer)
+    pairs = str(preference_set(folder / "pairs"))
+    five = [
+        "model=mini",
+        f"data={regression_set(folder / 'ratings')}",
+        f"output_dir={folder / 'five'}",
+    ]
+    reward.run(
+        load_recipe("reward_smoke", [*five, "objective=regression", "max_steps=1"], RewardConfig)
+    )
+    exact = section("llama31_70b_zero3", bf16={"enabled": False})
+    judge: dict[str, Any] = {"model": base, "data": str(prepared), "eval_steps": SAVED}
+    judge |= {"deepspeed": exact, "max_steps": STEPS}
+    short = {"max_steps": 8}
+    return {
+        "full": smoke("smoke", **judge),
+        # Checkpointing under PEFT and ZeRO-3 must be the re-entrant kind.
+        "lora": smoke("smoke", **judge | short, lora={"r": 4}, gradient_checkpointing=True),
+        "statement": smoke(
+            "smoke", **judge | {"max_steps": 4}, statement_weight=5.0, order_consistency=0.1
+        ),
+        "bf16": smoke(
+            "smoke",
+            **judge | short | {"deepspeed": section("llama31_70b_zero3"), "bf16": True},
+            gradient_checkpointing=True,
+        ),
+        # From one row of a head of five, with the recipe's own section.
+        "reward": smoke(
+            "reward_smoke",
+            model=str(folder / "five"),
+            data=pairs,
+            deepspeed=section("llama31_70b_bt"),
+            bf16=True,
+            eval_steps=SAVED,
+            **short,
+        ),
+    }
+
+
+def _base(folder: Path, tokenizer: Any) -> str:
+    """Write a random causal Llama; its heads are as small as kernels for them get."""
+    torch.manual_seed(5)
+    size = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1}
+    special = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id")}
+    LlamaForCausalLM(
+        LlamaConfig(vocab_size=len(tokenizer), **size, **heads, **special)
+    ).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+def launch(arguments: list[str], **options: Any) -> subprocess.Popen[str]:
+    """Start two processes, as docs/training.md says for a CPU."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", *arguments]
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def run_all(runs: Runs, outputs: Path) -> None:
+    """Run each into ``outputs/NAME`` in one launch of two processes."""
+    outputs.mkdir(exist_ok=True)
+    listed = [fields | {"output_dir": str(outputs / name)} for name, fields in runs.items()]
+    (outputs / "runs.json").write_text(json.dumps(listed))
+    program = Path(__file__).with_name("zero3_runs.py")
+    with launch([str(program), str(outputs / "runs.json")]) as two:
+        _, errors = two.communicate(timeout=1500)
+    assert two.returncode == 0, errors[-6000:]
+
+
+@pytest.fixture(scope="session")
+def whole(recipes: Runs, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every run, two processes, never interrupted."""
+    outputs = tmp_path_factory.mktemp("whole")
+    run_all(recipes, outputs)
+    return outputs
+
+
+@pytest.fixture(scope="session")
+def alone(recipes: Runs, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every run in one process, without DeepSpeed."""
+    outputs = tmp_path_factory.mktemp("alone")
+    for name, fields in recipes.items():
+        changed = fields | {"deepspeed": None, "output_dir": str(outputs / name)}
+        if "objective" in fields:
+            reward.run(RewardConfig.model_validate(changed))
+        else:
+            justifier.run(JustifierConfig.model_validate(changed))
+    return outputs
+
+
+@pytest.mark.parametrize("name", ["full", "lora", "statement", "bf16", "reward"])
+def test_the_loss_curve_is_that_of_one_process(
+    name: str, recipes: Runs, whole: Path, alone: Path
+) -> None:
+    """Within 1e-4 in float32 (sums in another order); 0.01 in bfloat16, where ZeRO keeps the
+    weights themselves in bfloat16 and one process only its products."""
+    two, one = losses(whole / name), losses(alone / name)
+    assert sorted(two) == list(range(1, recipes[name]["max_steps"] + 1))
+    tolerance = 0.01 if recipes[name]["bf16"] else 1e-4
+    assert two == pytest.approx(one, abs=tolerance)
+    manifests = [json.loads((f / name / "manifest.json").read_text()) for f in (whole, alone)]
+    assert manifests[0]["parameters"] == manifests[1]["parameters"]
+    assert manifests[0]["counts"] == manifests[1]["counts"]
+    assert manifests[0]["validation_losses"] == pytest.approx(
+        manifests[1]["validation_losses"], abs=tolerance
+    )
+
+
+def test_a_resumed_run_has_the_losses_of_the_whole_one(
+    recipes: Runs, whole: Path, tmp_path: Path
+) -> None:
+    """Exactly: the optimizer's parts, the order of examples and the schedule come back."""
+    resumed = {name: recipes[name] for name in ("full", "lora", "reward")}
+    for name in resumed:
+        output = tmp_path / name
+        first = f"checkpoint-{SAVED}"
+        shutil.copytree(whole / name / first, output / first)
+        recipe = json.loads((whole / name / "recipe.json").read_text())
+        (output / "recipe.json").write_text(json.dumps(recipe | {"output_dir": str(output)}))
+    run_all(resumed, tmp_path)
+    for name in resumed:
+        assert losses(tmp_path / name) == losses(whole / name)
+        file = "adapter_model.safetensors" if name == "lora" else "model.safetensors"
+        weights, wanted = (load_file(f / name / file) for f in (tmp_path, whole))
+        assert all(torch.equal(weights[key], wanted[key]) for key in wanted)
+
+
+def test_the_saved_model_is_whole(recipes: Runs, whole: Path, alone: Path) -> None:
+    """The files of a run of one process: names, shapes and formats of every tensor and the
+    configuration are equal, so whatever loads the one (transformers here, vLLM in tests/vllm) loads
+    the other."""
+    two, one = (load_file(folder / "full" / "model.safetensors") for folder in (whole, alone))
+    assert {k: (v.shape, v.dtype) for k, v in two.items()} == {
+        k: (v.shape, v.dtype) for k, v in one.items()
+    }
+    assert all(torch.allclose(two[key], one[key], atol=1e-3) for key in one)
+    described = [json.loads((f / "full" / "config.json").read_text()) for f in (whole, alone)]
+    assert described[0] == described[1]
+    model = AutoModelForCausalLM.from_pretrained(whole / "full")
+    ids = torch.arange(40)[None]
+    with torch.no_grad():
+        found = model(input_ids=ids).logits
+        wanted = AutoModelForCausalLM.from_pretrained(alone / "full")(input_ids=ids).logits
+    assert torch.allclose(found, wanted, atol=1e-3)
+    assert load_file(whole / "reward" / "model.safetensors")["score.weight"].shape[0] == 1
+
+
+def test_an_adapter_is_saved_whole(whole: Path, alone: Path) -> None:
+    from peft import AutoPeftModelForCausalLM
+
+    two, one = (load_file(f / "lora" / "adapter_model.safetensors") for f in (whole, alone))
+    assert two.keys() == one.keys()
+    assert all(torch.allclose(two[key].float(), one[key].float(), atol=1e-3) for key in one)
+    adapted = AutoPeftModelForCausalLM.from_pretrained(whole / "lora")
+    moved = [p for name, p in adapted.named_parameters() if "lora_B" in name]
+    assert moved and all(parameter.abs().max() > 0 for parameter in moved)
+
+
+def test_a_killed_process_ends_the_launch_and_the_same_command_goes_on(
+    recipes: Runs, whole: Path, tmp_path: Path
+) -> None:
+    output, recipe = tmp_path / "run", tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(recipes["full"] | {"output_dir": str(output)}))
+    command = ["-m", "judge.cli", "train", "justifier", "--config", str(recipe)]
+    with launch(command) as two:
+        _wait_for(output / f"checkpoint-{SAVED}" / "complete.json", two)
+        os.kill(_process(two.pid, rank=1), signal.SIGKILL)
+        _, errors = two.communicate(timeout=600)
+    assert two.returncode != 0 and not (output / "manifest.json").exists()
+    ours = [line for line in errors.splitlines() if line.startswith("error: ")]
+    assert len(ours) == 1, errors[-6000:]
+    assert "another process of this launch has ended" in ours[0]
+    assert f"{output}/checkpoint-" in ours[0] and "same command" in ours[0]
+    assert "judge/train" not in errors  # no traceback through our code
+
+    with launch(command) as again:
+        said, errors = again.communicate(timeout=900)
+    assert again.returncode == 0, errors[-6000:]
+    assert losses(output) == losses(whole / "full")
+    # Both processes finish, one of them reports.
+    assert said.count("written to") == 1, said
+
+
+def _wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 900
+    while not path.exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _process(launcher: int, rank: int) -> int:
+    """Return the process id of a rank under a launcher."""
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            environment = (folder / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if parent == launcher and f"RANK={rank}".encode() in environment:
+            return int(folder.name)
+    raise AssertionError(f"no process of rank {rank} under {launcher}")

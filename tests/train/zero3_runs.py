@@ -1,0 +1,25 @@
+"""Run under torchrun: the recipes of a JSON file, one after another in the same processes.
+
+A test of its own would pay for starting two interpreters with DeepSpeed every time.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from judge.train import justifier, reward
+from judge.train.config import JustifierConfig, RewardConfig
+
+
+def main() -> None:
+    for fields in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")):
+        if "objective" in fields:
+            reward.run(RewardConfig.model_validate(fields))
+        else:
+            justifier.run(JustifierConfig.model_validate(fields))
+
+
+if __name__ == "__main__":
+    main()
