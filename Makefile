@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-core demo services test check format setup-vllm test-vllm bench bench-data bench-train bench-server bench-vllm mini
+.PHONY: help setup setup-core demo review services test check format setup-vllm test-vllm bench bench-data bench-train bench-server bench-review bench-vllm screenshots mini
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,12 @@ demo: setup-core ## Judge the example pairs with the bundled mini judge and rewa
 	@echo
 	@echo "Every judgment with its justification: runs/demo/judgments.jsonl"
 	@echo "Report:                                runs/demo/report.html"
+	@echo "To review them in the browser:         make review"
+
+review: ## Review the judgments of the demo in the browser
+	@scripts/setup.sh app,compare,serve
+	@[[ -f runs/demo/config.json ]] || $(MAKE) demo
+	judge review runs/demo
 
 services: ## Install what the review UI's tests start: PostgreSQL, Chromium (Debian, Ubuntu)
 	@scripts/setup_services.sh
@@ -39,6 +45,9 @@ setup-vllm: ## Install vLLM into .venv-vllm; without a GPU its build for CPUs
 test-vllm: setup-vllm ## Run the tests of tests/vllm against the real vLLM
 	NEEDS_VLLM=1 .venv-vllm/bin/python -m pytest tests/vllm $(PYTEST_ARGS) || \
 	  [ $$? = 5 -a -n "$(PYTEST_ARGS)" ]  # none of those that were asked for
+
+screenshots: setup services ## The pictures of the review UI's guides, made anew
+	SCREENSHOTS=docs/images pytest tests/app/e2e/test_screenshots.py
 
 check: setup ## Formatting, lint and types, without changing a file
 	ruff format --check .
@@ -64,6 +73,9 @@ bench-server: setup ## A million short pairs against a scripted server: rate, me
 bench-train: setup ## Examples a second of packed training against padded; memory of the loss
 	python benchmarks/reward_training.py
 	python benchmarks/justifier_training.py
+
+bench-review: setup ## The review server under 50 and 200 simulated annotators
+	python benchmarks/review_load.py
 
 bench-vllm: setup-vllm ## The vLLM engine against bare vLLM: rates, shared tokens, host work
 	.venv-vllm/bin/python benchmarks/vllm_engine.py

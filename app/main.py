@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
+from types import FrameType
 
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
 
+from app.listening import bound_socket, url_of
 from app.live import LiveJudge
 from app.options import Options
 from app.service import Service
@@ -21,6 +23,8 @@ from app.web.gradio_routes import ROOT
 from app.web.guard import Guard
 from app.web.headers import Headers
 
+GRACE = 5
+"""Seconds for the last answers; an open dashboard would listen for ever."""
 STATIC = Path(__file__).parent / "static"
 _HEAD = """
 <link rel="icon" href="/static/icon.svg">
@@ -45,6 +49,11 @@ def create_app(service: Service, options: Options, judge: LiveJudge | None = Non
     for routes in (plain, annotating, adjudicating, exporting):
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=STATIC))
+    if options.oidc is not None:
+        from app.web.oidc import ROOT as OIDC
+        from app.web.oidc import oidc_app
+
+        app.mount(OIDC, oidc_app(service, options.oidc, bool(options.trusted_proxies)))
     add_handlers(app)
     _mount_pages(app, service, judge)
     app.add_middleware(Guard, service=service, no_auth=options.no_auth)
@@ -53,22 +62,35 @@ def create_app(service: Service, options: Options, judge: LiveJudge | None = Non
 
 
 def serve(service: Service, options: Options) -> None:
-    """Serve the pages until a signal ends it, and the live judge with it."""
-    judge = LiveJudge(options.judge, os.environ.get("JUDGE_API_KEY")) if options.judge else None
-    print(f"the pages: http://{options.host}:{options.port}/ (Ctrl+C ends)", flush=True)
-    try:
-        uvicorn.run(
+    """Serve the pages until a signal ends it, and the live judge with it.
+
+    Raises:
+        UsageError: the port is taken, or the host is not of this machine.
+    """
+    with bound_socket(options.host, options.port) as listener:
+        judge = LiveJudge(options.judge, os.environ.get("JUDGE_API_KEY")) if options.judge else None
+        config = uvicorn.Config(
             create_app(service, options, judge),
-            host=options.host,
-            port=options.port,
             log_level="warning",
             proxy_headers=bool(options.trusted_proxies),
             forwarded_allow_ips=list(options.trusted_proxies),
             server_header=False,
+            timeout_graceful_shutdown=GRACE,
         )
-    finally:
-        if judge is not None:
-            judge.close()
+        print(f"the pages: {url_of(listener)} (Ctrl+C ends)", flush=True)
+        try:
+            _Server(config).run(sockets=[listener])
+        finally:
+            if judge is not None:
+                judge.close()
+
+
+class _Server(uvicorn.Server):
+    """Ends by itself, not by the signal: what was started beside it ends, too."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.force_exit = self.should_exit  # the second signal waits for nobody
+        self.should_exit = True
 
 
 def _name(request: Request) -> str | None:

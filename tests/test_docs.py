@@ -76,9 +76,11 @@ def test_every_command_of_a_page_runs_in_its_order(
     if page == "docs/server.md":  # its server is a scripted one
         served = request.getfixturevalue("served")
         monkeypatch.setitem(STAND_INS, "http://localhost:8000/v1", served)
+    if page == "README.md":  # `make demo` only says what it would do
+        monkeypatch.setitem(STAND_INS, "runs/demo", "runs/mine")
     for line in PAGES[page]:
         words = [STAND_INS.get(word, word) for word in shlex.split(line)]
-        if words[:2] == ["judge", "serve"]:
+        if words[:2] in (["judge", "serve"], ["judge", "review"]):
             start_and_stop(words)
         elif words[0] == "judge":
             names = (words[1], " ".join(words[1:3]))
@@ -98,11 +100,18 @@ def test_every_command_of_a_page_runs_in_its_order(
 def start_and_stop(words: list[str]) -> None:
     """Start a server on a free port and end it once it listens."""
     command = [sys.executable, "-m", "judge.cli", *words[1:], "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stderr
-        listens = any("listening on" in line for line in server.stderr)
+    said = []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as server:
+        assert server.stdout
+        for line in server.stdout:
+            said.append(line)
+            if "listening on" in line or "the pages:" in line:
+                break
         server.terminate()
-        assert listens and server.wait(60) == 0, server.stderr.read()
+        assert server.wait(60) == 0, said
+        assert "http://" in said[-1], said
 
 
 def test_the_command_line_page_is_what_the_commands_say() -> None:
@@ -115,6 +124,17 @@ def test_the_command_line_page_is_what_the_commands_say() -> None:
         cwd=ROOT,
     ).stdout
     assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8").strip() == written.strip()
+
+
+def test_every_picture_of_a_page_is_there_and_small() -> None:
+    shown = {
+        (path.parent / target).resolve()
+        for path in DOCS
+        for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", path.read_text(encoding="utf-8"))
+    }
+    for picture in shown:
+        assert picture.stat().st_size < 150_000, picture
+    assert set((ROOT / "docs" / "images").iterdir()) <= shown
 
 
 def test_every_recipe_is_documented() -> None:

@@ -61,7 +61,8 @@ def preference_row(task: Task, pair: Pair, which: Which = "final") -> dict[str, 
     rules, as ``judge data prepare`` computes it again.
 
     Pairs that spread too far, and zeros, are in the published files, too; what trains drops them.
-    Beyond that layout: ``id``, ``source`` and, for an adjudicated task, ``overruled_preferences``.
+    Beyond that layout: ``id`` and ``source``. Every row has the same fields, as readers of tables
+    want it; what an adjudicator overruled is in the CSV and in the history.
     """
     annotations = agreed_annotations(task, which)
     found = consensus(annotations)
@@ -69,7 +70,7 @@ def preference_row(task: Task, pair: Pair, which: Which = "final") -> dict[str, 
     overall = round_mean([one.strength for one in kept]) if kept else None
     speaker = next((one for one in kept if one.strength == overall), None)
     statement, elaboration = _split(speaker) if speaker else (None, None)
-    row = {
+    return {
         "split": "train",
         "prompt": prompt_text(pair.prompt),
         "response_1": pair.response_1,
@@ -82,10 +83,6 @@ def preference_row(task: Task, pair: Pair, which: Which = "final") -> dict[str, 
         "id": task.pair_id,
         "source": task.source,
     }
-    everyone = [one.annotation(which) for one in task.annotations]
-    if everyone != annotations:
-        row["overruled_preferences"] = [_raw(one) for one in everyone]
-    return row
 
 
 def label_row(task: Task, which: Which = "final") -> dict[str, Any] | None:

@@ -22,7 +22,9 @@ from app.web.session import set_token, token_of
 
 LONGEST_BODY = 1 << 20
 """Bytes: five texts of the longest kind, in a script of four bytes a character, and some air."""
-_PUBLIC = re.compile(r"/(sign-in|health|favicon\.ico|robots\.txt|static/[\w./-]+)")
+_PUBLIC = re.compile(
+    r"/(sign-in|oidc/(start|back)|health|favicon\.ico|robots\.txt|static/[\w./-]+)"
+)
 
 
 class TurnedAway(Exception):

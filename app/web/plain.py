@@ -5,6 +5,7 @@ from __future__ import annotations
 from hmac import compare_digest
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import FileResponse, RedirectResponse, Response
@@ -48,7 +49,7 @@ def sign_in_page(request: Request, service: Reviewing, next: str = "/") -> Respo
         service.accounts.person(token_of(request))
     except NotSignedIn:
         return _sign_in(request, next)
-    return RedirectResponse(_local(next), 303)
+    return RedirectResponse(local(next), 303)
 
 
 @router.post("/sign-in")
@@ -65,7 +66,7 @@ def sign_in(
         token = service.accounts.sign_in(name, password, address)
     except SignInRefused as error:
         return _sign_in(request, next, name, str(error), 403)
-    response = RedirectResponse(_local(next), 303)
+    response = RedirectResponse(local(next), 303)
     set_token(request, response, token)
     return response
 
@@ -130,7 +131,15 @@ def me(request: Request, service: Reviewing, who: Who) -> dict[str, Any]:
 def _sign_in(
     request: Request, next: str, name: str = "", error: str | None = None, status: int = 200
 ) -> Response:
-    return render("sign_in.html", status=status, next=next, name=name, error=error)
+    oidc = request.app.state.options.oidc
+    return render(
+        "sign_in.html",
+        status=status,
+        next=next,
+        name=name,
+        error=error,
+        oidc=oidc and {"name": oidc.name, "start": f"/oidc/start?next={quote(local(next))}"},
+    )
 
 
 def _password(
@@ -146,7 +155,7 @@ def _password(
     )
 
 
-def _local(address: str) -> str:
+def local(address: str) -> str:
     """Return an address within this site; the start page for any other."""
     inside = address.startswith("/") and not address.startswith(("//", "/\\"))
     return address if inside and address.isprintable() else "/"

@@ -53,12 +53,26 @@ def review(
         list[str] | None,
         typer.Option(metavar="ADDRESS", help="A reverse proxy in front; may be repeated."),
     ] = None,
+    oidc_issuer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="People may also sign in at this OpenID Connect provider, with --oidc-client-id."
+            " The client's secret, if it has one: JUDGE_OIDC_SECRET.",
+        ),
+    ] = None,
+    oidc_client_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="What this server is called there.")
+    ] = None,
+    oidc_name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The provider's name on the sign-in page."),
+    ] = None,
 ) -> None:
     """Review judgments in the browser: choose first, then see the judge.
 
     The same command again goes on where the project stands, and adds what DIR has more.
     """
-    from app.main import serve
     from judge.compare.systems import read_config
 
     options = _options(
@@ -67,6 +81,7 @@ def review(
         no_auth=no_auth,
         judge=judge,
         trusted_proxies=tuple(trusted_proxy or ()) or None,
+        oidc=_oidc(issuer=oidc_issuer, client_id=oidc_client_id, name=oidc_name),
     )
     if database is None and folder is None:
         raise UsageError("nothing to review: expected a run folder, or a --database")
@@ -77,7 +92,22 @@ def review(
             _fill(service, folder, project, pairs, evaluation, alone=options.no_auth)
         if not options.no_auth:
             _first_manager(service)
+        from app.main import serve  # seconds of imports, which no mistake has to wait for
+
         serve(service, options)
+
+
+def _oidc(**given: str | None) -> dict[str, str] | None:
+    """Return what is said of the provider; None where nothing is."""
+    import os
+
+    values = {name: value for name, value in given.items() if value is not None}
+    if not values:
+        return None
+    if "issuer" not in values or "client_id" not in values:
+        raise UsageError("sign-in at a provider needs both --oidc-issuer and --oidc-client-id")
+    secret = os.environ.get("JUDGE_OIDC_SECRET")
+    return {**values, "secret": secret} if secret else values
 
 
 def _options(**given: Any) -> Options:
@@ -92,7 +122,7 @@ def _options(**given: Any) -> Options:
         return Options.model_validate(values)
     except ValidationError as error:
         problem = error.errors()[0]
-        field = ".".join(map(str, problem["loc"]))
+        field = "-".join(map(str, problem["loc"]))
         text = problem["msg"].removeprefix("Value error, ")
         raise UsageError(f"--{field.replace('_', '-')}: {text}" if field else text) from None
 

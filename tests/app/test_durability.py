@@ -150,6 +150,16 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
         Store.open(f"sqlite:///{tmp_path}/x.sqlite")
 
 
+def test_a_database_that_is_damaged(tmp_path: Path) -> None:
+    file = tmp_path / "x.sqlite"
+    Store.open(f"sqlite:///{file}").close()
+    data = bytearray(file.read_bytes())
+    data[4096:] = b"\xff" * (len(data) - 4096)  # all but the header and the first page
+    file.write_bytes(data)
+    with pytest.raises(UsageError, match=r"cannot use the database .*malformed"):
+        Store.open(f"sqlite:///{file}")
+
+
 def test_sqlite_is_written_through_and_private(new_url: Callable[[str], str]) -> None:
     url = new_url("sqlite")
     store = Store.open(url)

@@ -92,8 +92,9 @@ def test_an_adjudicators_decision_is_what_training_sees(reviewed: Team, tmp_path
     choice = Choice(strength=-1, justification="Both count, the first is shorter.")
     adjudicating.decide(ada, spread.task_id, choice, "Looked it up.", token())
     written(reviewed, "preference", tmp_path)
-    row = lines(tmp_path / "preference" / "preference.jsonl.gz")[1]
-    assert [one["strength"] for one in row["overruled_preferences"]] == [-3, 1, 3]
+    before, row, *_ = lines(tmp_path / "preference" / "preference.jsonl.gz")
+    assert list(row) == list(before)
+    assert [one["strength"] for one in row["all_preferences_unprocessed"]] == [-1]
     found = list(read_annotated(str(tmp_path)))
     assert isinstance(found[1], AnnotatedPair)
     assert consensus(found[1].annotations).strength == -1

@@ -72,6 +72,20 @@ def test_an_evaluation_set_stays_one(run: Path, served: list[dict[str, Any]]) ->
     service.close()
 
 
+def test_a_provider_is_handed_on_with_the_secret_of_the_environment(
+    run: Path, served: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUDGE_OIDC_SECRET", "hush")
+    words = ["--oidc-issuer", "https://id.example/x", "--oidc-client-id", "review"]
+    shown = review(run, *words, "--oidc-name", "Example")
+    oidc = served[0]["options"].oidc
+    assert (oidc.issuer, oidc.client_id, oidc.name) == ("https://id.example/x", "review", "Example")
+    assert oidc.secret.get_secret_value() == "hush"
+    assert "hush" not in shown and "hush" not in repr(served[0]["options"])
+    review(run)
+    assert served[1]["options"].oidc is None
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
@@ -81,6 +95,12 @@ def test_an_evaluation_set_stays_one(run: Path, served: list[dict[str, Any]]) ->
         (["{run}", "--no-auth", "--host", "0.0.0.0"], "only this machine"),
         (["{run}", "--port", "70000"], "--port"),
         (["{run}", "--database", "mysql://x"], "no database of the kind mysql"),
+        (["{run}", "--oidc-issuer", "https://id.example"], "needs both"),
+        (["{run}", "--oidc-client-id", "review"], "needs both"),
+        (
+            ["{run}", "--oidc-issuer", "http://id.example", "--oidc-client-id", "review"],
+            "--oidc-issuer: 'http://id.example' is no https:// URL",
+        ),
     ],
 )
 def test_what_is_refused_is_one_line(
