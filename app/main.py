@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import warnings
 from pathlib import Path
 from types import FrameType
@@ -77,7 +78,6 @@ def serve(service: Service, options: Options) -> None:
             server_header=False,
             timeout_graceful_shutdown=GRACE,
         )
-        print(f"the pages: {url_of(listener)} (Ctrl+C ends)", flush=True)
         try:
             _Server(config).run(sockets=[listener])
         finally:
@@ -87,6 +87,11 @@ def serve(service: Service, options: Options) -> None:
 
 class _Server(uvicorn.Server):
     """Ends by itself, not by the signal: what was started beside it ends, too."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            print(f"the pages: {url_of(listener)} (Ctrl+C ends)", flush=True)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.force_exit = self.should_exit  # the second signal waits for nobody

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import case, delete, func, insert, select, update
+from sqlalchemy import Select, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.review.project import Member, Role
@@ -102,16 +104,25 @@ def add_session(
 
 def of_session(tx: Transaction, token_hash: str, now: datetime) -> tuple[Account, datetime] | None:
     """Return the active account of a session that has not ended, and when it would end."""
-    row = tx.execute(
-        select(account, session.c.expires_at)
-        .join(session, session.c.account_id == account.c.id)
-        .where(session.c.token_hash == token_hash, session.c.expires_at >= now, account.c.active)
-    ).one_or_none()
+    row = tx.execute(_of_session(), {"token": token_hash, "now": now}).one_or_none()
     if row is None:
         return None
     values = dict(row._mapping)
     until = values.pop("expires_at")
     return Account(**values), until
+
+
+@cache
+def _of_session() -> Select[Any]:
+    return (
+        select(account, session.c.expires_at)
+        .join(session, session.c.account_id == account.c.id)
+        .where(
+            session.c.token_hash == bindparam("token"),
+            session.c.expires_at >= bindparam("now"),
+            account.c.active,
+        )
+    )
 
 
 def prolong_session(tx: Transaction, token_hash: str, until: datetime) -> None:
@@ -169,16 +180,21 @@ def take_back_failure(tx: Transaction, key: str) -> None:
 
 def role_of(tx: Transaction, account_id: int, project_id: int) -> Role | None:
     """Return the account's role in the project; None where it takes no part or is not active."""
-    role: Role | None = tx.scalar(
+    role: Role | None = tx.scalar(_role_of(), {"account": account_id, "project": project_id})
+    return role
+
+
+@cache
+def _role_of() -> Select[Any]:
+    return (
         select(member.c.role)
         .join(account, account.c.id == member.c.account_id)
         .where(
-            member.c.account_id == account_id,
-            member.c.project_id == project_id,
+            member.c.account_id == bindparam("account"),
+            member.c.project_id == bindparam("project"),
             account.c.active,
         )
     )
-    return role
 
 
 def is_manager(tx: Transaction, account_id: int) -> bool:

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Select, bindparam, func, insert, select
 from sqlalchemy.orm import aliased
 
 from app.review.rules import UNDOABLE
@@ -80,8 +81,13 @@ def get(tx: Transaction, ids: Sequence[int | None]) -> dict[int, Event]:
     wanted = [i for i in ids if i is not None]
     if not wanted:
         return {}
-    rows = tx.execute(select(event).where(event.c.id.in_(wanted)))
+    rows = tx.execute(_get(), {"ids": wanted})
     return {found.id: found for found in map(_event, rows)}
+
+
+@cache
+def _get() -> Select[Any]:
+    return select(event).where(event.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def by_token(tx: Transaction, account_id: int, token: str) -> Event | None:
@@ -108,6 +114,12 @@ def undoable(tx: Transaction, project_id: int, account_id: int) -> list[Event]:
 
     A choice that the judge was revealed after is none: it stays as it was made.
     """
+    rows = tx.execute(_undoable(), {"project": project_id, "account": account_id})
+    return [_event(row) for row in rows]
+
+
+@cache
+def _undoable() -> Select[Any]:
     undo, later = aliased(event), aliased(event)
     revealed = (
         select(later.c.id)
@@ -122,21 +134,20 @@ def undoable(tx: Transaction, project_id: int, account_id: int) -> list[Event]:
     last = (
         select(event.c.id)
         .where(
-            event.c.project_id == project_id,
-            event.c.account_id == account_id,
+            event.c.project_id == bindparam("project"),
+            event.c.account_id == bindparam("account"),
             event.c.kind.in_(UNDOABLE_KINDS),
             ~revealed,
         )
         .order_by(event.c.id.desc())
         .limit(UNDOABLE)
     )
-    rows = tx.execute(
+    return (
         select(event)
         .outerjoin(undo, undo.c.undoes == event.c.id)
         .where(event.c.id.in_(last.scalar_subquery()), undo.c.id.is_(None))
         .order_by(event.c.id.desc())
     )
-    return [_event(row) for row in rows]
 
 
 def history(tx: Transaction, project_id: int) -> Iterator[tuple[Event, str | None, str | None]]:

@@ -9,9 +9,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, exists, func, insert, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 
 from app.review.project import Settings
 from app.review.rules import TaskKind, is_check_turn, shown_order
@@ -69,13 +81,24 @@ class Places:
 
 def get(tx: Transaction, assignment_id: int) -> Assignment | None:
     """Return an assignment."""
-    row = tx.execute(select(assignment).where(assignment.c.id == assignment_id)).one_or_none()
+    row = tx.execute(_get(), {"id": assignment_id}).one_or_none()
     return None if row is None else Assignment(**row._mapping)
+
+
+@cache
+def _get() -> Select[Any]:
+    return select(assignment).where(assignment.c.id == bindparam("id"))
 
 
 def lock(tx: Transaction, task_id: int) -> Places:
     """Lock a task until the transaction ends and return its places."""
-    row = tx.execute(
+    row = tx.execute(_places(), {"id": task_id}).one()
+    return Places(task_id=task_id, **row._mapping)
+
+
+@cache
+def _places() -> Select[Any]:
+    return (
         select(
             task.c.project_id,
             task.c.kind,
@@ -85,10 +108,9 @@ def lock(tx: Transaction, task_id: int) -> Places:
             task.c.withdrawn,
             task.c.judgment.is_not(None).label("has_judge"),
         )
-        .where(task.c.id == task_id)
+        .where(task.c.id == bindparam("id"))
         .with_for_update()
-    ).one()
-    return Places(task_id=task_id, **row._mapping)
+    )
 
 
 def in_hand(tx: Transaction, project_id: int, account_id: int, limit: int) -> list[int]:

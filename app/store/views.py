@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import aliased
 
 from app.review.annotation import Annotated, Decision, JudgeSaid, Task
@@ -39,7 +40,16 @@ class Loaded:
 
 def load(tx: Transaction, ids: Sequence[int]) -> list[Loaded]:
     """Return these assignments in this order."""
-    rows = tx.execute(
+    rows = tx.execute(_load(), {"ids": list(ids)}).all()
+    wanted = [getattr(row, f"{kind}_id") for row in rows for kind in _POINTERS]
+    found = events.get(tx, wanted)
+    loaded = {row.id: _loaded(row, found) for row in rows}
+    return [loaded[i] for i in ids]
+
+
+@cache
+def _load() -> Select[Any]:
+    return (
         select(
             assignment,
             task.c.pair_id,
@@ -51,12 +61,8 @@ def load(tx: Transaction, ids: Sequence[int]) -> list[Loaded]:
         )
         .join(task, task.c.id == assignment.c.task_id)
         .outerjoin(draft, draft.c.assignment_id == assignment.c.id)
-        .where(assignment.c.id.in_(ids))
-    ).all()
-    wanted = [getattr(row, f"{kind}_id") for row in rows for kind in _POINTERS]
-    found = events.get(tx, wanted)
-    loaded = {row.id: _loaded(row, found) for row in rows}
-    return [loaded[i] for i in ids]
+        .where(assignment.c.id.in_(bindparam("ids", expanding=True)))
+    )
 
 
 _POINTERS = ("choice", "final", "flag", "skip")
@@ -118,24 +124,26 @@ def list_of(
 def progress(tx: Transaction, project_id: int, account_id: int, now: datetime) -> MyProgress:
     """Return how far the person is."""
     own = (assignment.c.project_id == project_id, assignment.c.account_id == account_id)
-    done = (*own, assignment.c.completed_at.is_not(None))
-    hour, midnight = (
-        now - timedelta(hours=1),
-        now.replace(hour=0, minute=0, second=0, microsecond=0),
-    )
-    count = select(func.count()).select_from(assignment)
-    last_hour = tx.scalar(count.where(*done, assignment.c.completed_at >= hour)) or 0
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    count, at = func.count(), assignment.c.completed_at
+    done, today, last_hour, held = tx.execute(  # one statement: asked with every decision
+        select(
+            count.filter(at.is_not(None)),
+            count.filter(at >= midnight),
+            count.filter(at >= now - timedelta(hours=1)),
+            count.filter(assignment.c.state.in_(("open", "chosen"))),
+        ).where(*own)
+    ).one()
     seconds = tx.scalars(
         select(assignment.c.seconds)
         .where(*own, assignment.c.seconds.is_not(None))
         .order_by(assignment.c.id.desc())
         .limit(50)
     ).all()
-    held = tx.scalar(count.where(*own, assignment.c.state.in_(("open", "chosen"))))
     return MyProgress(
-        done=tx.scalar(count.where(*done)) or 0,
-        available=queue.available(tx, project_id, account_id) + (held or 0),
-        done_today=tx.scalar(count.where(*done, assignment.c.completed_at >= midnight)) or 0,
+        done=done,
+        available=queue.available(tx, project_id, account_id) + held,
+        done_today=today,
         per_hour=float(last_hour) if last_hour else None,
         median_seconds=median(seconds) if seconds else None,
         can_undo=len(events.undoable(tx, project_id, account_id)),

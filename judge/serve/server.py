@@ -158,10 +158,11 @@ def _bound_socket(config: ServeConfig) -> socket.socket:
         UsageError: when the address cannot be had.
     """
     try:
-        family, kind, *_, address = socket.getaddrinfo(
+        family, kind, protocol, _, address = socket.getaddrinfo(
             config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.socket(family, kind)
+        # With its protocol: asyncio sends at once (TCP_NODELAY) only where the socket names it.
+        listener = socket.socket(family, kind, protocol)
     except OSError as error:
         raise UsageError(f"cannot listen on {config.host}: {error.strerror}") from None
     try:

@@ -16,7 +16,7 @@ from judge.cli import app
 from tests.app.made import PASSWORD, pair_row, write_pairs
 from tests.app.people import Annotator, Server
 
-PAIRS = 12
+PAIRS = 8
 PEOPLE = ("ann", "ben", "cem", "dora", "eva")
 DISPUTED = 4
 """Every fourth pair is one that cem sees otherwise than the others."""
@@ -85,7 +85,7 @@ def test_judge_review_export_prepare_train_and_judge_again(tmp_path: Path) -> No
 
     judge("project", "export", first, "--out", tmp_path / "data")
     rows = lines(tmp_path / "data" / "preference" / "preference.jsonl.gz")
-    assert [len(row["all_preferences_unprocessed"]) for row in rows] == [5, 3, 3, 3] * 3
+    assert [len(row["all_preferences_unprocessed"]) for row in rows] == [5, 3, 3, 3] * 2
     assert {row["preference_strength"] for row in rows} == {2}
 
     judge("data", "prepare", tmp_path / "data", "--out", sets, "--style", "elaboration_first")
