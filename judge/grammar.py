@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from judge.errors import UsageError
 from judge.verdict import STRENGTHS, Distribution, render_statement
+
+Answer = Literal["statement", "label"]
+"""What a judge answers: a statement, or the bare label ``1`` or ``2`` of the better response."""
 
 
 class Encoder(Protocol):
@@ -55,6 +58,17 @@ class Grammar:
         """Index in every statement of the token that says which response is better."""
         self.sides = (self.paths[-2][self.first_branch], self.paths[2][self.first_branch])
         """The token ids at that index where Response 1, and where Response 2 is better."""
+
+    def label_tokens(self) -> tuple[int, int]:
+        """Return the token ids where the labels ``1`` and ``2`` part: their first ones.
+
+        Raises:
+            UsageError: when a tokenizer starts both with the same token.
+        """
+        one, two = self.labels["1"][0], self.labels["2"][0]
+        if one == two:
+            raise UsageError("the tokenizer starts the labels 1 and 2 with the same token")
+        return one, two
 
     def _grow(self, parent: int, prefix: tuple[int, ...]) -> None:
         on_path = {s: path for s, path in self.paths.items() if path[: len(prefix)] == prefix}
@@ -111,3 +125,21 @@ class Grammar:
         return Distribution(
             log_probs=(a, b, c, d, e, f), off_grammar=min(1.0, max(0.0, 1.0 - on_grammar))
         )
+
+
+def label_distribution(one: float, two: float) -> Distribution:
+    """Return the distribution of a judge that answers with a label.
+
+    A label has no degree: all of a side's probability lies on its plain "better".
+
+    Args:
+        one: the model's log-probability of the label ``1``, over the whole vocabulary.
+        two: that of ``2``.
+    """
+    top = max(one, two)
+    total = top + math.log(math.exp(one - top) + math.exp(two - top))
+    nothing = -math.inf
+    return Distribution(
+        log_probs=(nothing, one - total, nothing, nothing, two - total, nothing),
+        off_grammar=min(1.0, max(0.0, 1.0 - math.exp(total))),
+    )

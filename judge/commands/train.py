@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from judge.commands import trained
+from judge.commands.trained import judge_with
+from judge.errors import UsageError
 from judge.exits import FAILED_ROWS
 
 app = typer.Typer(help="Train judges and reward models.", no_args_is_help=True)
+app.command()(trained.select)
+app.command()(trained.export)
+app.command()(trained.push)
 
 Recipe = Annotated[str, typer.Option("--config", help="Recipe: a file, or a bundled one's name.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")]
@@ -22,7 +34,9 @@ def justifier(config: Recipe, overrides: Overrides = None) -> None:
     from judge.train.config import JustifierConfig, load_recipe
 
     recipe = load_recipe(config, overrides or [], JustifierConfig)
-    _show_log(training.run(recipe), recipe.output_dir)
+    with _paged(recipe.output_dir):
+        log = training.run(recipe)
+    _show_log(log, recipe.output_dir)
 
 
 @app.command("reward")
@@ -32,17 +46,37 @@ def reward(config: Recipe, overrides: Overrides = None) -> None:
     from judge.train.config import RewardConfig, load_recipe
 
     recipe = load_recipe(config, overrides or [], RewardConfig)
-    _show_log(training.run(recipe), recipe.output_dir)
+    with _paged(recipe.output_dir):
+        log = training.run(recipe)
+    _show_log(log, recipe.output_dir)
+
+
+@app.command("report")
+def report(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The output folder of a training.")],
+) -> None:
+    """Write the page of a training run's curves; a training does so itself when it ends."""
+    typer.echo(_page(run))
 
 
 @app.command("ablation")
 def ablation(config: Recipe, overrides: Overrides = None) -> None:
-    """Compare losses and starts of reward models over several seeds, as the paper's Table 1."""
-    from judge.train import ablation as comparison
+    """Compare kinds of reward models, or of judges, over several seeds, as the paper does."""
+    from judge.train import ablation as rewards
+    from judge.train import justifier_ablation as judges
     from judge.train.config import load_recipe
+    from judge.train.recipe_files import read_recipe
 
-    recipe = load_recipe(config, overrides or [], comparison.AblationConfig)
-    typer.echo(comparison.run(recipe)["table"])
+    recipe: rewards.AblationConfig | judges.JustifierAblationConfig
+    if "variants" in read_recipe(config)[1]:
+        recipe = load_recipe(config, overrides or [], judges.JustifierAblationConfig)
+        table = judges.run(recipe, partial(judge_with, max_new_tokens=recipe.max_new_tokens))[
+            "table"
+        ]
+    else:
+        recipe = load_recipe(config, overrides or [], rewards.AblationConfig)
+        table = rewards.run(recipe)["table"]
+    typer.echo(table)
     typer.echo(f"written to {recipe.output_dir}")
 
 
@@ -171,6 +205,30 @@ def plan(
         typer.echo("\n".join(report.lines(found)))
     if not found.fits:
         raise typer.Exit(FAILED_ROWS)
+
+
+@contextmanager
+def _paged(folder: str) -> Iterator[None]:
+    """Write the page of a training run when it ends, whether it is finished or interrupted.
+
+    SIGTERM, with which schedulers end jobs, interrupts it like Ctrl-C.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if os.environ.get("RANK", "0") == "0" and (Path(folder) / "steps.jsonl").is_file():
+            try:
+                typer.echo(f"curves: {_page(folder)}")
+            except (UsageError, ImportError) as error:  # must not hide why the run ended
+                typer.echo(f"no page of curves: {error}", err=True)
+
+
+def _page(folder: str) -> Path:
+    from judge.compare.reports.training import write_page
+
+    return write_page(Path(folder))
 
 
 def _show_log(log: dict[str, Any], folder: str) -> None:

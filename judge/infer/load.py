@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judge.errors import UsageError
+from judge.grammar import Answer
 from judge.infer.engine import Engine
-from judge.models import resolve_model
+from judge.models import answer_of, resolve_model
 
 if TYPE_CHECKING:
     from judge.config import JudgeConfig
@@ -56,6 +57,7 @@ def load_engine(config: JudgeConfig, note: Callable[[str], None] = lambda text: 
 
         return load_vllm_engine(config)
     folder = resolve_model(config.model)
+    answer = checked(answer_of(config.model), config)
     model, tokenizer, identity = _load_transformers(folder, config.dtype)
     from judge.infer.attention import use_grouped_sdpa
     from judge.infer.products import fast_products
@@ -72,7 +74,22 @@ def load_engine(config: JudgeConfig, note: Callable[[str], None] = lambda text: 
         temperature=config.temperature,
         seed=config.seed,
         products=fast_products(model) if config.dtype == "auto" else "exact",
+        answer=answer,
     )
+
+
+def checked(answer: Answer, config: JudgeConfig) -> Answer:
+    """Return ``answer``, what the model of ``config`` was trained to say.
+
+    Raises:
+        UsageError: when that is a label alone and a justification is asked for.
+    """
+    if answer == "label" and config.mode == "justify":
+        raise UsageError(
+            f"model {config.model} was trained on labels alone and writes no justification:"
+            " --mode verdict"
+        )
+    return answer
 
 
 def _batch_tokens(mode: str, device: str) -> int:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judge.errors import UsageError
+from judge.grammar import Answer
 from judge.infer.engine import Engine
-from judge.models import BUNDLED, resolve_model
+from judge.infer.load import checked
+from judge.models import BUNDLED, resolve_model, served_answer
 from judge.plaintext import PlainText
 
 if TYPE_CHECKING:
@@ -35,12 +37,13 @@ def load_server_engine(config: JudgeConfig, note: Callable[[str], None]) -> Engi
     from judge.infer.server_chat import ChatEngine
     from judge.infer.server_features import chat_features, find_model
 
+    answer = checked(served_answer((config.tokenizer, config.model)), config)
     patience = Patience(config.concurrency, config.timeout, config.patience)
     client = Client(config.url or "", patience, note)
     card, base = client.run(find_model, client, config.model)
     tokenizer = _tokenizer(config, card, base)
     if tokenizer is not None:
-        engine = _by_token_ids(config, client, tokenizer, card.get("max_model_len"))
+        engine = _by_token_ids(config, client, tokenizer, card.get("max_model_len"), answer)
         if engine is not None:
             note(f"{client.url} takes token ids")
             return engine
@@ -49,6 +52,11 @@ def load_server_engine(config: JudgeConfig, note: Callable[[str], None]) -> Engi
                 f"{client.url} does not take token ids and tell their probabilities; leave"
                 " --tokenizer out to use chat messages"
             )
+    if answer == "label":
+        raise UsageError(
+            f"model {config.model} answers with a label, which is read by token ids;"
+            " --tokenizer names its tokenizer"
+        )
     features = client.run(chat_features, client, config.model)
     why = "it takes no token ids" if tokenizer else "no tokenizer was found, --tokenizer names one"
     obeys = "a regex" if features.constraint else "no regex"
@@ -60,7 +68,7 @@ def load_server_engine(config: JudgeConfig, note: Callable[[str], None]) -> Engi
 
 
 def _by_token_ids(
-    config: JudgeConfig, client: Client, tokenizer: Any, context: Any
+    config: JudgeConfig, client: Client, tokenizer: Any, context: Any, answer: Answer
 ) -> Engine | None:
     """Return an engine that sends token ids, or None where the server cannot do with them."""
     from judge.infer.server_engine import ServerEngine
@@ -78,6 +86,7 @@ def _by_token_ids(
         tokenizer,
         {"model": config.model, "tokenizer_digest": _digest(tokenizer)},
         context=context if isinstance(context, int) else tokenizer.model_max_length,
+        answer=answer,
         **_options(config),
     )
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from judge.config import VllmOptions
 from judge.errors import UsageError
-from judge.infer.load import model_digest
+from judge.infer.load import checked, model_digest
 from judge.infer.scorer_files import ADAPTER, base_of, one_line
-from judge.models import resolve_model
+from judge.models import answer_of, resolve_model
 
 if TYPE_CHECKING:
     from judge.config import JudgeConfig
@@ -44,6 +44,7 @@ def load_vllm_engine(config: JudgeConfig, **others: Any) -> VllmEngine:
             " setup-vllm (docs/vllm.md)"
         )
     folder = resolve_model(config.model)
+    answer = checked(answer_of(config.model), config)
     base = base_of(folder)
     rank = None if base == folder else _rank(folder)
     tokenizer = _tokenizer(config.model, folder, base)
@@ -73,6 +74,7 @@ def load_vllm_engine(config: JudgeConfig, **others: Any) -> VllmEngine:
         max_new_tokens=config.max_new_tokens,
         temperature=config.temperature,
         seed=config.seed,
+        answer=answer,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from judge.grammar import Encoder, Grammar
+from judge.grammar import Answer, Encoder, Grammar, label_distribution
 from judge.verdict import Distribution, Verdict, render_statement
 
 
@@ -26,10 +26,12 @@ class Reading:
 
     Args:
         encoder: encodes plain text; :class:`judge.prompt.PromptBuilder` is one.
+        answer: ``label``: the judge answers ``1`` or ``2``, and that is the only branch.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, answer: Answer = "statement") -> None:
         self.grammar = Grammar(encoder)
+        self.answer = answer
         self.lead = encoder.encode(["\n"])[0]
         """What stands between an elaboration without a newline at its end and a statement."""
         nodes = self.grammar.nodes
@@ -41,6 +43,8 @@ class Reading:
             )
             for place in self._places
         ]
+        if answer == "label":
+            self.forks = [Fork(path=(), children=self.grammar.label_tokens())]
         self.longest = len(self.lead) + max(len(fork.path) for fork in self.forks) + 1
         """The most tokens that reading puts after an elaboration, the answer included."""
 
@@ -51,6 +55,8 @@ class Reading:
             found: for each of ``forks`` the log-probability of each of its children, over the whole
                 vocabulary.
         """
+        if self.answer == "label":
+            return label_distribution(*(found[0][token] for token in self.forks[0].children))
         values: list[dict[int, float]] = [{} for _ in self.grammar.nodes]
         for place, log_probs in zip(self._places, found, strict=True):
             values[place] = log_probs

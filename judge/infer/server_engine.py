@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Literal
 
 from judge.errors import RowError, UsageError
+from judge.grammar import Answer
 from judge.infer.elaboration import elaboration_of, tokens_of
 from judge.infer.engine import Counts, Mode
 from judge.infer.http_client import Client
@@ -58,6 +59,7 @@ class ServerEngine:
         max_new_tokens: int = 256,
         temperature: float = 0.0,
         seed: int = 0,
+        answer: Answer = "statement",
     ) -> None:
         self.client = client
         self.features = features
@@ -68,12 +70,13 @@ class ServerEngine:
         self.max_new_tokens = max_new_tokens
         self.temperature = temperature
         self.seed = seed
+        self.answer: Answer = answer
         self.counts = Counts()
 
     def builder(self, template: Template) -> PromptBuilder:
         builder = PromptBuilder(self.tokenizer, template)
         self._builder = builder
-        self._reading = Reading(builder)
+        self._reading = Reading(builder, self.answer)
         self._labels = sorted({t for fork in self._reading.forks for t in fork.children})
         # Marks that are no special tokens (<think>) are text to a server's constraint.
         marks = builder.control_ids - set(self.tokenizer.all_special_ids)
@@ -103,6 +106,7 @@ class ServerEngine:
             "context": self.context,
             "max_new_tokens": self.max_new_tokens,
             "temperature": self.temperature,
+            **({"answer": self.answer} if self.answer != "statement" else {}),
         }
 
     def judge(self, prompts: Sequence[Prompt], mode: Mode) -> list[Verdict | RowError]:

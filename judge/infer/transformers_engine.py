@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from judge.errors import RowError
-from judge.grammar import Grammar
+from judge.grammar import Answer, Grammar, label_distribution
 from judge.infer.constraint import Constraint
 from judge.infer.decode import Context, Decoder, common_prefix
 from judge.infer.engine import Counts, Listener, Mode
@@ -48,6 +48,7 @@ class TransformersEngine:
             by ``seed`` and its prompt, so that its neighbours in a batch do not matter.
         seed: seed of those streams.
         products: how a float32 model multiplies on the CPU (:mod:`judge.infer.products`).
+        answer: ``label`` for a model that was trained to answer with the bare label.
     """
 
     name = "transformers"
@@ -63,6 +64,7 @@ class TransformersEngine:
         temperature: float = 0.0,
         seed: int = 0,
         products: Products = "exact",
+        answer: Answer = "statement",
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
@@ -72,6 +74,7 @@ class TransformersEngine:
         self.temperature = temperature
         self.seed = seed
         self.products = products
+        self.answer = answer
         self.counts = Counts()
         self.context: int = model.config.max_position_embeddings
         pad = tokenizer.pad_token_id
@@ -112,6 +115,7 @@ class TransformersEngine:
             "max_new_tokens": self.max_new_tokens,
             "batch_tokens": self.batch_tokens,
             "temperature": self.temperature,
+            **({"answer": self.answer} if self.answer != "statement" else {}),
         }
 
     def judge(self, prompts: Sequence[Prompt], mode: Mode) -> list[Verdict | RowError]:
@@ -288,6 +292,10 @@ class TransformersEngine:
         return text
 
     def _read(self, context: Context, led: Sequence[bool] | None = None) -> list[Distribution]:
+        if self.answer == "label":
+            labels = self.grammar.label_tokens()
+            found = torch.log_softmax(context.logits.float(), dim=-1)[:, labels].tolist()
+            return [label_distribution(one, two) for one, two in found]
         if led is None:
             return self._decoder.read(context, self.grammar, [], [False] * len(context.mask))
         return self._decoder.read(context, self.grammar, self._lead, led)

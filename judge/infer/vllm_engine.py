@@ -10,6 +10,7 @@ from vllm import LLM, SamplingParams
 from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
 from judge.errors import RowError, UsageError
+from judge.grammar import Answer
 from judge.infer.elaboration import tokens_of
 from judge.infer.engine import Counts, Listener, Mode
 from judge.infer.reading import Reading, seed_of, verdict_of
@@ -63,6 +64,7 @@ class VllmEngine:
         max_new_tokens: int = 256,
         temperature: float = 0.0,
         seed: int = 0,
+        answer: Answer = "statement",
     ) -> None:
         self.llm = llm
         self.tokenizer = tokenizer
@@ -71,6 +73,7 @@ class VllmEngine:
         self.max_new_tokens = max_new_tokens
         self.temperature = temperature
         self.seed = seed
+        self.answer: Answer = answer
         self.counts = Counts()
         self.context: int = llm.model_config.max_model_len
         self._asked = 0
@@ -79,7 +82,7 @@ class VllmEngine:
         builder = PromptBuilder(self.tokenizer, template)
         constrain(self.llm, builder.control_ids)
         self._builder = builder
-        self._reading = Reading(builder)
+        self._reading = Reading(builder, self.answer)
         self._reads = [
             SamplingParams(
                 temperature=0,
@@ -103,6 +106,7 @@ class VllmEngine:
             "context": self.context,
             "max_new_tokens": self.max_new_tokens,
             "temperature": self.temperature,
+            **({"answer": self.answer} if self.answer != "statement" else {}),
         }
 
     def judge(self, prompts: Sequence[Prompt], mode: Mode) -> list[Verdict | RowError]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from judge.errors import UsageError
+from judge.grammar import Answer
 
 FOLDER = Path(__file__).parent
 BUNDLED = {"mini": "mini_judge", "mini-bt": "mini_bt", "mini-regression": "mini_regression"}
@@ -45,8 +46,16 @@ def served_template(names: Iterable[str | None]) -> str:
 
     The general one without any: what a server calls its model need not exist here.
     """
-    judges = (n for n in names if n and (n in BUNDLED or (Path(n) / JUDGE_FILE).is_file()))
-    return next(map(default_template, judges), GENERAL_TEMPLATE)
+    return next(map(default_template, _judges(names)), GENERAL_TEMPLATE)
+
+
+def served_answer(names: Iterable[str | None]) -> Answer:
+    """Return what a served model answers with; as :func:`served_template`."""
+    return next(map(answer_of, _judges(names)), "statement")
+
+
+def _judges(names: Iterable[str | None]) -> Iterator[str]:
+    return (n for n in names if n and (n in BUNDLED or (Path(n) / JUDGE_FILE).is_file()))
 
 
 def default_template(model: str) -> str:
@@ -55,9 +64,23 @@ def default_template(model: str) -> str:
     Raises:
         UsageError: when that file is damaged, or says that this is a reward model.
     """
+    return _about(model).get("template", GENERAL_TEMPLATE)
+
+
+def answer_of(model: str) -> Answer:
+    """Return what a model was trained to answer with (its ``judge.json``): else a statement.
+
+    Raises:
+        UsageError: as :func:`default_template`.
+    """
+    return "label" if _about(model).get("answer") == "label" else "statement"
+
+
+def _about(model: str) -> dict[str, str]:
+    """Return what a judge's ``judge.json`` says; nothing where there is none."""
     path = Path(resolve_model(model)) / JUDGE_FILE
     if not path.is_file():
-        return GENERAL_TEMPLATE
+        return {}
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         if about.get("kind") == "reward":
@@ -65,6 +88,6 @@ def default_template(model: str) -> str:
                 f"model {model} is a reward model, no judge: it stands beside one as --scorer,"
                 " or scores alone with judge score"
             )
-        return str(about["template"])
+        return {name: str(about[name]) for name in ("template", *({"answer"} & about.keys()))}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UsageError(f"{path}: expected an object with a template") from None

@@ -55,6 +55,8 @@ class PretrainConfig(BaseModel):
     """Linear warm-up."""
     save_steps: int = 200
     """A checkpoint with optimizer state every so many steps."""
+    bf16: bool = True
+    """Mixed precision in bfloat16; a CPU without AVX-512 is several times faster without."""
     seed: int = 17
     """Seed of the draws, the initial weights and the order of documents."""
 
@@ -163,6 +165,11 @@ class TrainerConfig(BaseModel):
     """Write the checkpoint of the lowest validation loss rather than the last."""
     logging_steps: int = 1
     """TensorBoard and log lines every so many steps."""
+    report_to: tuple[str, ...] = ("tensorboard",)
+    """Services that get the curves, by transformers' names (``wandb``, ``mlflow``, ...)."""
+    peak_tflops: float | None = Field(default=None, gt=0)
+    """What a device can do at most, in 10^12 operations a second, for the utilisation (MFU); None
+    takes the data sheet's bfloat16 rate of the GPUs in ``judge/train/flops.py``."""
     seed: int = 17
     """Seed of the order of examples and of new weights."""
     random_init: dict[str, Any] | None = None
@@ -218,6 +225,9 @@ class JustifierConfig(TrainerConfig):
     styles: dict[str, float] | None = None
     """Completion styles to train on, each with the share (0 to 1) of its examples that is taken;
     None takes all that ``data`` holds."""
+    train_pairs: int | None = Field(default=None, ge=1)
+    """Only the training examples of the first so many pairs: sets that were prepared with one seed
+    hold their pairs in the same order."""
     too_long: Literal["drop", "cut_prompt"] = "drop"
     """What becomes of an example longer than ``max_length``: it is dropped with its flipped copy,
     or its prompt is cut in the middle (``judge.train.cutting``). Either is counted; a completion

@@ -14,7 +14,7 @@ from datasets import Dataset
 from torch.utils.data import Sampler
 
 from judge.errors import UsageError
-from judge.grammar import Grammar
+from judge.grammar import Answer, Grammar
 from judge.prompt import PromptBuilder
 from judge.train.cutting import cut_prompts
 from judge.train.packing import pack, pad
@@ -41,6 +41,8 @@ class ExampleSet:
     """Examples (both orders counted) that were dropped for their length."""
     cut: int = 0
     """Examples (both orders counted) whose prompt was cut."""
+    answer: Answer = "statement"
+    """What the completions answer with; ``label`` where every one is a bare label."""
 
     def __len__(self) -> int:
         return len(self.items)
@@ -56,18 +58,26 @@ class ExampleSet:
 
 
 def read_rows(
-    path: Path, styles: dict[str, float] | None, limit: int | None
+    path: Path, styles: dict[str, float] | None, limit: int | None, pairs: int | None = None
 ) -> list[dict[str, Any]]:
     """Return the rows of a prepared file: of each style in ``styles`` that share, evenly spaced.
+
+    Args:
+        limit: only the first so many of them.
+        pairs: only those of the first so many pairs of the file.
 
     Raises:
         UsageError: when the file is missing or leaves no example.
     """
     seen: Counter[str] = Counter()
+    known: set[str] = set()
     rows: list[dict[str, Any]] = []
     try:
         with path.open(encoding="utf-8") as lines:
             for row in map(json.loads, lines):
+                known.add(row["pair_id"])
+                if pairs is not None and len(known) > pairs:
+                    break
                 style = row["style"]
                 share = 1.0 if styles is None else styles.get(style, 0.0)
                 if row["order"] == "given":
@@ -98,7 +108,8 @@ def tokenize(
     contents = [row["prompt"][0]["content"] for row in rows]
     frames = builder.frame(contents)
     completions = _completions(rows, builder, statement_weight)
-    result = ExampleSet(twins=_are_twins(rows))
+    labels_only = all(row["style"] == "label_only" for row in rows)
+    result = ExampleSet(twins=_are_twins(rows), answer="label" if labels_only else "statement")
     for group in _groups(list(range(len(rows))), 2 if result.twins else 1):
         rooms = [max_length - len(completions[i].ids) for i in group]
         prompts: list[list[int]] | None = [frames[i] for i in group]

@@ -23,6 +23,7 @@ from judge.models import resolve_model
 from judge.train.config import QuantizationSection, TrainerConfig
 from judge.train.faults import explained
 from judge.train.kernels import attention, check_liger
+from judge.train.observe import reporters
 from judge.train.packing import PACKED, can_pack
 from judge.train.wholeness import newest_whole, remove_torn, where_to_go_on
 
@@ -151,7 +152,7 @@ def trainer_arguments(config: TrainerConfig) -> dict[str, Any]:
         "metric_for_best_model": "eval_loss",
         "greater_is_better": False,
         "logging_steps": config.logging_steps,
-        "report_to": ["tensorboard"],
+        "report_to": reporters(config),
         "seed": config.seed,
         "data_seed": config.seed,
         "remove_unused_columns": False,

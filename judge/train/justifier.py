@@ -45,6 +45,7 @@ from judge.train.finetune import (
 )
 from judge.train.losses import statement_loss
 from judge.train.manifest import claim_output, data_manifest, write_manifest
+from judge.train.observe import observe
 from judge.train.scoring import score_positions
 
 
@@ -74,6 +75,7 @@ def run(config: JustifierConfig) -> dict[str, Any]:
     trainer = build_trainer(
         config, arguments, load_model(config, tokenizer), builder, train, evaluation
     )
+    observe(trainer, config)
     started = time.time()
     train_and_save(trainer, config)
     seconds = round(time.time() - started)
@@ -94,13 +96,20 @@ def run(config: JustifierConfig) -> dict[str, Any]:
         config,
         data,
         trainer,
-        judge={"template": name, "template_digest": digest},
+        judge=_judge(builder, train),
         about={
             "template": {"name": name, "digest": digest},
             "counts": counts,
             "seconds_this_session": seconds,
         },
     )
+
+
+def _judge(builder: PromptBuilder, train: ExampleSet) -> dict[str, Any]:
+    """Return what the model says of itself: its template, and that it answers with labels."""
+    template = builder.template
+    answer = {} if train.answer == "statement" else {"answer": train.answer}
+    return {"template": template.name, "template_digest": template.digest, **answer}
 
 
 def load_model(config: JustifierConfig, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
@@ -225,7 +234,8 @@ class JustifierTrainer(GuardedTrainer, SFTTrainer):
 def _examples(
     config: JustifierConfig, builder: PromptBuilder, split: str, limit: int | None
 ) -> ExampleSet:
-    rows = read_rows(Path(config.data) / f"{split}.jsonl", config.styles, limit)
+    pairs = config.train_pairs if split == "train" else None
+    rows = read_rows(Path(config.data) / f"{split}.jsonl", config.styles, limit, pairs)
     examples = tokenize(rows, builder, config.max_length, config.statement_weight, config.too_long)
     if not examples.items:
         raise UsageError(f"every {split} example is longer than max_length {config.max_length}")

@@ -85,6 +85,8 @@ def statement_loss(
         inputs: a batch of :class:`judge.train.examples.JustifierCollator`; twins side by side.
         sides: token ids of ``1`` and ``2`` at the branch.
         order_consistency: weight of the penalty.
+
+    A batch of bare labels has the cross-entropy alone.
     """
     inputs = dict(inputs)
     weights, branch, said = (inputs.pop(name) for name in ("weights", "branch", "said"))
@@ -98,6 +100,8 @@ def statement_loss(
     loss = -(tokens * weights).sum() / weights.sum()
     parts = {"cross_entropy": loss.item()}
 
+    if not len(branch):  # labels alone: no statement that parts
+        return loss, parts
     z = first - second
     parts["verdict_accuracy"] = ((z > 0) == (said == sides[0])).float().mean().item()
     if order_consistency:

@@ -20,6 +20,8 @@ from judge.train.config import TrainerConfig
 
 CONFIG_FILE = "recipe.json"
 MANIFEST_FILE = "manifest.json"
+_BEFORE_A_STEP = (CONFIG_FILE, "runs", "steps.jsonl", "observed.json", "training.html")
+"""What a run may leave that failed before its first checkpoint."""
 
 
 def read_data_manifest(data: Path) -> dict[str, Any]:
@@ -67,8 +69,7 @@ def claim_output(output: Path, config: BaseModel) -> dict[str, Any] | None:
         keys = sorted({*before, *resolved})
         changed = [key for key in keys if before.get(key) != resolved.get(key)]
         begun = any(
-            path.suffix != ".part" and path.name not in (CONFIG_FILE, "runs")
-            for path in output.iterdir()
+            path.suffix != ".part" and path.name not in _BEFORE_A_STEP for path in output.iterdir()
         )
         if changed and begun:  # a run that failed before its first checkpoint leaves nothing
             differences = "; ".join(

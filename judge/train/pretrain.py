@@ -155,7 +155,7 @@ def run(config: PretrainConfig) -> dict[str, Any]:
         weight_decay=0.1,
         adam_beta2=0.95,
         max_grad_norm=1.0,
-        bf16=True,
+        bf16=config.bf16,
         use_cpu=not torch.cuda.is_available(),
         logging_steps=25,
         save_steps=config.save_steps,

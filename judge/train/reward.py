@@ -20,6 +20,7 @@ from judge.train.finetune import (
     trainer_arguments,
 )
 from judge.train.manifest import claim_output, read_data_manifest, write_manifest
+from judge.train.observe import observe
 from judge.train.reward_data import RewardSet, load_set
 from judge.train.reward_model import HEAD, choose_padding, load_reward_model, read_at_ends
 from judge.train.reward_trainer import RewardCollator, RewardTrainer
@@ -51,6 +52,7 @@ def run(config: RewardConfig) -> dict[str, Any]:
     train, evaluation = load_sets(config, tokenizer)
     model = load_reward_model(config, tokenizer)
     trainer = build_trainer(config, arguments, model, tokenizer, train, evaluation)
+    observe(trainer, config)
     started = time.time()
     train_and_save(trainer, config, evaluate_last=True)
     seconds = time.time() - started

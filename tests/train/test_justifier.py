@@ -24,12 +24,15 @@ from judge.train.config import (
     RewardConfig,
     load_recipe,
 )
+from judge.train.justifier_ablation import JustifierAblationConfig
 from judge.train.losses import statement_loss
 from judge.train.recipe_files import RECIPES
 from judge.verdict import Verdict
 from tests.train.smoke_runs import losses, smoke
 
 KINDS: dict[str, type[BaseModel]] = {
+    "ablation_contrast": JustifierConfig,
+    "ablation_justifier_mini": JustifierAblationConfig,
     "ablation_mini": AblationConfig,
     "llama31_70b_bf16_states": JustifierConfig,
     "llama31_70b_bt": RewardConfig,

@@ -81,14 +81,14 @@ class Page:
     notes: Sequence[str] = ()
 
 
-def write(page: Page, folder: Path) -> Path:
-    """Write ``report.html``; return its path. The same page gives the same bytes.
+def write(page: Page, folder: Path, name: str = REPORT) -> Path:
+    """Write the page as a file of ``folder``; return its path. The same page, the same bytes.
 
     Raises:
         UsageError: when the folder cannot be written to.
     """
-    path = folder / REPORT
-    part = folder / f"{REPORT}.part"
+    path = folder / name
+    part = folder / f"{name}.part"
     try:
         part.write_text(render(page), encoding="utf-8", errors="backslashreplace")
         os.replace(part, path)

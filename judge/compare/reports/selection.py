@@ -1,0 +1,103 @@
+"""The page of a chosen checkpoint: accuracy and validation loss by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from judge.compare.reports.page import Page, write
+from judge.compare.reports.plots import COLOURS, NONE, ONE, Plot
+from judge.compare.tables import Table
+from judge.compare.written import DASH
+
+PAGE = "select.html"
+SECTIONS = {
+    "accuracy": ("Accuracy", "On the benchmark, with a 95 % Wilson interval; failures are wrong."),
+    "loss": ("Validation loss", "What the candidates were picked by."),
+}
+
+
+def write_page(result: Mapping[str, Any], folder: Path) -> Path:
+    """Write ``select.html`` from what ``judge train select`` found; return its path.
+
+    Raises:
+        UsageError: when the folder cannot be written to.
+    """
+    best = next(c for c in result["candidates"] if c["checkpoint"] == result["chosen"])
+    count = result["benchmark"]["pairs"]
+    page = Page(
+        title=f"Checkpoints of {result['run']}",
+        about=[f"Rule: {result['rule']}. Ties: {result['ties']}."],
+        sentence=(
+            f"{result['chosen']} is chosen: {best['accuracy']:.1%} on {count:,} pairs of"
+            f" {result['benchmark']['file']}."
+        ),
+        tiles=[],
+        sections=SECTIONS,
+        tables=[table_of(result)],
+        plots=list(_plots(result)),
+    )
+    return write(page, folder, PAGE)
+
+
+def table_of(result: Mapping[str, Any]) -> Table:
+    """Return the candidates as a table, the chosen one marked."""
+    several = len(result["candidates"][0]["by_source"]) > 1
+    sources = list(result["candidates"][0]["by_source"]) if several else []
+    lines = []
+    for one in result["candidates"]:
+        loss = one["validation_loss"]
+        share = one["right"] / one["pairs"]
+        lines.append(
+            (
+                one["checkpoint"] + (" *" if one["checkpoint"] == result["chosen"] else ""),
+                DASH if loss is None else f"{loss:.4f}",
+                f"{one['accuracy']:.3f}",
+                f"{share:.3f} [{one['low']:.3f}, {one['high']:.3f}]",
+                *(f"{one['by_source'][s][0] / one['by_source'][s][1]:.3f}" for s in sources),
+                f"{one['failures']:,}",
+            )
+        )
+    heads = ("", "validation loss", "accuracy", "of all pairs, 95 %", *sources, "failures")
+    note = "* chosen. Accuracy: by the benchmark's rule, else the plain mean over the sources."
+    return Table("accuracy", "Checkpoints", heads, tuple(lines), note)
+
+
+def _plots(result: Mapping[str, Any]) -> Iterator[Plot]:
+    rows = result["candidates"]
+    shares = [row["right"] / row["pairs"] for row in rows]
+    colours = [ONE if row["checkpoint"] == result["chosen"] else NONE for row in rows]
+    trace = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "x": [row["step"] for row in rows],
+        "y": shares,
+        "line": {"color": NONE, "width": 1},
+        "marker": {"color": colours, "size": 11},
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [row["high"] - share for row, share in zip(rows, shares, strict=True)],
+            "arrayminus": [share - row["low"] for row, share in zip(rows, shares, strict=True)],
+        },
+    }
+    caption = "Accuracy of each checkpoint by step; the chosen one is coloured."
+    yield _plot("accuracy", "accuracies", trace, caption, {"tickformat": ".0%"})
+    losses = {int(step): loss for step, loss in result["validation_losses"].items()}
+    if losses:
+        curve = {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "x": list(losses),
+            "y": list(losses.values()),
+            "line": {"color": COLOURS[1], "width": 2},
+        }
+        yield _plot("loss", "losses", curve, "Validation loss by step.", {})
+
+
+def _plot(
+    section: str, name: str, trace: dict[str, Any], caption: str, axis: dict[str, Any]
+) -> Plot:
+    layout = {"xaxis": {"title": {"text": "step"}}, "yaxis": axis, "height": 320}
+    return Plot(section, name, (trace,), layout, caption)

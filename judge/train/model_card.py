@@ -1,0 +1,146 @@
+"""The card of an exported model, from its manifest: what it is, what it saw, how to use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CARD_FILE = "README.md"
+_SHOWN = (
+    "epochs", "max_steps", "global_batch_size", "learning_rate", "lr_scheduler", "warmup_steps",
+    "max_length", "objective", "styles", "statement_weight", "order_consistency", "lora", "seed",
+)  # fmt: skip
+"""Fields of the recipe that the card names; the whole of it is in ``manifest.json``."""
+_LOSSES = 10
+
+
+def render_card(name: str, manifest: Mapping[str, Any], card: Mapping[str, Any]) -> str:
+    """Return the card as Markdown with the hub's front matter; the same input, the same text.
+
+    Args:
+        name: of the model.
+        manifest: of the exported model.
+        card: its ``judge.json``.
+    """
+    parts = [
+        _front(manifest, card),
+        f"# {name}",
+        _what(manifest, card),
+        "## Judging with it" if card.get("kind") != "reward" else "## Scoring with it",
+        _how(card),
+        "## Data",
+        "\n".join(_data(manifest)),
+        "## Training",
+        "\n".join(_training(manifest)),
+        "## Figures",
+        "\n".join(_figures(manifest)),
+        "## Limits",
+        "Nobody has written down what this model is not good for: whoever publishes it should. A"
+        " validation loss says nothing about pairs of another kind than its training data.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _front(manifest: Mapping[str, Any], card: Mapping[str, Any]) -> str:
+    recipe, export = manifest["recipe"], manifest["export"]
+    reward = card.get("kind") == "reward"
+    front: dict[str, Any] = {
+        "library_name": "transformers",
+        "pipeline_tag": "text-classification" if reward else "text-generation",
+        "tags": ["reward-model" if reward else "llm-as-a-judge", "pairwise-justifier"],
+    }
+    if export["licence"]:
+        front["license"] = export["licence"]
+    if _is_hub_id(recipe["model"]):
+        front["base_model"] = recipe["model"]
+    datasets = [data for data in export["data_licences"] if _is_hub_id(data)]
+    if datasets:
+        front["datasets"] = datasets
+    return f"---\n{yaml.safe_dump(front, sort_keys=True)}---"
+
+
+def _is_hub_id(name: str) -> bool:
+    return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not Path(name).exists()
+
+
+def _what(manifest: Mapping[str, Any], card: Mapping[str, Any]) -> str:
+    if card.get("kind") == "reward":
+        outputs = ", ".join(card.get("outputs", []))
+        kind = f"A reward model ({card.get('objective')}; outputs: {outputs})"
+    elif card.get("answer") == "label":
+        kind = "A pairwise judge that answers with the label of the better response"
+    else:
+        kind = "A pairwise judge: it writes why one response is better, and ends with a statement"
+    source = "an adapter merged into" if manifest["export"]["merged"] else "trained from"
+    count = manifest.get("parameters")
+    size = f", {count:,} parameters while training" if count else ""
+    return f"{kind}; {source} {_base(manifest)}{size}."
+
+
+def _base(manifest: Mapping[str, Any]) -> str:
+    model = str(manifest["recipe"]["model"])
+    return f"`{model if _is_hub_id(model) else Path(model).name}`"
+
+
+def _how(card: Mapping[str, Any]) -> str:
+    if card.get("kind") == "reward":
+        return "```\njudge score pairs.jsonl --model THIS_FOLDER --out runs/rewards\n```"
+    mode = " --mode verdict" if card.get("answer") == "label" else ""
+    template = f"Template `{card.get('template')}`"
+    if card.get("template_digest"):
+        template += f" (digest {card['template_digest']})"
+    return (
+        f"```\njudge batch pairs.jsonl --model THIS_FOLDER --out runs/judged{mode}\n```\n\n"
+        f"{template}: `judge.json` names it, so no option has to. Judge in both orders (the"
+        " default); the chat template is in the tokenizer's files."
+    )
+
+
+def _data(manifest: Mapping[str, Any]) -> Iterator[str]:
+    licences = manifest["export"]["data_licences"]
+    if not licences:
+        yield "The manifest names no training data."
+        return
+    inputs = manifest["data"]["input"]
+    yield "| input | licence | digest or revision |\n|---|---|---|"
+    for name, licence in licences.items():
+        yield f"| {name} | {licence or 'not known'} | {str(inputs.get(name))[:16]} |"
+    yield ""
+    for name, output in (manifest["data"].get("outputs") or {}).items():
+        yield f"- `{name}`: {output['rows']:,} examples, sha256 {output['sha256'][:16]}"
+
+
+def _training(manifest: Mapping[str, Any]) -> Iterator[str]:
+    recipe = manifest["recipe"]
+    yield "| | |\n|---|---|"
+    for field in _SHOWN:
+        if recipe.get(field) is not None:
+            yield f"| {field} | {recipe[field]} |"
+    yield f"| steps | {manifest['steps']:,} |"
+    for name, count in manifest.get("counts", {}).items():
+        yield f"| {name.replace('_', ' ')} | {count:,} |"
+    yield f"| git revision | {manifest.get('git_revision')} |"
+    used = ", ".join(f"{name} {number}" for name, number in manifest["versions"].items())
+    yield f"| versions | {used} |"
+
+
+def _figures(manifest: Mapping[str, Any]) -> Iterator[str]:
+    selected = manifest.get("selected")
+    if selected:
+        share = selected["right"] / selected["pairs"]
+        yield (
+            f"{share:.3f} [{selected['low']:.3f}, {selected['high']:.3f}] of"
+            f" {selected['pairs']:,} pairs of {selected['benchmark']['file']}, on which this"
+            f" checkpoint (step {selected['step']:,}) was chosen among others: a little too good."
+            f" {selected['failures']:,} failures, counted as wrong.\n"
+        )
+    losses = list(manifest.get("validation_losses", {}).items())
+    if not losses:
+        yield "No validation loss was measured."
+        return
+    yield "| step | validation loss |\n|---|---|"
+    for step, loss in losses[-_LOSSES:]:
+        yield f"| {step} | {loss:.4f} |"
