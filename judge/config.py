@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from judge.engine_options import RayOptions, VllmOptions
 from judge.errors import UsageError
 from judge.models import default_template, served_template
 
@@ -57,50 +58,14 @@ class RowsConfig(BaseModel):
         return self.model_dump(exclude=_NO_IDENTITY)
 
 
-class VllmOptions(BaseModel):
-    """How vLLM runs a model, for engine ``vllm``: names and meaning are vLLM's. None leaves the
-    choice to vLLM; what it chose is recorded where results depend on it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    tensor_parallel_size: int | None = Field(default=None, ge=1)
-    """GPUs that share every layer."""
-    pipeline_parallel_size: int | None = Field(default=None, ge=1)
-    """Groups of GPUs that have some of the layers each."""
-    quantization: str | None = None
-    """How weights are quantized while they are loaded, as ``fp8_per_tensor``; a checkpoint that is
-    stored quantized says so itself."""
-    gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
-    """Share of a GPU's memory that vLLM may take, for weights and key-value cache."""
-    max_model_len: int | None = Field(default=None, ge=1)
-    """The most tokens of a prompt and its completion, where the model's own context is more than
-    the cache holds."""
-    max_num_seqs: int | None = Field(default=None, ge=1)
-    """The most prompts in a batch."""
-    max_num_batched_tokens: int | None = Field(default=None, ge=1)
-    """The most tokens that go through the model at once."""
-    enforce_eager: bool | None = None
-    """Neither compile nor capture graphs: a faster start, a slower run. Always so on a CPU."""
-
-    @field_validator("quantization")
-    @classmethod
-    def _says_how(cls, quantization: str | None) -> str | None:
-        if quantization == "fp8":
-            raise ValueError(
-                "vLLM quantizes to fp8_per_tensor or fp8_per_block; an fp8 checkpoint needs no"
-                " quantization"
-            )
-        return quantization
-
-
 class JudgeConfig(VllmOptions):
     """What judges: a model, how it runs and is asked, and the reward models beside it."""
 
     model: str = "mini"
     """``mini`` (the bundled judge), a folder, or a hub model id."""
-    engine: Literal["auto", "transformers", "vllm", "server"] = "auto"
+    engine: Literal["auto", "transformers", "vllm", "server", "ray"] = "auto"
     """What runs the model; ``auto`` is transformers. ``server`` asks an OpenAI-compatible server
-    for its model ``model``."""
+    for its model ``model``; ``ray`` is vLLM on many nodes."""
     url: str | None = None
     """Address of the server, as ``http://localhost:8000/v1``. Its API key comes from the
     environment: ``JUDGE_API_KEY`` or ``OPENAI_API_KEY``."""
@@ -131,10 +96,10 @@ class JudgeConfig(VllmOptions):
     batch_tokens: int | None = Field(default=None, ge=1)
     """The most prompt tokens, padding included, that go through the model at once. None: 8,192, or
     2,048 where a CPU reads verdicts alone: smaller batches hold less padding."""
-    scorer: dict[str, str] = {}
+    scorer: dict[str, str] = Field(default_factory=dict)
     """Reward models beside the judge: name and model (a folder or a hub id). On the command line
     ``NAME=PATH``, or a path alone that can be a name."""
-    weights: dict[str, str] = {}
+    weights: dict[str, str] = Field(default_factory=dict)
     """For scorers with several outputs: name and JSON file of the outputs' weights."""
 
     @property
@@ -186,10 +151,12 @@ class JudgeConfig(VllmOptions):
     @model_validator(mode="after")
     def _vllm_or_none(self) -> JudgeConfig:
         given = [name for name in VllmOptions.model_fields if getattr(self, name) is not None]
-        if given and self.engine != "vllm":
-            raise ValueError(f"{given[0]} is for engine vllm")
-        if self.engine == "vllm" and self.batch_tokens is not None:
-            raise ValueError("batch_tokens is not for engine vllm; it has max_num_batched_tokens")
+        if given and self.engine not in ("vllm", "ray"):
+            raise ValueError(f"{given[0]} is for engines vllm and ray")
+        if self.engine in ("vllm", "ray") and self.batch_tokens is not None:
+            raise ValueError(
+                f"batch_tokens is not for engine {self.engine}; it has max_num_batched_tokens"
+            )
         return self
 
     @model_validator(mode="after")
@@ -200,7 +167,7 @@ class JudgeConfig(VllmOptions):
         return self
 
 
-class BatchConfig(JudgeConfig, RowsConfig):
+class BatchConfig(JudgeConfig, RayOptions, RowsConfig):
     """What ``judge batch`` is asked to do; also the fields of its ``--config`` file (YAML)."""
 
     @model_validator(mode="before")
@@ -209,6 +176,17 @@ class BatchConfig(JudgeConfig, RowsConfig):
         if isinstance(values, dict) and values.get("engine") in _WIDE:
             return {"window": _WIDE_WINDOW, **values}
         return values
+
+    @model_validator(mode="after")
+    def _ray_or_none(self) -> BatchConfig:
+        given = [name for name in RayOptions.model_fields if getattr(self, name) is not None]
+        if given and self.engine != "ray":
+            raise ValueError(f"{given[0]} is for engine ray")
+        if self.engine == "ray" and self.scorer:
+            raise ValueError(
+                "engine ray runs the judge alone; judge score gives the rewards of a scorer"
+            )
+        return self
 
     def identity(self) -> dict[str, Any]:
         # A list: their order is that of a line's rewards.
@@ -235,9 +213,9 @@ class ScoreConfig(RowsConfig):
 _NO_IDENTITY = {
     "input", "out", "template", "scorer", "weights", "split", "subset", "revision", "limit",
     "max_failures", "fresh", "url", "tokenizer", "concurrency", "timeout", "patience",
-    *VllmOptions.model_fields,
+    *VllmOptions.model_fields, *RayOptions.model_fields,
 }  # fmt: skip
-_WIDE, _WIDE_WINDOW = ("vllm", "server"), 1024
+_WIDE, _WIDE_WINDOW = ("vllm", "server", "ray"), 1024
 
 
 def load_batch_config(file: Path | None, given: dict[str, Any]) -> BatchConfig:

@@ -32,6 +32,14 @@ FailureReason = Literal[
 """Why a row has no usable verdict. The set is closed: the summary counts by it."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return what an error says in one line; of pydantic's, the first thing that is wrong."""
+    problems = getattr(error, "errors", None)
+    text = str(problems()[0]["msg"]) if callable(problems) else str(error)
+    text = text.removeprefix("Value error, ")
+    return text.strip().splitlines()[0] if text.strip() else type(error).__name__
+
+
 class JudgeError(Exception):
     """Base of every error this package raises on purpose; ``str()`` is one readable line."""
 

@@ -18,8 +18,8 @@ from judge.errors import RowError
 from judge.formats.pairs import read_pairs
 from judge.formats.sources import open_source
 from judge.idset import IdSet
-from judge.infer.batch import Unwatched
 from judge.infer.engine import Mode, ScriptedEngine
+from judge.infer.judges import Unwatched
 from judge.infer.pair_scorer import PairScorer
 from judge.infer.probe_runs import run_judge, run_scorers
 from judge.verdict import Distribution, Verdict, render_statement, sigmoid

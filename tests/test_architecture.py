@@ -141,6 +141,13 @@ RULES = [
         but=r"judge/infer/(load_vllm|vllm_(engine|scorer|constraint))\.py",
     ),
     Rule(
+        "only the Ray engine imports ray",
+        r"(judge|app)/.*\.py",
+        ("ray",),
+        ("judge/infer/batch.py", "def f():\n    import ray.data"),
+        but=r"judge/infer/ray_engine\.py",
+    ),
+    Rule(
         "only the client of servers asks them",
         r"judge/.*\.py",
         ("httpx2", "httpx", "tenacity", "aiohttp", "requests"),

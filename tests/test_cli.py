@@ -21,7 +21,8 @@ from typer.testing import CliRunner, Result
 
 from judge import __version__
 from judge.cli import app
-from judge.config import BatchConfig, ScoreConfig, VllmOptions, load_batch_config
+from judge.config import BatchConfig, ScoreConfig, load_batch_config
+from judge.engine_options import RayOptions, VllmOptions
 from judge.errors import UsageError
 from judge.infer import load
 from judge.infer.engine import Engine
@@ -253,6 +254,7 @@ def test_every_field_says_whether_it_determines_the_result() -> None:
         "timeout",
         "patience",
         *VllmOptions.model_fields,
+        *RayOptions.model_fields,
     }
     assert identity == set(BatchConfig.model_fields) - beside
     assert (

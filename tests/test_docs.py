@@ -14,6 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from judge.cli import app
+from tests.ahead import ReadsAhead
+from tests.scripted import engine as scripted
 
 ROOT = Path(__file__).parent.parent
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md"]
@@ -78,6 +80,9 @@ def test_every_command_of_a_page_runs_in_its_order(
         monkeypatch.setitem(STAND_INS, "http://localhost:8000/v1", served)
     if page == "README.md":  # `make demo` only says what it would do
         monkeypatch.setitem(STAND_INS, "runs/demo", "runs/mine")
+    if page == "docs/vllm.md":  # neither vLLM nor Ray is installed here
+        monkeypatch.setattr("judge.infer.load.load_engine", lambda config, note=None: scripted())
+        monkeypatch.setattr("judge.infer.ray_engine.RayJudge", ReadsAhead)
     for line in PAGES[page]:
         words = [STAND_INS.get(word, word) for word in shlex.split(line)]
         if words[:2] in (["judge", "serve"], ["judge", "review"]):

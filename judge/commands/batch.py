@@ -30,6 +30,8 @@ from judge.commands.options import (
     Patience,
     PipelineParallel,
     Quantization,
+    RayAddress,
+    Replicas,
     Revision,
     RunFolder,
     Scorers,
@@ -76,7 +78,9 @@ def batch(
     batch_tokens: BatchTokens = None,
     window: Annotated[
         int | None,
-        typer.Option(help="Rows judged and written together. (default: 64; vllm, server: 1024)"),
+        typer.Option(
+            help="Rows judged and written together. (default: 64; vllm, server, ray: 1024)"
+        ),
     ] = None,
     scorer: Scorers = None,
     weights: Weights = None,
@@ -96,6 +100,8 @@ def batch(
     max_num_seqs: MaxSeqs = None,
     max_num_batched_tokens: MaxBatchedTokens = None,
     enforce_eager: EnforceEager = None,
+    replicas: Replicas = None,
+    ray_address: RayAddress = None,
 ) -> None:
     """Judge a file of response pairs, in both orders, with a justification for each."""
     from judge.config import load_batch_config

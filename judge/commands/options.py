@@ -9,7 +9,7 @@ import typer
 
 from judge.errors import UsageError
 
-Engine = Literal["auto", "transformers", "vllm", "server"]
+Engine = Literal["auto", "transformers", "vllm", "server", "ray"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 Mode = Literal["justify", "verdict"]
 Orders = Literal["both", "given"]
@@ -85,7 +85,7 @@ Weights = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=FILE", help="JSON of a scorer's weights of its outputs."),
 ]
-_VLLM = "vLLM (--engine vllm)"
+_VLLM = "vLLM (--engine vllm, ray)"
 TensorParallel = Annotated[
     int | None, typer.Option(rich_help_panel=_VLLM, help="GPUs that share every layer.")
 ]
@@ -111,6 +111,21 @@ MaxBatchedTokens = Annotated[
 EnforceEager = Annotated[
     bool | None,
     typer.Option("--enforce-eager", rich_help_panel=_VLLM, help="No compilation: a quick start."),
+]
+_RAY = "Many nodes (--engine ray)"
+Replicas = Annotated[
+    int | None,
+    typer.Option(
+        rich_help_panel=_RAY, help="Copies of the model. (default: as many as there are GPUs for)"
+    ),
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        rich_help_panel=_RAY,
+        metavar="HOST:PORT",
+        help="The Ray cluster. (default: RAY_ADDRESS, this machine's, or a new one here)",
+    ),
 ]
 Similar = Annotated[
     int | None,

@@ -1,16 +1,14 @@
-"""Judging a file of pairs: windows in, windows out, resumable, with flat memory.
-
-Whoever judges (a judge with or without reward models beside it, a reward model alone) is a
-:class:`Judge`; the rest of a run is the same.
-"""
+"""Judging a file of pairs: windows in, windows out, resumable, with flat memory."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from judge.config import BatchConfig, RowsConfig
 from judge.errors import BudgetExceeded, UsageError
@@ -19,6 +17,7 @@ from judge.formats.sources import Record, Source, open_source
 from judge.infer.engine import Engine
 from judge.infer.interrupts import Interrupts
 from judge.infer.judge import Numbered, PairwiseJudge
+from judge.infer.judges import Judge, Progress, Streamed, Unwatched
 from judge.infer.pair_scorer import JudgeWithScorers, PairScorer
 from judge.infer.resume import Position, limited, skip_finished, unrecorded, windows_of
 from judge.infer.scorer_files import read_weights
@@ -29,48 +28,6 @@ from judge.pair import Pair
 from judge.prompt import Template, load_template
 from judge.recorded import Recorded
 from judge.rundir import FAILURES, JUDGMENTS, RunDir
-
-
-class Judge(Protocol):
-    """What turns the pairs of a window into judgments."""
-
-    def judge(self, pairs: Sequence[Numbered]) -> list[Judgment | Failure]:
-        """Return a judgment or a failure for each pair, in order."""
-        ...
-
-    def describe(self) -> dict[str, Any]:
-        """Return what determines the judgments: part of the run's identity."""
-        ...
-
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Return what the engine (``judge``) and each scorer did."""
-        ...
-
-
-class Progress(Protocol):
-    """Who watches a run."""
-
-    def start(self, total: int | None, done: int, failed: int) -> None:
-        """The model stands ready: of ``total`` rows (None: unknown) so many are done already."""
-        ...
-
-    def advance(self, rows: int, failed: int) -> None:
-        """So many more rows are written, ``failed`` of them as failures."""
-        ...
-
-    def note(self, text: str) -> None:
-        """Something to tell a person, in one line."""
-        ...
-
-
-class Unwatched:
-    """A progress nobody looks at."""
-
-    def start(self, total: int | None, done: int, failed: int) -> None: ...
-
-    def advance(self, rows: int, failed: int) -> None: ...
-
-    def note(self, text: str) -> None: ...
 
 
 def open_input(config: BatchConfig) -> tuple[Source, Template]:
@@ -106,7 +63,11 @@ def run(
         "weights": {name: read_weights(Path(file)) for name, file in config.weights.items()},
     }
 
-    def load_judge() -> Judge:
+    def load_judge() -> Judge | Streamed:
+        if config.engine == "ray":
+            from judge.infer.ray_engine import RayJudge
+
+            return RayJudge(config, template, (progress or Unwatched()).note)
         scorers = load_scorers()  # the smaller models first: what is wrong with them shows sooner
         judge = PairwiseJudge(load(), template, config.mode, config.orders)
         return JudgeWithScorers(judge, scorers)
@@ -118,7 +79,7 @@ def run_rows(
     config: RowsConfig,
     source: Source,
     identity: Mapping[str, Any],
-    load: Callable[[], Judge],
+    load: Callable[[], Judge | Streamed],
     progress: Progress | None = None,
 ) -> Summary:
     """Judge the rows of ``source`` that the run folder lacks; as :func:`run`.
@@ -196,7 +157,7 @@ class _Job:
 
     config: RowsConfig
     folder: RunDir
-    judge: Judge
+    judge: Judge | Streamed
     recorded: Recorded
     interrupts: Interrupts
     progress: Progress
@@ -213,9 +174,10 @@ class _Job:
         complete = False
         assert position.rest is not None
         try:
-            for window in position.rest:
-                failed += self._window(window, position)
-                _check_budget(self.config, failed)
+            with closing(self._judged(position.rest)) as judged:
+                for rows, results in judged:
+                    failed += self._write(rows, results, position)
+                    _check_budget(self.config, failed)
             complete = True
         except (UsageError, BudgetExceeded):
             self._end(position, started, complete)
@@ -236,10 +198,38 @@ class _Job:
         )
         return _summarise(self.folder, complete, session)
 
-    def _window(self, window: list[Record], position: Position) -> int:
-        """Judge and write one window; return how many of its rows are failures."""
-        rows = [read_row(record, self.recorded.seen) for record in window]
-        failures, judgments = self._lines(window, rows)
+    def _judged(
+        self, windows: Iterator[list[Record]]
+    ) -> Generator[tuple[list[Pair | Failure], list[Judgment | Failure]]]:
+        """Yield the rows of each window, and the results of those of them that are pairs."""
+        read: deque[list[Pair | Failure]] = deque()
+
+        def pairs() -> Iterator[list[Numbered]]:
+            for window in windows:
+                rows = [read_row(record, self.recorded.seen) for record in window]
+                read.append(rows)
+                yield [
+                    (record.line, row)
+                    for record, row in zip(window, rows, strict=True)
+                    if isinstance(row, Pair)
+                ]
+
+        if not isinstance(self.judge, Streamed):
+            for window in pairs():
+                yield read.popleft(), self.judge.judge(window)
+            return
+        with closing(self.judge.judge_windows(pairs())) as judged:
+            for results in judged:
+                yield read.popleft(), results
+
+    def _write(
+        self,
+        rows: list[Pair | Failure],
+        results: list[Judgment | Failure],
+        position: Position,
+    ) -> int:
+        """Write one window; return how many of its rows are failures."""
+        failures, judgments = _lines(rows, results)
         failed = len(failures)
         with self.interrupts.held():
             if position.judged or position.failed:  # the first window, partly recorded
@@ -253,21 +243,17 @@ class _Job:
         self.progress.advance(len(failures) + len(judgments), len(failures))
         return failed
 
-    def _lines(
-        self, window: list[Record], rows: list[Pair | Failure]
-    ) -> tuple[list[bytes], list[bytes]]:
-        """Return the window's lines of ``failures.jsonl`` and ``judgments.jsonl``."""
-        pairs = [
-            (record.line, row)
-            for record, row in zip(window, rows, strict=True)
-            if isinstance(row, Pair)
-        ]
-        results = iter(self.judge.judge(pairs))
-        failures, judgments = [], []
-        for row in rows:
-            result = next(results) if isinstance(row, Pair) else row
-            if isinstance(result, Failure):
-                failures.append(encode_line(result.model_dump()))
-            else:
-                judgments.append(encode_line(result.to_json()))
-        return failures, judgments
+
+def _lines(
+    rows: list[Pair | Failure], results: list[Judgment | Failure]
+) -> tuple[list[bytes], list[bytes]]:
+    """Return a window's lines of ``failures.jsonl`` and ``judgments.jsonl``."""
+    of_pairs = iter(results)
+    failures, judgments = [], []
+    for row in rows:
+        result = next(of_pairs) if isinstance(row, Pair) else row
+        if isinstance(result, Failure):
+            failures.append(encode_line(result.model_dump()))
+        else:
+            judgments.append(encode_line(result.to_json()))
+    return failures, judgments

@@ -56,6 +56,8 @@ def load_engine(config: JudgeConfig, note: Callable[[str], None] = lambda text: 
         from judge.infer.load_vllm import load_vllm_engine
 
         return load_vllm_engine(config)
+    if config.engine == "ray":
+        raise UsageError("engine ray has no dry run; engine vllm counts the same tokens")
     folder = resolve_model(config.model)
     answer = checked(answer_of(config.model), config)
     model, tokenizer, identity = _load_transformers(folder, config.dtype)

@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from judge.config import VllmOptions
-from judge.errors import UsageError
+from judge.engine_options import VllmOptions
+from judge.errors import UsageError, first_line
 from judge.infer.load import checked, model_digest
 from judge.infer.scorer_files import ADAPTER, base_of, one_line
 from judge.models import answer_of, resolve_model
@@ -56,7 +56,7 @@ def load_vllm_engine(config: JudgeConfig, **others: Any) -> VllmEngine:
         from vllm import LLM
         from vllm.lora.request import LoRARequest
 
-        from judge.infer.vllm_engine import VllmEngine, first_line
+        from judge.infer.vllm_engine import VllmEngine
 
         lora = None if rank is None else LoRARequest("judge", 1, folder)
         try:

@@ -9,8 +9,8 @@ from pathlib import Path
 from judge.config import BatchConfig, ScoreConfig
 from judge.formats.sources import open_source
 from judge.infer import batch
-from judge.infer.batch import Progress
 from judge.infer.engine import Counts, Engine
+from judge.infer.judges import Progress
 from judge.infer.pair_scorer import PairScorer, RewardJudge
 from judge.infer.scorer_files import read_weights
 

@@ -15,8 +15,9 @@ from judge.errors import RowError
 from judge.formats.pairs import read_row
 from judge.formats.sources import open_source
 from judge.idset import IdSet
-from judge.infer.batch import Judge, Progress, run_rows
+from judge.infer.batch import run_rows
 from judge.infer.dryrun import PROBE, Tokens
+from judge.infer.judges import Judge, Progress
 from judge.infer.pair_scorer import PairScorer, RewardJudge
 from judge.infer.resume import windows_of
 from judge.infer.scorer_files import read_weights

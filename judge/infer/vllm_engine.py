@@ -9,7 +9,7 @@ from typing import Any, Literal
 from vllm import LLM, SamplingParams
 from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
-from judge.errors import RowError, UsageError
+from judge.errors import RowError, UsageError, first_line
 from judge.grammar import Answer
 from judge.infer.elaboration import tokens_of
 from judge.infer.engine import Counts, Listener, Mode
@@ -234,11 +234,3 @@ class VllmEngine:
     def _decode(self, tokens: Sequence[int]) -> str:
         text: str = self.tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False)
         return text
-
-
-def first_line(error: Exception) -> str:
-    """Return what an error says in one line; of pydantic's, the first thing that is wrong."""
-    problems = getattr(error, "errors", None)
-    text = str(problems()[0]["msg"]) if callable(problems) else str(error)
-    text = text.removeprefix("Value error, ")
-    return text.strip().splitlines()[0] if text.strip() else type(error).__name__

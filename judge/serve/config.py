@@ -50,6 +50,15 @@ class ServeConfig(JudgeConfig):
         return values
 
     @model_validator(mode="after")
+    def _not_by_ray(self) -> ServeConfig:
+        if self.engine == "ray":
+            raise ValueError(
+                "engine ray judges files (judge batch); to serve from many GPUs, put judge serve"
+                " --engine server in front of vllm serve --data-parallel-size N"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _queue_holds_a_request(self) -> ServeConfig:
         if self.queue < self.max_pairs:
             raise ValueError(

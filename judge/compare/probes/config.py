@@ -54,6 +54,8 @@ class ProbeConfig(BatchConfig):
 
     @model_validator(mode="after")
     def _somebody_to_probe(self) -> ProbeConfig:
+        if self.engine == "ray":  # its replicas would be loaded anew for every set
+            raise ValueError("engine ray is for judge batch and judge bench")
         if not self.judge and not self.scorer:
             raise ValueError("nobody to probe: --no-judge needs a --scorer")
         return self
