@@ -37,7 +37,7 @@ ENGINES = ("transformers", "vllm", "server", "ray")
 HEAD = "| engine | pairs/s | same preference | same elaborations | furthest apart | same fields |"
 LEAST = 0.99
 """Share of the pairs on which an engine must prefer the same response."""
-STARTS_WITHIN = 600
+STARTS_WITHIN = 1800
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
@@ -68,8 +68,8 @@ class Agreement:
         for order, verdict in one["orders"].items():
             if verdict["elaboration"] is not None:
                 self.elaborations += 1
-                same = verdict["elaboration"] == other["orders"][order]["elaboration"]
-                self.same_elaborations += same
+                there = other["orders"].get(order, {}).get("elaboration")
+                self.same_elaborations += verdict["elaboration"] == there
         if one["preference"] == other["preference"]:
             self.same += 1
         else:

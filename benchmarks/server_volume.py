@@ -1,6 +1,6 @@
 """`judge batch --engine server` at volume: pairs a second, peak memory, time to resume.
 
-    python benchmarks/server_volume.py [--rows 1000000] [--folder DIR] [--mode verdict]
+    python benchmarks/server_volume.py [--rows 1000000] [--judged N] [--folder DIR] [--mode verdict]
 
 Short generated pairs (a question, two answers of a few words) go through `judge batch` against the
 scripted server of `tests/fault_server.py`, both processes on this machine, in both orders. The run
@@ -8,6 +8,10 @@ is stopped by `--limit` a thousand rows before the end and started again: the ti
 where it goes on is the resume time, imports and the look at the server included. Afterwards every
 line is checked: the ids are those of the input, in order, none missing, none twice. Peak memory is
 the larger resident set of the two `judge` processes. A million rows need about 1.5 GB of disk.
+
+With --judged the first start judges so many rows only, and the lines of the others are made of
+theirs under other ids: for a machine where judging a million would take hours. The second start,
+the check and the page of the run then see a million rows all the same.
 """
 
 from __future__ import annotations
@@ -118,6 +122,16 @@ class Measured:
     """Megabytes of the run folder."""
 
 
+def copy_lines(out: Path, judged: int, rows: int) -> None:
+    """Lengthen the judgments of a run folder to ``rows`` lines, by those that it has."""
+    file = out / "judgments.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    with file.open("ab") as longer:
+        for number in range(judged, rows):
+            own, other = (f'"pair-{n:07}"'.encode() for n in (number, number % judged))
+            longer.write(lines[number % judged].replace(other, own, 1))
+
+
 @contextmanager
 def scripted_server() -> Iterator[str]:
     """Run the scripted server in a process of its own; give its address."""
@@ -136,12 +150,18 @@ def scripted_server() -> Iterator[str]:
         server.wait()
 
 
-def measure(rows: int, folder: Path, mode: str) -> Measured:
-    """Judge ``rows`` pairs in two starts, check every line, and return what it took."""
-    source, out, first = folder / "pairs.jsonl", folder / "run", rows - REST
+def measure(rows: int, folder: Path, mode: str, judged: int | None = None) -> Measured:
+    """Judge ``rows`` pairs in two starts, check every line, and return what it took.
+
+    Args:
+        judged: rows that the first start judges; None: all but :data:`REST`.
+    """
+    source, out = folder / "pairs.jsonl", folder / "run"
+    first = rows - REST if judged is None else judged
     write_pairs(source, rows)
     with scripted_server() as url:
         whole = judge(source, out, url, mode, "--limit", str(first))
+        copy_lines(out, first, rows - REST)
         rest = judge(source, out, url, mode)
     check(out, rows)
     assert rest.going_on is not None
@@ -157,15 +177,17 @@ def measure(rows: int, folder: Path, mode: str) -> Measured:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--judged", type=int, help="rows that the first start judges")
     parser.add_argument("--folder", help="where the files go (default: the temporary folder)")
     parser.add_argument("--mode", choices=("verdict", "justify"), default="verdict")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        found = measure(arguments.rows, Path(folder), arguments.mode)
-    print("| rows | seconds | pairs/s | peak memory | ready to go on after | run folder |")
-    print("|---|---|---|---|---|---|")
+        found = measure(arguments.rows, Path(folder), arguments.mode, arguments.judged)
+    print("| rows | judged | seconds | pairs/s | peak memory | ready to go on after | run folder |")
+    print("|---|---|---|---|---|---|---|")
+    judged = arguments.judged or arguments.rows
     print(
-        f"| {arguments.rows:,} | {found.seconds:.0f} | {found.pairs_per_second:,.0f} "
+        f"| {arguments.rows:,} | {judged:,} | {found.seconds:.0f} | {found.pairs_per_second:,.0f} "
         f"| {found.memory:.0f} MB | {found.going_on:.1f} s | {found.size:,.0f} MB |"
     )
 

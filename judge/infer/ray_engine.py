@@ -11,7 +11,9 @@ import logging
 import os
 import pickle
 import signal
+import socket
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
 from importlib.util import find_spec
@@ -158,6 +160,8 @@ def _connect(address: str | None) -> bool:
 
     if ray.is_initialized():
         return False
+    address = address or os.environ.get("RAY_ADDRESS")
+    _reachable(address)
     ended = signal.getsignal(signal.SIGTERM)
     ours = threading.current_thread() is threading.main_thread()
     try:
@@ -165,12 +169,25 @@ def _connect(address: str | None) -> bool:
             address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR"
         )
     except Exception as error:  # ConnectionError, ValueError, RuntimeError and Ray's own
-        where = address or os.environ.get("RAY_ADDRESS") or "this machine"
+        where = address or "this machine"
         raise UsageError(f"no Ray cluster at {where}: {first_line(error)}") from error
     finally:
         if ours:  # Ray's handler would end the process in mid-write
             signal.signal(signal.SIGTERM, ended)
     return True
+
+
+def _reachable(address: str | None) -> None:
+    """Stop where nobody listens at ``address``: Ray itself would try for many minutes."""
+    if address in (None, "auto", "local"):
+        return
+    host, _, port = str(address).rpartition(":")
+    if not host or "/" in host or not port.isdecimal():
+        raise UsageError(f"no address of a Ray cluster: {address}; expected auto or HOST:PORT")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=30).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"no Ray cluster at {address}: {first_line(error)}") from None
 
 
 def _nodes() -> list[Node]:
@@ -196,16 +213,19 @@ def _start(config: BatchConfig, template: Template, plan: Plan) -> tuple[Any, It
     context.target_max_block_size = 1  # bytes: no window waits for another to fill a block
     queue = Queue(actor_options={"num_cpus": 0})
     source: Any = _source(queue)
-    answers = ray.data.read_datasource(source, override_num_blocks=1, num_cpus=0).map_batches(
-        _replica(),
-        fn_constructor_args=(config, template, os.getcwd()),
-        batch_size=1,
-        compute=ray.data.ActorPoolStrategy(size=plan.replicas, max_tasks_in_flight_per_actor=2),
-        num_cpus=1,
-        num_gpus=plan.gpus,
-        max_restarts=-1,
-        max_task_retries=RETRIES,
-    )
+    with warnings.catch_warnings():
+        # max_task_retries has no other place in Ray 2.60; the extra pins it.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        answers = ray.data.read_datasource(source, override_num_blocks=1, num_cpus=0).map_batches(
+            _replica(),
+            fn_constructor_args=(config, template, os.getcwd()),
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(size=plan.replicas, max_tasks_in_flight_per_actor=2),
+            num_cpus=1,
+            num_gpus=plan.gpus,
+            max_restarts=-1,
+            max_task_retries=RETRIES,
+        )
     # No batch is fetched ahead: it would be waited for before this one is given out.
     return queue, iter(answers.iter_batches(batch_size=None, prefetch_batches=0))
 

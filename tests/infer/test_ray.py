@@ -115,6 +115,23 @@ def test_ray_that_is_not_installed_is_one_line(
     assert not (out / "judgments.jsonl").exists()
 
 
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("127.0.0.1:1", r"no Ray cluster at 127\.0\.0\.1:1: .*refused"),
+        ("ray://127.0.0.1:10001", "expected auto or HOST:PORT"),
+        ("127.0.0.1", "expected auto or HOST:PORT"),
+        ("127.0.0.1:99999999", "no Ray cluster at 127"),
+    ],
+)
+def test_an_address_without_a_cluster_is_one_line(address: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said) as raised:
+        ray_engine._reachable(address)
+    assert "\n" not in str(raised.value)
+    for answered in (None, "auto", "local"):
+        ray_engine._reachable(answered)
+
+
 @pytest.fixture
 def ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_engine, "RayJudge", ReadsAhead)

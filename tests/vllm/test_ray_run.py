@@ -109,12 +109,3 @@ def test_more_replicas_than_there_is_room_for(tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError, match=said):
             run(config(source, tmp_path / "out", **fields), no_engine)
-
-
-def test_no_cluster_at_an_address(tmp_path: Path) -> None:
-    ray.shutdown()  # the last test
-    source = write_rows(tmp_path / "in.jsonl", [row(1)])
-    asked = config(source, tmp_path / "out", ray_address="127.0.0.1:1")
-    with pytest.raises(UsageError, match=r"no Ray cluster at 127\.0\.0\.1:1: ") as raised:
-        run(asked, no_engine)
-    assert "\n" not in str(raised.value)
