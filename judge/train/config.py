@@ -11,6 +11,12 @@ from judge.annotated import ATTRIBUTES, Attribute
 from judge.errors import UsageError
 from judge.reward import Objective
 from judge.train.recipe_files import read_recipe
+from judge.train.sections import (
+    HardwareSection,
+    LoraSection,
+    QuantizationSection,
+    check_deepspeed,
+)
 
 
 class PretrainConfig(BaseModel):
@@ -59,46 +65,6 @@ class PretrainConfig(BaseModel):
     """Mixed precision in bfloat16; a CPU without AVX-512 is several times faster without."""
     seed: int = 17
     """Seed of the draws, the initial weights and the order of documents."""
-
-
-class LoraSection(BaseModel):
-    """The ``lora`` section of a recipe: train an adapter through PEFT instead of every weight."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    r: int = 16
-    """Rank of the adapter."""
-    alpha: int = 32
-    """Scale: the adapter's update is multiplied by alpha / r."""
-    dropout: float = 0.0
-    """Dropout before the adapter."""
-    target_modules: str | list[str] = "all-linear"
-    """Modules that get an adapter."""
-
-
-class HardwareSection(BaseModel):
-    """The ``hardware`` section of a recipe: what it was made for; a plan starts from it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    gpus: int = Field(ge=1)
-    """How many GPUs."""
-    gpu: str
-    """Their name, as ``judge train plan`` knows it."""
-
-
-class QuantizationSection(BaseModel):
-    """The ``quantization`` section of a recipe: the frozen base in 4 bits below a LoRA adapter
-    (QLoRA, arXiv 2305.14314), by bitsandbytes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    type: Literal["nf4", "fp4"] = "nf4"
-    """The 4-bit code: NormalFloat, or plain floating point."""
-    double: bool = True
-    """The scales of 64 weights are quantised too: 4.13 bits a weight instead of 4.5."""
-    compute: Literal["bfloat16", "float32"] = "bfloat16"
-    """What weights are unpacked to for a product."""
 
 
 class TrainerConfig(BaseModel):
@@ -197,6 +163,11 @@ class TrainerConfig(BaseModel):
             raise ValueError("quantization runs without deepspeed; write `deepspeed: null`")
         if self.quantization is not None and self.random_init is not None:
             raise ValueError("quantization is of a model's own weights; random_init has none")
+        return self
+
+    @model_validator(mode="after")
+    def _bfloat16_states_are_whole(self) -> Self:
+        check_deepspeed(self.deepspeed or {})
         return self
 
     def accumulation(self, world_size: int) -> int:

@@ -20,11 +20,12 @@ from transformers import (
 
 from judge.errors import UsageError
 from judge.models import resolve_model
-from judge.train.config import QuantizationSection, TrainerConfig
+from judge.train.config import TrainerConfig
 from judge.train.faults import explained
 from judge.train.kernels import attention, check_liger
 from judge.train.observe import reporters
 from judge.train.packing import PACKED, can_pack
+from judge.train.sections import QuantizationSection
 from judge.train.wholeness import newest_whole, remove_torn, where_to_go_on
 
 

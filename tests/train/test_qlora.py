@@ -11,8 +11,9 @@ import torch
 
 from judge.errors import UsageError
 from judge.train import finetune, justifier, reward
-from judge.train.config import JustifierConfig, QuantizationSection, RewardConfig, load_recipe
+from judge.train.config import JustifierConfig, RewardConfig, load_recipe
 from judge.train.finetune import quantization_config, read_log
+from judge.train.sections import QuantizationSection
 from tests.train.reward_sets import preference_set, tiny_base
 
 SECTIONS = [

@@ -76,6 +76,24 @@ def test_a_bad_recipe_is_one_clear_line(
     assert problem in str(raised.value) and "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("part", "problem"),
+    [
+        ("bf16_optimizer_states", "bf16_optimizer_states needs bf16_master_weights_and_grads"),
+        ("bf16_master_weights_and_grads", "bf16_master_weights_and_grads needs bf16_opt"),
+    ],
+)
+def test_half_of_bfloat16_states_is_refused_before_anything_is_loaded(
+    part: str, problem: str
+) -> None:
+    override = [f"deepspeed.bf16.{part}=true"]
+    with pytest.raises(UsageError, match=problem):
+        load_recipe("llama31_70b_zero3", override, JustifierConfig)
+    off_loaded = [*override, "deepspeed.zero_optimization.offload_optimizer.device=cpu"]
+    if part == "bf16_master_weights_and_grads":
+        load_recipe("llama31_70b_zero3", off_loaded, JustifierConfig)
+
+
 def test_a_count_of_processes_that_does_not_divide_names_those_that_do() -> None:
     recipe = JustifierConfig(model="m", data="d", output_dir="o", global_batch_size=12)
     assert recipe.accumulation(4) == 3

@@ -48,16 +48,11 @@ class Zero:
             )
         square = model.hidden**2
         bf16: dict[str, Any] = section.get("bf16") or {}
-        states = bool(bf16.get("bf16_optimizer_states"))
-        if states and not bf16.get("bf16_master_weights_and_grads"):
-            raise UsageError(
-                "deepspeed.bf16: bf16_optimizer_states needs bf16_master_weights_and_grads: true"
-            )
         return cls(
             on=True,
             optimizer_off_loaded=_device(zero, "offload_optimizer"),
             parameters_off_loaded=_device(zero, "offload_param"),
-            bf16_states=states,
+            bf16_states=bool(bf16.get("bf16_optimizer_states")),
             overlap=bool(zero.get("overlap_comm", True)),
             reduce_bucket=_number(zero, "reduce_bucket_size", square, 500_000_000),
             prefetch_bucket=_number(
