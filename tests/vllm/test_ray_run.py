@@ -20,7 +20,7 @@ from judge.infer.vllm_engine import VllmEngine
 from tests.scripted import failures, results, row, write_rows
 
 ray = pytest.importorskip("ray")
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 EXAMPLES = Path(__file__).parents[2] / "examples" / "pairs.jsonl"
 
 
@@ -68,19 +68,17 @@ def replicas() -> list[int]:
     return found
 
 
-def test_a_run_in_parts_with_a_replica_killed_has_the_bytes_of_the_vllm_engine(
+def test_a_run_with_a_replica_killed_has_the_bytes_of_the_vllm_engine(
     vllm_engine: VllmEngine, tmp_path: Path
 ) -> None:
-    """In parts, with failures before the judge, on a relative path."""
+    """Among its rows one that fails before the judge."""
     examples = EXAMPLES.read_bytes().splitlines()[:14]
     source = write_rows(
         tmp_path / "in.jsonl", [*examples[:4], row(9, response_1=""), *examples[4:]]
     )
     vllm_engine.max_new_tokens, vllm_engine.temperature, vllm_engine.seed = 24, 0.0, 0
     run(config(source, tmp_path / "one", engine="vllm"), lambda: vllm_engine)
-    out = tmp_path / "ray"
-    run(config(source, out, limit=4), no_engine)
-    killer = Killer()
+    out, killer = tmp_path / "ray", Killer()
     summary = run(config(source, out), no_engine, killer)
     assert len(killer.killed) == 1, "no replica was there to be killed"
     assert killer.notes == ["Ray: 1 replica, a core each, no GPU"]
@@ -89,7 +87,7 @@ def test_a_run_in_parts_with_a_replica_killed_has_the_bytes_of_the_vllm_engine(
     assert summary.complete and summary.session.engine["completion_tokens"] > 0
     for fields in ({"engine": "vllm"}, {"max_new_tokens": 8}):
         with pytest.raises(UsageError, match=next(iter(fields))):
-            run(config(source, out, **{"limit": 5, **fields}), lambda: vllm_engine)
+            run(config(source, out, **fields), lambda: vllm_engine)
 
 
 def test_a_model_that_does_not_load_is_one_line(tmp_path: Path) -> None:
