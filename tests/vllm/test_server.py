@@ -52,7 +52,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     command += ["127.0.0.1", "--dtype", "float32", "--enforce-eager", "--max-model-len", "1024"]
     command += ["--structured-outputs-config", '{"backend": "outlines"}']
     log = tmp_path_factory.mktemp("served") / "log"
-    environment = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1"}
+    environment = {
+        **os.environ,
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_REGEX_COMPILATION_TIMEOUT_S": "120",  # its five seconds are few on a busy machine
+    }
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
     url = f"http://127.0.0.1:{port}"
