@@ -115,8 +115,19 @@ mini-rewards: setup ## Retrain the bundled mini reward models (about an hour on 
 	judge train reward --config mini_topic
 	python scripts/answer_ratings.py $(SHARED)/data/human_pairs work/answers
 	judge data prepare work/answers --kind regression --attributes helpfulness --out work/mini_ratings
+	judge train reward --config mini_answers
+	python scripts/coherence_pairs.py $(SHARED)/data/text \
+	  $(SHARED)/data/human_pairs/preference/preference.jsonl.gz work/arguments --count 6000 --seed 19 \
+	  --kind cut_argument=4 --kind answer=2 --kind other_prompt=1 --kind next_sentence=1
+	judge data prepare work/arguments --kind preference --out work/argument_sets
+	judge train reward --config mini_arguments
 	judge train reward --config mini_regression
+	judge train expo --weak work/mini_answers --strong work/mini_regression --factor 0.5 \
+	  --out work/mini_regression_mean
 	judge data prepare $(SHARED)/data/human_pairs --kind preference --out work/mini_preferences
 	judge train reward --config mini_scaled_bt
-	python scripts/bundle_mini.py work/mini_regression judge/models/mini_regression
-	python scripts/bundle_mini.py work/mini_scaled_bt judge/models/mini_bt
+	judge train expo --weak work/mini_arguments --strong work/mini_scaled_bt --factor 0.5 \
+	  --out work/mini_bt_mean
+	python scripts/bundle_mini.py work/mini_regression_mean judge/models/mini_regression \
+	  --log work/mini_regression
+	python scripts/bundle_mini.py work/mini_bt_mean judge/models/mini_bt --log work/mini_scaled_bt

@@ -1,16 +1,17 @@
 """Copy a trained mini model into the package: bfloat16 weights, tokenizer, manifest and logs.
 
 python scripts/bundle_mini.py work/mini_judge judge/models/mini_judge work/mini_base
-python scripts/bundle_mini.py work/mini_scaled_bt judge/models/mini_bt
+python scripts/bundle_mini.py work/mini_bt_mean judge/models/mini_bt --log work/mini_scaled_bt
 
-The third folder is the base that was pre-trained for the model; its log goes along.
+The third folder is the base that was pre-trained for the model; its log goes along. Weights that
+`judge train expo` wrote have no log of their own: ``--log`` names the training whose log they take.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ from transformers import (
 )
 
 
-def main(trained: Path, target: Path, base: Path | None = None) -> None:
+def main(trained: Path, target: Path, base: Path | None = None, log: Path | None = None) -> None:
     """Write the bundled model to ``target``; its README (the model card) is left alone."""
     target.mkdir(parents=True, exist_ok=True)
     scores = "SequenceClassification" in str(AutoConfig.from_pretrained(trained).architectures)
@@ -30,11 +31,12 @@ def main(trained: Path, target: Path, base: Path | None = None) -> None:
     model = kind.from_pretrained(trained, dtype=torch.bfloat16)
     model.save_pretrained(target)
     AutoTokenizer.from_pretrained(trained).save_pretrained(target)
-    for name in ("judge.json", "manifest.json"):
-        shutil.copy(trained / name, target / name)
+    log = log or trained
+    shutil.copy(trained / "judge.json", target / "judge.json")
+    shutil.copy(log / "manifest.json", target / "manifest.json")
     if base is not None:
         _copy_pretraining(base, target)
-    state = max(trained.glob("checkpoint-*/trainer_state.json"), key=lambda p: p.stat().st_mtime)
+    state = max(log.glob("checkpoint-*/trainer_state.json"), key=lambda p: p.stat().st_mtime)
     history = json.loads(state.read_text(encoding="utf-8"))["log_history"]
     (target / "training_log.jsonl").write_text(
         "".join(json.dumps(row) + "\n" for row in history), encoding="utf-8"
@@ -51,4 +53,9 @@ def _copy_pretraining(base: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    asked = argparse.ArgumentParser(description="Copy a trained mini model into the package.")
+    asked.add_argument("trained", type=Path)
+    asked.add_argument("target", type=Path)
+    asked.add_argument("base", type=Path, nargs="?")
+    asked.add_argument("--log", type=Path, help="the training whose manifest and log are taken")
+    main(**vars(asked.parse_args()))

@@ -4,12 +4,14 @@
 
 A small model that starts from scratch does not see by itself that a response speaks of what the
 prompt speaks of, and of some 15,000 human pairs it learns the words by heart first. Here it learns
-to look, on as many pairs as it takes, before it learns what people prefer. Three kinds, the
-``source`` of a pair:
+to look, on as many pairs as it takes, before it learns what people prefer. The kinds, each the
+``source`` of its pairs:
 
 * ``shared_word``: both responses are sentences from anywhere, one has a content word of the prompt;
 * ``other_prompt``: an annotator's right answer against an answer to another prompt;
-* ``next_sentence``: the sentence that goes on (or went before) against one from elsewhere.
+* ``next_sentence``: the sentence that goes on (or went before) against one from elsewhere;
+* ``cut_argument``: an argument against the beginning of it, or of another one for the same side;
+* ``answer``: an annotator's right answer against the wrong one to the same prompt.
 
 Of the human pairs only the train and val splits are read, each for itself; none of the test part.
 """
@@ -22,12 +24,13 @@ import json
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 EFFECT, CAUSE = "What happened as a result?", "What was the cause of this?"
 SOURCES = ("e-CARE", "COPA-SSE")
+ARGUMENTS = "UKPConvArg1"
 KINDS = {"shared_word": 2, "other_prompt": 2, "next_sentence": 1}
 """Of five pairs so many are of each kind, unless asked otherwise."""
 SENTENCES = 60_000
@@ -37,6 +40,8 @@ TRAIN_SHARE = 0.98
 RARE, COMMON = 3, 1_500
 """A content word stands in so many sentences."""
 _END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"“])")
+_BREAK = re.compile(r"(?<=[.!?])\s+|\n+")
+"""Where an argument may be cut: people on the web do not always write capitals."""
 _WORD = re.compile(r"[a-z]{4,}")
 Triple = tuple[str, str, str]
 """Prompt, the better and the worse response."""
@@ -59,12 +64,12 @@ def paragraphs(folder: Path) -> Iterator[list[str]]:
                         yield sentences
 
 
-def answered(rows: list[dict[str, Any]]) -> list[Triple]:
-    """Return prompt, right and wrong answer of the rows about causes and effects."""
+def decided(rows: list[dict[str, Any]], sources: Collection[str]) -> list[Triple]:
+    """Return prompt, preferred and other response of the rows of ``sources`` that are no tie."""
     triples = []
     for row in rows:
         strength = sum(a["strength"] for a in row["all_preferences_unprocessed"])
-        if row["source"] in SOURCES and strength:
+        if row["source"] in sources and strength:
             pair = row["response_2"], row["response_1"]
             triples.append((row["prompt"], *(pair if strength > 0 else pair[::-1])))
     return triples
@@ -129,15 +134,42 @@ def next_sentence(texts: list[list[str]], rng: random.Random) -> Triple:
     return f"{prompt}\n{question}", right, min(others, key=lambda s: abs(len(s) - len(right)))
 
 
+class CutArguments:
+    """Draws an argument against the beginning of it, or of another one for the same side.
+
+    The beginning ends with a sentence and is shorter than the argument, so nothing but how much is
+    said tells them apart; a word that one debate is full of stands on both sides.
+    """
+
+    def __init__(self, arguments: list[Triple], rng: random.Random) -> None:
+        self._rng = rng
+        sides: dict[str, set[str]] = defaultdict(set)
+        for prompt, one, other in arguments:
+            sides[prompt] |= {one, other}
+        self._sides = {prompt: sorted(texts) for prompt, texts in sorted(sides.items())}
+
+    def __call__(self) -> Triple:
+        while True:
+            prompt = self._rng.choice(list(self._sides))
+            whole = self._rng.choice(self._sides[prompt])
+            source = whole if self._rng.random() < 0.5 else self._rng.choice(self._sides[prompt])
+            breaks = [found.start() for found in _BREAK.finditer(source) if found.start() > 20]
+            if breaks:
+                cut = source[: self._rng.choice(breaks)]
+                if len(cut) < len(whole):
+                    return prompt, whole, cut
+
+
 def coherence(
     texts: list[list[str]],
-    answers: list[Triple],
+    rows: list[dict[str, Any]],
     count: int,
     split: str,
     kinds: dict[str, int],
     rng: random.Random,
 ) -> Iterator[dict[str, Any]]:
     """Yield ``count`` pairs in the layout of HelpSteer2-Preference; response 1 or 2 by ``rng``."""
+    answers, arguments = decided(rows, SOURCES), decided(rows, [ARGUMENTS])
     sentences = [sentence for text in texts for sentence in text][:SENTENCES]
     for prompt, right, wrong in answers:
         sentences += [prompt.rsplit("\n", 1)[0], right, wrong] * 2
@@ -145,6 +177,8 @@ def coherence(
         "shared_word": SharedWords(sentences, rng),
         "other_prompt": lambda: other_prompt(answers, rng),
         "next_sentence": lambda: next_sentence(texts, rng),
+        "cut_argument": CutArguments(arguments, rng),
+        "answer": lambda: rng.choice(answers),
     }
     for number in range(count):
         kind = rng.choices(list(kinds), list(kinds.values()))[0]
@@ -177,8 +211,8 @@ def main(
             ("train", count, texts[:cut]),
             ("val", count // 100, texts[cut:]),
         ):
-            answers = answered([row for row in rows if row["split"] == split])
-            for row in coherence(part, answers, size, split, kinds, rng):
+            own = [row for row in rows if row["split"] == split]
+            for row in coherence(part, own, size, split, kinds, rng):
                 out.write(json.dumps(row).encode() + b"\n")
     print(f"{count:,} coherence pairs")
 

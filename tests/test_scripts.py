@@ -73,9 +73,16 @@ TEXTS = [
 
 def test_coherence_pairs_prefer_what_belongs_to_the_prompt() -> None:
     script = load("coherence_pairs")
-    answers = [(f"Prompt {i}\nWhat was the cause of this?", f"r{i}", f"w{i}") for i in range(20)]
+    rows = [
+        {
+            **row(i, [-3]),
+            "prompt": f"Prompt {i}\nWhat was the cause of this?",
+            "response_1": f"r{i}",
+        }
+        for i in range(20)
+    ]
     # Words in fewer sentences than RARE are no content words, so every text stands there 8 times.
-    pairs = list(script.coherence(TEXTS, answers, 300, "train", script.KINDS, random.Random(1)))
+    pairs = list(script.coherence(TEXTS, rows, 300, "train", script.KINDS, random.Random(1)))
     following = {(a, b) for text in TEXTS for a, b in itertools.pairwise(text)}
     kinds = Counter(pair["source"] for pair in pairs)
     assert set(kinds) == set(script.KINDS) and min(kinds.values()) > 30
@@ -94,6 +101,41 @@ def test_coherence_pairs_prefer_what_belongs_to_the_prompt() -> None:
         else:
             ordered = (prompt, right) if question == script.EFFECT else (right, prompt)
             assert ordered in following
+
+
+def test_an_argument_is_better_than_a_beginning() -> None:
+    script = load("coherence_pairs")
+    texts = [
+        "One is so. Two is so, too, and more. Three ends it!",
+        "it is cheap and clean\nso there",
+    ]
+    first, second = (
+        f"{side} {text}" for side, text in zip(("Yes, since", "No:"), texts, strict=True)
+    )
+    rows = [
+        {**row(0, [2], script.ARGUMENTS), "response_1": first, "response_2": second},
+        {**row(1, [2, -2], script.ARGUMENTS), "response_1": "Of a tie. Nobody reads it."},
+        row(2, [3]),
+    ]
+    kinds = {"cut_argument": 1, "answer": 1}
+    wholes, cuts = set(), set()
+    for pair in script.coherence(TEXTS, rows, 200, "train", kinds, random.Random(1)):
+        (annotation,) = pair["all_preferences_unprocessed"]
+        better, worse = pair["response_1"], pair["response_2"]
+        if annotation["strength"] > 0:
+            better, worse = worse, better
+        if pair["source"] == "answer":
+            assert (pair["prompt"], better, worse) == ("Prompt 2", "two, of 2", "one of 2")
+            continue
+        assert pair["prompt"] == "Prompt 0" and len(worse) < len(better)
+        wholes.add(better)
+        cuts.add(worse)
+    assert wholes == {first, second}
+    assert cuts == {
+        "Yes, since One is so.",
+        "Yes, since One is so. Two is so, too, and more.",
+        "No: it is cheap and clean",
+    }
 
 
 def test_coherence_pairs_are_the_same_bytes_again(tmp_path: Path) -> None:

@@ -59,6 +59,8 @@ KINDS: dict[str, type[BaseModel]] = {
     "llama31_8b_scaled_bt_1gpu": RewardConfig,
     "llama31_8b_zero3": JustifierConfig,
     "mini": JustifierConfig,
+    "mini_answers": RewardConfig,
+    "mini_arguments": RewardConfig,
     "mini_bt": RewardConfig,
     "mini_coherence": RewardConfig,
     "mini_contrast": JustifierConfig,
