@@ -33,6 +33,7 @@ class PairScorer:
         """Return the rewards of each pair, or why it has none.
 
         The two responses of a pair are neighbours in the scorer's list: they share the prompt.
+        They come sorted, so that the last digit does not depend on which of them is response_1.
         Responses that are the same tokens (a template may strip them) are scored once, so that
         their tie is exact.
         """
@@ -44,8 +45,8 @@ class PairScorer:
             if isinstance(ids, RowError):
                 results.append(ids)
                 continue
-            found = [next(values) for _ in _distinct(ids)]
-            results.append(self._rewards(found[0], found[-1]))
+            found = {tuple(row): next(values) for row in _distinct(ids)}
+            results.append(self._rewards(*(found[tuple(row)] for row in ids)))
         return results
 
     def build(self, pairs: Sequence[Pair]) -> list[list[list[int]] | RowError]:
@@ -169,4 +170,4 @@ def _conversations(pair: Pair) -> list[tuple[Message, ...]]:
 
 
 def _distinct(rows: Sequence[list[int]]) -> list[list[int]]:
-    return [rows[0]] if rows[0] == rows[1] else [rows[0], rows[1]]
+    return [rows[0]] if rows[0] == rows[1] else sorted(rows)
