@@ -102,13 +102,16 @@ def _base(folder: Path, tokenizer: Any) -> str:
     return str(folder)
 
 
-def launch(arguments: list[str], **options: Any) -> subprocess.Popen[str]:
-    """Start two processes, as docs/training.md says for a CPU."""
+def launch(arguments: list[str], **streams: Any) -> subprocess.Popen[str]:
+    """Start two processes, as docs/training.md says for a CPU.
+
+    Whoever does something else before ``communicate`` names files as ``streams``: what the
+    processes say fills a pipe, and then they wait.
+    """
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", *arguments]
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, env=environment, text=True, **(pipes | streams))
 
 
 def run_all(runs: Runs, outputs: Path) -> None:
@@ -217,10 +220,15 @@ def test_a_killed_process_ends_the_launch_and_the_same_command_goes_on(
     output, recipe = tmp_path / "run", tmp_path / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(recipes["full"] | {"output_dir": str(output)}))
     command = ["-m", "judge.cli", "train", "justifier", "--config", str(recipe)]
-    with launch(command) as two:
+    said_by_two = tmp_path / "two.log"
+    with (
+        said_by_two.open("wb") as file,
+        launch(command, stdout=file, stderr=subprocess.STDOUT) as two,
+    ):
         _wait_for(output / f"checkpoint-{SAVED}" / "complete.json", two)
         os.kill(_process(two.pid, rank=1), signal.SIGKILL)
-        _, errors = two.communicate(timeout=600)
+        two.wait(timeout=600)
+    errors = said_by_two.read_text(errors="replace")
     assert two.returncode != 0 and not (output / "manifest.json").exists()
     ours = [line for line in errors.splitlines() if line.startswith("error: ")]
     assert len(ours) == 1, errors[-6000:]
