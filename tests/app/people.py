@@ -11,10 +11,12 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 from sqlalchemy import func, select
@@ -23,6 +25,8 @@ from app.service import Service
 from app.store.schema import assignment, event, task
 from app.web.session import COOKIE
 from tests.app.made import token
+
+Result = TypeVar("Result")
 
 ROOT = Path(__file__).parents[2]
 _PAGES = re.compile(r"the pages: (http://\S+)/")
@@ -230,6 +234,12 @@ async def work(person: Annotator, project_id: int, habits: Habits, until: float,
         done += 1
     await person.close()
     return done
+
+
+def run_people(all_of_them: Coroutine[Any, Any, Result]) -> Result:
+    """Run what people do to its end, in a thread: the browser's tests leave this one a loop."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, all_of_them).result()
 
 
 async def _think(drawn: random.Random, mean: float) -> None:

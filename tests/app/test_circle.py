@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import re
@@ -14,7 +13,7 @@ from typer.testing import CliRunner
 
 from judge.cli import app
 from tests.app.made import PASSWORD, pair_row, write_pairs
-from tests.app.people import Annotator, Server
+from tests.app.people import Annotator, Server, run_people
 
 PAIRS = 8
 PEOPLE = ("ann", "ben", "cem", "dora", "eva")
@@ -79,7 +78,7 @@ def test_judge_review_export_prepare_train_and_judge_again(tmp_path: Path) -> No
     with Server(str(first)) as server:
         for name in PEOPLE:
             judge("project", "add", first, name, "--password-file", password)
-        done = asyncio.run(all_annotate(server.url))
+        done = run_people(all_annotate(server.url))
     # Three annotate everything, two more what these disagree about.
     assert done == [PAIRS] * 3 + [PAIRS // DISPUTED] * 2
 

@@ -13,7 +13,7 @@ from app.review.project import Settings
 from app.service import Service
 from app.store.database import Store
 from tests.app.made import judgment, made_run, pair_row, quick_hasher
-from tests.app.people import Annotator, Habits, Ledger, Server, sessions, work, wrongs
+from tests.app.people import Annotator, Habits, Ledger, Server, run_people, sessions, work, wrongs
 
 HASTE = Habits(read=0.0, write=1.2, compare=0.0)
 """One draft a task."""
@@ -59,7 +59,7 @@ def test_twenty_people_until_nothing_is_left(
         return await all_until_nothing_is_left(url, tokens, project_id, ledger)
 
     with Server("--database", store_url) as server:
-        done = asyncio.run(all_work(server.url))
+        done = run_people(all_work(server.url))
     assert wrongs(service, ledger) == []
     progress = service.figures.dashboard(None, project_id).progress
     assert progress.annotations == sum(done) == len(ledger.acknowledged) // 2
@@ -89,7 +89,7 @@ def test_kill_9_under_load_loses_nothing_and_repeats_nothing(
         await at_work
         return again
 
-    with asyncio.run(all_work(Server("--database", store_url))):
+    with run_people(all_work(Server("--database", store_url))):
         pass
     assert ledger.repeated > 0
     assert wrongs(service, ledger) == []

@@ -254,6 +254,15 @@ def ready(page: Page) -> None:
     page.wait_for_selector(".responses .text")
 
 
+def wait_until(page: Page, holds: str, arg: object = None) -> None:
+    """Wait until a function of the page's says yes; asked from here, for the page's policy lets
+    nothing be evaluated that waits inside it."""
+    deadline = time.monotonic() + 60
+    while not page.evaluate(holds, arg):
+        assert time.monotonic() < deadline, holds
+        page.wait_for_timeout(50)
+
+
 def press(page: Page, *keys: str) -> None:
     """Press keys one after another."""
     for key in keys:

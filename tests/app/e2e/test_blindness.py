@@ -19,7 +19,7 @@ from app.options import Options
 from app.review.project import Settings
 from app.review.task import Choice
 from app.web.session import COOKIE
-from tests.app.e2e.conftest import Site, press, ready, revealed, shown
+from tests.app.e2e.conftest import Site, press, ready, revealed, shown, wait_until
 from tests.app.e2e.endpoints import call_handler, filled, handlers, routes
 from tests.app.made import SENTINEL, judgment, made_run, pair_row, token
 
@@ -208,8 +208,10 @@ def test_an_open_project_shows_the_judge_at_once_and_says_so(
     press(page, "Control+Enter")
     page.wait_for_selector("legend:text('And now?')")
     press(page, "r", "Enter")
-    page.wait_for_function(
-        "one => document.querySelector('.responses .text').innerText.trim() !== one", arg=texts[0]
+    wait_until(
+        page,
+        "one => document.querySelector('.responses .text').innerText.trim() !== one",
+        arg=texts[0],
     )
     revealed(page)
     (done,) = [

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from playwright.sync_api import Page, Route, expect
 
 from app.review.task import TaskView
-from tests.app.e2e.conftest import Site, press, ready, revealed, shown
+from tests.app.e2e.conftest import Site, press, ready, revealed, shown, wait_until
 from tests.app.made import SENTINEL
 
 
@@ -27,7 +27,8 @@ def store_choice(page: Page, key: str, reason: str) -> None:
 
 
 def next_task(page: Page, before: tuple[str, str]) -> None:
-    page.wait_for_function(
+    wait_until(
+        page,
         "before => document.querySelector('.responses .text').innerText.trim() !== before",
         arg=before[0],
     )
@@ -123,7 +124,8 @@ def test_undo_takes_back_ten_decisions(
     assert sum(task.final is not None for task in mine(site)) == 12
     for left in range(11, 1, -1):
         press(page, "u")
-        page.wait_for_function(
+        wait_until(
+            page,
             "text => document.querySelector('.progress').innerText.includes(text)",
             arg=f"{left} done",
         )
@@ -274,7 +276,7 @@ def test_the_guidelines_make_room_for_the_judge(site: Site, open_page: Callable[
     expect(guidelines).to_be_visible()
     page.get_by_role("region", name="Guidelines").focus()
     press(page, "ArrowDown", "PageDown")
-    page.wait_for_function("document.querySelector('.guidelines .scroll').scrollTop > 0")
+    wait_until(page, "() => document.querySelector('.guidelines .scroll').scrollTop > 0")
     store_choice(page, "2", "Clear.")
     expect(guidelines).to_be_hidden()
     press(page, "g")
