@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -230,11 +231,14 @@ def test_a_killed_process_ends_the_launch_and_the_same_command_goes_on(
         two.wait(timeout=600)
     errors = said_by_two.read_text(errors="replace")
     assert two.returncode != 0 and not (output / "manifest.json").exists()
+    assert "SIGKILL" in errors  # torchrun says who died
+    # Whoever is left says where to go on, unless torchrun ends it before it has noticed.
     ours = [line for line in errors.splitlines() if line.startswith("error: ")]
-    assert len(ours) == 1, errors[-6000:]
-    assert "another process of this launch has ended" in ours[0]
-    assert f"{output}/checkpoint-" in ours[0] and "same command" in ours[0]
-    assert "judge/train" not in errors  # no traceback through our code
+    assert len(ours) <= 1, errors[-6000:]
+    for line in ours:
+        assert "another process of this launch has ended" in line
+        assert f"{output}/checkpoint-" in line and "same command" in line
+    assert not re.search(r'File ".*judge/train', errors)  # no traceback through our code
 
     with launch(command) as again:
         said, errors = again.communicate(timeout=900)
