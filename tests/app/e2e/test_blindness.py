@@ -81,7 +81,11 @@ def test_nothing_before_the_choice_everything_after_it(
     page.goto(f"{site.url}/review/?project={site.team.project_id}")
     ready(page)
     # Whatever one can do before the choice.
-    press(page, "d", "v", "v", "g", "?", "Escape", "l")
+    press(page, "d", "v", "v", "g", "?")
+    page.get_by_role("dialog").wait_for()
+    press(page, "Escape")
+    page.get_by_role("dialog").wait_for(state="hidden")
+    press(page, "l")
     page.get_by_role("dialog", name="My tasks").wait_for()
     press(page, "Escape", "4", "j")
     page.keyboard.type("Mine alone")
