@@ -92,15 +92,11 @@ mini: setup ## Retrain the bundled mini judge (under two hours on two cores, min
 	python scripts/bundle_mini.py work/mini_judge judge/models/mini_judge work/mini_base
 
 ablation: setup ## Compare kinds of justifiers at the mini scale (about two hours on one quiet core)
-	python scripts/contrast_pairs.py $(SHARED)/data/human_pairs/preference/preference.jsonl.gz work/contrast
-	judge data prepare work/contrast --out work/ablation_sets/contrast --no-flip \
-	  --style statement_only --style label_only
 	for set in overall all; do for flip in flip no-flip; do \
 	  judge data prepare $(SHARED)/data/human_pairs --out work/ablation_sets/$${set}_$$flip --set $$set --$$flip \
 	    --style elaboration_first --style statement_first --style statement_only --style label_only \
 	    || exit 1; \
 	done; done
-	judge train justifier --config ablation_contrast
 	judge train ablation --config ablation_justifier_mini test=$(SHARED)/data/human_pairs/test/preference.jsonl.gz
 
 mini-rewards: setup ## Retrain the bundled mini reward models (about an hour on two cores)

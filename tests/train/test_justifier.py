@@ -31,7 +31,6 @@ from judge.verdict import Verdict
 from tests.train.smoke_runs import losses, smoke
 
 KINDS: dict[str, type[BaseModel]] = {
-    "ablation_contrast": JustifierConfig,
     "ablation_justifier_mini": JustifierAblationConfig,
     "ablation_mini": AblationConfig,
     "llama31_70b_bf16_states": JustifierConfig,
