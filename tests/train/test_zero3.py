@@ -12,7 +12,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,37 +20,24 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM
 
 from judge.train import justifier, reward
 from judge.train.config import JustifierConfig, RewardConfig, load_recipe
-from judge.train.recipe_files import RECIPES
+from tests.train.launches import Runs, launch, run_all, section, small_llama, smoke
 from tests.train.reward_sets import preference_set, regression_set
 from tests.train.smoke_runs import losses
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 STEPS, SAVED = 12, 4
-Runs = dict[str, dict[str, Any]]
-
-
-def section(name: str, **changes: Any) -> dict[str, Any]:
-    """Return the DeepSpeed section of a recipe for the cluster."""
-    found = load_recipe(name, [], RewardConfig if "bt" in name else JustifierConfig).deepspeed
-    assert found is not None
-    return found | changes
-
-
-def smoke(name: str, **fields: Any) -> dict[str, Any]:
-    base: dict[str, Any] = yaml.safe_load((RECIPES / f"{name}.yaml").read_text())
-    return base | {"random_init": None, "per_device_batch_size": 2, "save_steps": SAVED} | fields
 
 
 @pytest.fixture(scope="session")
 def recipes(prepared: Path, mini_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     """The runs by name, without an output folder. All start from saved weights."""
     folder = tmp_path_factory.mktemp("zero3")
-    base = _base(folder / "base", mini_tokenizer)
+    base = small_llama(folder / "base", mini_tokenizer)
     pairs = str(preference_set(folder / "pairs"))
     five = [
         "model=mini",
@@ -62,7 +48,8 @@ def recipes(prepared: Path, mini_tokenizer: Any, tmp_path_factory: pytest.TempPa
         load_recipe("reward_smoke", [*five, "objective=regression", "max_steps=1"], RewardConfig)
     )
     exact = section("llama31_70b_zero3", bf16={"enabled": False})
-    judge: dict[str, Any] = {"model": base, "data": str(prepared), "eval_steps": SAVED}
+    saved = {"save_steps": SAVED, "eval_steps": SAVED}
+    judge: dict[str, Any] = {"model": base, "data": str(prepared), **saved}
     judge |= {"deepspeed": exact, "max_steps": STEPS}
     short = {"max_steps": 8}
     return {
@@ -84,46 +71,10 @@ def recipes(prepared: Path, mini_tokenizer: Any, tmp_path_factory: pytest.TempPa
             data=pairs,
             deepspeed=section("llama31_70b_bt"),
             bf16=True,
-            eval_steps=SAVED,
+            **saved,
             **short,
         ),
     }
-
-
-def _base(folder: Path, tokenizer: Any) -> str:
-    """Write a random causal Llama; its heads are as small as kernels for them get."""
-    torch.manual_seed(5)
-    size = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2}
-    heads = {"num_attention_heads": 2, "num_key_value_heads": 1}
-    special = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id")}
-    LlamaForCausalLM(
-        LlamaConfig(vocab_size=len(tokenizer), **size, **heads, **special)
-    ).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return str(folder)
-
-
-def launch(arguments: list[str], **streams: Any) -> subprocess.Popen[str]:
-    """Start two processes, as docs/training.md says for a CPU.
-
-    Whoever does something else before ``communicate`` names files as ``streams``: what the
-    processes say fills a pipe, and then they wait.
-    """
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", *arguments]
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, env=environment, text=True, **(pipes | streams))
-
-
-def run_all(runs: Runs, outputs: Path) -> None:
-    """Run each into ``outputs/NAME`` in one launch of two processes."""
-    outputs.mkdir(exist_ok=True)
-    listed = [fields | {"output_dir": str(outputs / name)} for name, fields in runs.items()]
-    (outputs / "runs.json").write_text(json.dumps(listed))
-    program = Path(__file__).with_name("zero3_runs.py")
-    with launch([str(program), str(outputs / "runs.json")]) as two:
-        _, errors = two.communicate(timeout=1500)
-    assert two.returncode == 0, errors[-6000:]
 
 
 @pytest.fixture(scope="session")
@@ -186,8 +137,8 @@ def test_a_resumed_run_has_the_losses_of_the_whole_one(
 
 def test_the_saved_model_is_whole(recipes: Runs, whole: Path, alone: Path) -> None:
     """The files of a run of one process: names, shapes and formats of every tensor and the
-    configuration are equal, so whatever loads the one (transformers here, vLLM in tests/vllm) loads
-    the other."""
+    configuration are equal, so whatever loads the one loads the other: transformers here, vLLM in
+    tests/vllm/test_trained_checkpoint.py."""
     two, one = (load_file(folder / "full" / "model.safetensors") for folder in (whole, alone))
     assert {k: (v.shape, v.dtype) for k, v in two.items()} == {
         k: (v.shape, v.dtype) for k, v in one.items()
