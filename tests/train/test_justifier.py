@@ -63,6 +63,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "mini_bt": RewardConfig,
     "mini_coherence": RewardConfig,
     "mini_contrast": JustifierConfig,
+    "mini_long_arguments": RewardConfig,
     "mini_pretrain": PretrainConfig,
     "mini_regression": RewardConfig,
     "mini_scaled_bt": RewardConfig,
