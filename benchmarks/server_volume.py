@@ -1,13 +1,15 @@
 """`judge batch --engine server` at volume: pairs a second, peak memory, time to resume.
 
     python benchmarks/server_volume.py [--rows 1000000] [--judged N] [--folder DIR] [--mode verdict]
+        [--orders both]
 
 Short generated pairs (a question, two answers of a few words) go through `judge batch` against the
-scripted server of `tests/fault_server.py`, both processes on this machine, in both orders. The run
-is stopped by `--limit` a thousand rows before the end and started again: the time until it says
-where it goes on is the resume time, imports and the look at the server included. Afterwards every
-line is checked: the ids are those of the input, in order, none missing, none twice. Peak memory is
-the larger resident set of the two `judge` processes. A million rows need about 1.5 GB of disk.
+scripted server of `tests/fault_server.py`, both processes on this machine, in both orders or the
+given one. The run is stopped by `--limit` a thousand rows before the end and started again: the
+time until it says where it goes on is the resume time, imports and the look at the server included.
+Afterwards every line is checked: the ids are those of the input, in order, none missing, none
+twice. Peak memory is the larger resident set of the two `judge` processes. A million rows need
+about 1.5 GB of disk.
 
 With --judged the first start judges so many rows only, and the lines of the others are made of
 theirs under other ids: for a machine where judging a million would take hours. The second start,
@@ -150,7 +152,9 @@ def scripted_server() -> Iterator[str]:
         server.wait()
 
 
-def measure(rows: int, folder: Path, mode: str, judged: int | None = None) -> Measured:
+def measure(
+    rows: int, folder: Path, mode: str, judged: int | None = None, orders: str = "both"
+) -> Measured:
     """Judge ``rows`` pairs in two starts, check every line, and return what it took.
 
     Args:
@@ -160,9 +164,10 @@ def measure(rows: int, folder: Path, mode: str, judged: int | None = None) -> Me
     first = rows - REST if judged is None else judged
     write_pairs(source, rows)
     with scripted_server() as url:
-        whole = judge(source, out, url, mode, "--limit", str(first))
+        asked = ("--orders", orders)
+        whole = judge(source, out, url, mode, *asked, "--limit", str(first))
         copy_lines(out, first, rows - REST)
-        rest = judge(source, out, url, mode)
+        rest = judge(source, out, url, mode, *asked)
     check(out, rows)
     assert rest.going_on is not None
     return Measured(
@@ -180,9 +185,12 @@ def main() -> None:
     parser.add_argument("--judged", type=int, help="rows that the first start judges")
     parser.add_argument("--folder", help="where the files go (default: the temporary folder)")
     parser.add_argument("--mode", choices=("verdict", "justify"), default="verdict")
+    parser.add_argument("--orders", choices=("both", "given"), default="both")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        found = measure(arguments.rows, Path(folder), arguments.mode, arguments.judged)
+        found = measure(
+            arguments.rows, Path(folder), arguments.mode, arguments.judged, arguments.orders
+        )
     print("| rows | judged | seconds | pairs/s | peak memory | ready to go on after | run folder |")
     print("|---|---|---|---|---|---|---|")
     judged = arguments.judged or arguments.rows
