@@ -45,9 +45,13 @@ def chromium() -> str | None:
     return next(filter(None, map(shutil.which, names)), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium (scripts/setup_services.sh installs it)."""
+    """A headless Chromium (scripts/setup_services.sh installs it).
+
+    It goes with the last test of this folder: while Playwright lives, an event loop runs in this
+    thread, and no other test could call ``asyncio.run``.
+    """
     path = chromium()
     if path is None and not os.environ.get("CI"):
         pytest.skip("Chromium is not installed: scripts/setup_services.sh")
