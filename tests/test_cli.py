@@ -79,7 +79,7 @@ def test_help_is_quick_and_imports_nothing_heavy(arguments: list[str]) -> None:
         )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(seconds) < 0.6  # 0.2 s on an idle machine; this one may be busy
+    assert min(seconds) < 1.0  # 0.2 s on an idle machine; where cores share a processor, more
 
 
 def test_version() -> None:
