@@ -122,15 +122,17 @@ mini-rewards: setup ## Retrain the bundled mini reward models (about an hour on 
 	  --kind cut_argument=4 --kind answer=2 --kind other_prompt=1 --kind next_sentence=1
 	judge data prepare work/long_arguments --kind preference --out work/long_argument_sets
 	judge train reward --config mini_long_arguments
-	judge train reward --config mini_regression model=work/mini_arguments output_dir=work/mini_rated_arguments
+	judge train reward --config mini_regression
+	judge train expo --weak work/mini_answers --strong work/mini_regression --factor 0.5 \
+	  --out work/mini_regression_mean
 	judge data prepare $(SHARED)/data/human_pairs --kind preference --out work/mini_preferences
 	judge train reward --config mini_scaled_bt
 	judge train expo --weak work/mini_arguments --strong work/mini_long_arguments --factor 0.5 \
 	  --out work/mini_arguments_mean
-	judge train expo --weak work/mini_rated_arguments --strong work/mini_scaled_bt --factor 0.5 \
+	judge train expo --weak work/mini_regression --strong work/mini_scaled_bt --factor 0.5 \
 	  --out work/mini_preferences_mean
 	judge train expo --weak work/mini_arguments_mean --strong work/mini_preferences_mean --factor 0.5 \
 	  --out work/mini_bt_mean
-	judge train reward --config mini_regression
+	python scripts/bundle_mini.py work/mini_regression_mean judge/models/mini_regression \
+	  --log work/mini_regression
 	python scripts/bundle_mini.py work/mini_bt_mean judge/models/mini_bt --log work/mini_scaled_bt
-	python scripts/bundle_mini.py work/mini_regression judge/models/mini_regression
