@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import torch
 from datasets import Dataset
-from torch.utils.data import Sampler
 
 from judge.errors import UsageError
 from judge.grammar import Answer, Grammar
@@ -237,41 +236,3 @@ class JustifierCollator:
             batch["branch"] = torch.tensor([at for at, _ in branches], dtype=torch.long)
             batch["said"] = torch.tensor([said for _, said in branches], dtype=torch.long)
         return batch
-
-
-class LengthGroupedTwins(Sampler[int]):
-    """Yields item indices: groups (twins, or single items) shuffled, then sorted by length within
-    stretches of ``batch_size * 50`` items; the batches of a stretch come in random order.
-
-    Deterministic in ``seed`` and the epoch (:meth:`set_epoch`): a resumed run sees the same order.
-    """
-
-    def __init__(self, lengths: list[int], twins: bool, batch_size: int, seed: int) -> None:
-        self.lengths = lengths
-        self.group = 2 if twins else 1
-        self.batch_size = batch_size
-        self.seed = seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        starts = range(0, len(self.lengths), self.group)
-        order = [starts[i] for i in torch.randperm(len(starts), generator=generator).tolist()]
-        stretch = max(1, self.batch_size // self.group) * 50
-        for chunk in _groups(order, stretch):
-            ranked = sorted(chunk, key=lambda i: -self.lengths[i])
-            size = max(1, self.batch_size // self.group)
-            batches = list(_groups(ranked, size))
-            # A short batch must stay the last one, or every batch after it would shift.
-            whole = [b for b in batches if len(b) == size]
-            rest = [b for b in batches if len(b) != size]
-            mixed = [whole[i] for i in torch.randperm(len(whole), generator=generator).tolist()]
-            for batch in mixed + rest:
-                for start in batch:
-                    yield from range(start, start + self.group)

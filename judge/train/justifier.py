@@ -21,12 +21,11 @@ from judge.errors import UsageError
 from judge.grammar import Grammar
 from judge.models import resolve_model
 from judge.prompt import PromptBuilder, load_template
-from judge.train.balancing import BalancedSteps
+from judge.train.balancing import BalancedSteps, LengthGroupedTwins
 from judge.train.config import JustifierConfig
 from judge.train.examples import (
     ExampleSet,
     JustifierCollator,
-    LengthGroupedTwins,
     read_rows,
     tokenize,
 )

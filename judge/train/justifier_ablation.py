@@ -16,8 +16,9 @@ from judge.jsonlines import replace_json
 from judge.train import justifier
 from judge.train.config import JustifierConfig
 from judge.train.justifier_table import Row, render, summary_of
+from judge.train.labelled import Labelled, labelled
 from judge.train.manifest import claim_output, git_revision, versions
-from judge.train.verdict_accuracy import Labelled, labelled, measure, write_pairs
+from judge.train.verdict_accuracy import measure, write_pairs
 
 RESULT_FILE = "ablation.json"
 TABLE_FILE = "ablation.md"

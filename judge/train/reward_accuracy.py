@@ -10,13 +10,11 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from judge.annotated import AnnotatedPair
 from judge.conversation import ConversationBuilder
-from judge.errors import UsageError
 from judge.pair import Message
+from judge.train.labelled import Labelled, labelled
 from judge.train.packing import PACKED, can_pack, pack, pad
 from judge.train.reward_model import read_at_ends
-from judge.verdict import NEITHER_VALID
 
 BATCH_TOKENS = 8192
 """Tokens that go through a model at once."""
@@ -44,35 +42,21 @@ class Accuracy:
 
 
 def labelled_pairs(path: str, limit: int | None = None) -> list[LabelledPair]:
-    """Return the pairs of a file of annotated pairs that most annotators agree on.
-
-    The label is the sign that most annotations have; a pair without one, and one whose responses
-    are the same text, is left out. With a limit the pairs are taken evenly over the file.
+    """Return the pairs of :func:`judge.train.labelled.labelled` as conversations.
 
     Raises:
         UsageError: when the file cannot be read or has no such pair.
     """
-    from judge.formats.annotated import read_annotated
-
-    rows = (row for row in read_annotated(path) if isinstance(row, AnnotatedPair))
-    pairs = [pair for row in rows if (pair := _labelled(row)) is not None]
-    if not pairs:
-        raise UsageError(f"{path}: no pair with a preference to test on")
-    if limit is None or limit >= len(pairs):
-        return pairs
-    return [pairs[i * len(pairs) // limit] for i in range(limit)]
+    return [_conversations(one) for one in labelled(path, limit)]
 
 
-def _labelled(row: AnnotatedPair) -> LabelledPair | None:
-    strengths = [a.strength for a in row.annotations if a.strength != NEITHER_VALID]
-    sign = sum((strength > 0) - (strength < 0) for strength in strengths)
-    if sign == 0 or row.pair.response_1 == row.pair.response_2:
-        return None
+def _conversations(one: Labelled) -> LabelledPair:
     first, second = (
-        (*row.pair.prompt, Message(role="assistant", content=response))
-        for response in (row.pair.response_1, row.pair.response_2)
+        (*one.pair.prompt, Message(role="assistant", content=response))
+        for response in (one.pair.response_1, one.pair.response_2)
     )
-    return LabelledPair(*((second, first) if sign > 0 else (first, second)), source=row.source)
+    chosen, rejected = (first, second) if one.preferred == "response_1" else (second, first)
+    return LabelledPair(chosen, rejected, one.source)
 
 
 def longer_is_better(pairs: Sequence[LabelledPair]) -> dict[str, Accuracy]:

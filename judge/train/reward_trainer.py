@@ -11,8 +11,8 @@ import torch
 from transformers import EvalPrediction
 
 from judge.reward import Objective
+from judge.train.balancing import LengthGroupedTwins
 from judge.train.config import RewardConfig
-from judge.train.examples import LengthGroupedTwins
 from judge.train.faults import GuardedTrainer
 from judge.train.losses import PAIR_LOSSES, masked_mse, squared_errors
 from judge.train.packing import pack, pad

@@ -19,8 +19,9 @@ from judge.errors import UsageError
 from judge.intervals import wilson
 from judge.jsonlines import replace_json
 from judge.models import JUDGE_FILE
+from judge.train.labelled import labelled
 from judge.train.manifest import CONFIG_FILE, MANIFEST_FILE
-from judge.train.verdict_accuracy import failures_in, labelled, measure, write_pairs
+from judge.train.verdict_accuracy import failures_in, measure, write_pairs
 from judge.train.wholeness import SEAL, checkpoints, read_seal
 
 SELECT_FILE = "select.json"

@@ -12,10 +12,10 @@ import torch
 from judge.errors import UsageError
 from judge.grammar import Grammar
 from judge.prompt import PromptBuilder, load_template
+from judge.train.balancing import LengthGroupedTwins
 from judge.train.examples import (
     IGNORED,
     JustifierCollator,
-    LengthGroupedTwins,
     read_rows,
     tokenize,
 )

@@ -18,7 +18,8 @@ from judge.train.ablation_table import OVERALL
 from judge.train.examples import read_rows
 from judge.train.justifier_ablation import JustifierAblationConfig, planned_runs, run
 from judge.train.justifier_table import Row, render, summary_of
-from judge.train.verdict_accuracy import Labelled, labelled, measure, write_pairs
+from judge.train.labelled import Labelled, labelled
+from judge.train.verdict_accuracy import measure, write_pairs
 from tests.train.reward_sets import example_pairs, tiny_base
 
 TRAINING = {

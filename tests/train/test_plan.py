@@ -82,7 +82,7 @@ def test_batches_by_hand() -> None:
 
 def test_padding_is_that_of_the_training_s_own_sampler(mini_tokenizer: Any) -> None:
     """The same rule as LengthGroupedTwins, another generator: the same padding within a point."""
-    from judge.train.examples import LengthGroupedTwins
+    from judge.train.balancing import LengthGroupedTwins
 
     draw = torch.Generator().manual_seed(5)
     once = torch.randint(100, 2000, (1024,), generator=draw).tolist()

@@ -15,6 +15,7 @@ from judge.errors import UsageError
 from judge.infer import batch
 from judge.train import justifier, reward
 from judge.train.config import JustifierConfig, RewardConfig, load_recipe
+from judge.train.labelled import labelled
 from judge.train.select import (
     Candidate,
     Evaluated,
@@ -26,7 +27,6 @@ from judge.train.select import (
     copy_chosen,
     run,
 )
-from judge.train.verdict_accuracy import labelled
 from judge.train.wholeness import seal
 from tests.train.reward_sets import preference_set, tiny_base
 

@@ -1,10 +1,11 @@
-"""GPUs by name: memory, matrix rate and links, from their makers' data sheets."""
+"""GPUs by name: memory and links, from their makers' data sheets."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from judge.errors import UsageError
+from judge.train.flops import PEAKS
 
 GIB = 2**30
 
@@ -14,12 +15,13 @@ class Gpu:
     """A GPU and how it is joined to others.
 
     Memory is what a process can have of it (as ``torch.cuda.get_device_properties`` says, a little
-    below the name's figure); the matrix rate is bfloat16, dense; links are one direction.
+    below the name's figure); links are one direction.
     """
 
     name: str
+    chip: str
+    """Its name in :data:`judge.train.flops.PEAKS`."""
     memory_gib: float
-    tflops: float
     link_gb_s: float
     """To GPUs of the same node, GB/s."""
     network_gb_s: float
@@ -32,15 +34,20 @@ class Gpu:
         """Bytes."""
         return int(self.memory_gib * GIB)
 
+    @property
+    def tflops(self) -> float:
+        """10^12 dense bfloat16 operations a second."""
+        return PEAKS[self.chip] / 1e12
+
 
 GPUS = {
     gpu.name: gpu
     for gpu in (
-        Gpu("a100-40gb", 39.4, 312, 300, 25, 25),
-        Gpu("a100-80gb", 79.1, 312, 300, 25, 25),
-        Gpu("h100-80gb", 79.1, 989, 450, 50, 50),
-        Gpu("h200-141gb", 139.7, 989, 450, 50, 50),
-        Gpu("l40s-48gb", 44.4, 362, 32, 25, 25),
+        Gpu("a100-40gb", "A100", 39.4, 300, 25, 25),
+        Gpu("a100-80gb", "A100", 79.1, 300, 25, 25),
+        Gpu("h100-80gb", "H100", 79.1, 450, 50, 50),
+        Gpu("h200-141gb", "H200", 139.7, 450, 50, 50),
+        Gpu("l40s-48gb", "L40S", 44.4, 32, 25, 25),
     )
 }
 
