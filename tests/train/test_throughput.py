@@ -67,13 +67,24 @@ def test_packed_rows_have_the_same_statement_loss(prepared: Path, tmp_path: Path
     assert packed["loss"] == pytest.approx(padded["loss"], abs=2e-5)
 
 
-def test_without_grouping_twins_still_share_a_row(prepared: Path, tmp_path: Path) -> None:
+def test_without_grouping_twins_still_share_a_row(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The order penalty compares neighbours: it would compare strangers."""
+    rows: list[list[int]] = []
+    collate = JustifierCollator.__call__
+
+    def remember(self: JustifierCollator, items: list[dict[str, Any]]) -> dict[str, Any]:
+        rows.append([item["index"] for item in items])
+        return collate(self, items)
+
+    monkeypatch.setattr(JustifierCollator, "__call__", remember)
     options = ["order_consistency=1", "group_by_length=false", "max_steps=1", "save_steps=1"]
     justifier.run(smoke(prepared, tmp_path, *options))
-    # Fresh weights say nearly the same whatever they read, so z_given + z_flipped is far from 0
-    # only by what both have in common; the log has the figures of twins.
     assert {"order_penalty", "consistent"} <= read_log(tmp_path)[0].keys()
+    assert len(rows) >= 2
+    for row in rows:  # items 2k and 2k+1 are one example in both orders
+        assert row[1::2] == [first ^ 1 for first in row[::2]], row
 
 
 def items(*sizes: tuple[int, int]) -> Iterator[dict[str, Any]]:
