@@ -31,7 +31,7 @@ review: ## Review the judgments of the demo in the browser
 	@[[ -f runs/demo/config.json ]] || $(MAKE) demo
 	judge review runs/demo
 
-services: ## Install what the review UI's tests start: PostgreSQL, Chromium (Debian, Ubuntu)
+services: ## Install what tests start: PostgreSQL, Chromium, a C++ compiler (Debian, Ubuntu)
 	@scripts/setup_services.sh
 
 # Where nobody reads along, style and types are part of the test.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Install what the tests of the review UI start: a PostgreSQL server, and Chromium for its pages.
+# Install what tests start that is no Python package: for the review UI a PostgreSQL server, and
+# Chromium for its pages; for training a C++ compiler, with which DeepSpeed builds its AdamW.
 #
 # Does nothing for what is there already. Needs Debian or Ubuntu and root (or sudo without a
 # password); elsewhere install both by hand. Tests that miss one of them are skipped.
@@ -14,9 +15,14 @@ has_chromium() {
         command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null
 }
 
+has_compiler() {
+    command -v "${CXX:-c++}" >/dev/null
+}
+
 packages=()
 has_postgres || packages+=(postgresql)
 has_chromium || packages+=(chromium)
+has_compiler || packages+=(g++)
 [[ ${#packages[@]} -eq 0 ]] && exit 0
 
 as_root=()

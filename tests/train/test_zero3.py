@@ -1,7 +1,7 @@
 """ZeRO-3 for real: two processes on a CPU, against one process and against their own resumption.
 
-Four launches serve all tests: every run whole, every run resumed from its first checkpoint, one run
-killed, the same run again.
+Five launches serve all tests: every run whole, every run resumed from its first checkpoint, two
+runs with the optimizer on the host, one run killed, the same run again.
 """
 
 from __future__ import annotations
@@ -133,6 +133,26 @@ def test_a_resumed_run_has_the_losses_of_the_whole_one(
         file = "adapter_model.safetensors" if name == "lora" else "model.safetensors"
         weights, wanted = (load_file(f / name / file) for f in (tmp_path, whole))
         assert all(torch.equal(weights[key], wanted[key]) for key in wanted)
+
+
+def test_an_optimizer_on_the_host_has_the_same_losses(
+    recipes: Runs, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the section of llama31_70b_offload, in float32 and in bfloat16. DeepSpeed compiles its
+    own AdamW for the processor: here into a folder of the test's, as a build that was killed leaves
+    a lock for which every later one waits."""
+    if not (shutil.which(os.environ.get("CXX", "c++")) and shutil.which("ninja")):
+        assert not os.environ.get("CI"), "no C++ compiler: scripts/setup_services.sh"
+        pytest.skip("no C++ compiler and ninja: scripts/setup_services.sh")
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path / "compiled"))
+    off = section("llama31_70b_offload")
+    assert off["zero_optimization"]["offload_optimizer"]["device"] == "cpu"
+    runs = {name: recipes[name] | {"deepspeed": off} for name in ("full", "bf16")}
+    runs["full"] = runs["full"] | {"deepspeed": off | {"bf16": {"enabled": False}}}
+    run_all(runs, tmp_path)
+    assert list((tmp_path / "compiled").rglob("cpu_adam*.so"))
+    assert losses(tmp_path / "full") == pytest.approx(losses(whole / "full"), abs=1e-4)
+    assert losses(tmp_path / "bf16") == pytest.approx(losses(whole / "bf16"), abs=1e-3)
 
 
 def test_the_saved_model_is_whole(recipes: Runs, whole: Path, alone: Path) -> None:
