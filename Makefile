@@ -70,7 +70,7 @@ bench-data: setup ## Rows a second and memory of the data pipeline; the 7-gram c
 bench-server: setup ## A million short pairs against a scripted server: rate, memory, resume
 	python benchmarks/server_volume.py
 
-bench-train: setup ## Examples a second of packed training against padded; memory of the loss
+bench-train: setup ## Packed training against padded: tokens forwarded, rate; memory of the loss
 	python benchmarks/reward_training.py
 	python benchmarks/justifier_training.py
 
