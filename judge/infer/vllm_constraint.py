@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 from outlines_core import Index
+from vllm.v1.structured_output import backend_outlines
 from vllm.v1.structured_output.backend_outlines import OutlinesBackend, OutlinesGrammar
 
 
@@ -16,13 +18,18 @@ def constrain(llm: Any, forbidden: frozenset[int]) -> None:
 
     vLLM makes a request's automaton in another thread, and a request whose automaton is late joins
     a later batch: sums, and last digits, would depend on a race. Here it is made where the request
-    is added; that is cheap, for the regex is compiled once.
+    is added; that is cheap, for the regex is compiled once. vLLM also parses each request's regex,
+    some milliseconds, to see whether outlines can build it; what it found is remembered.
 
     Args:
         llm: a ``vllm.LLM`` whose engine runs in this process
             (``VLLM_ENABLE_V1_MULTIPROCESSING=0``).
         forbidden: ids that may not be written though they are text to a regex (chat markers).
     """
+    if not hasattr(backend_outlines.validate_regex_is_buildable, "cache_info"):
+        backend_outlines.validate_regex_is_buildable = cache(
+            backend_outlines.validate_regex_is_buildable
+        )
     manager = llm.llm_engine.engine_core.engine_core.structured_output_manager
     if isinstance(manager.backend, Constraint) and manager.backend.forbidden == forbidden:
         return

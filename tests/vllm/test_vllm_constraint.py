@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from vllm.v1.structured_output import backend_outlines
 from vllm.v1.structured_output.backend_types import StructuredOutputOptions
 
 from judge.infer.constraint import Constraint
@@ -82,6 +83,16 @@ def test_a_regex_is_compiled_once_and_a_mask_built_once_a_state(
     assert backend.indices == {JUSTIFY_REGEX: index}
     assert {state: id(masks[state]) for state in before} == before
     assert len(masks) < 100
+
+
+def test_the_regex_of_requests_is_parsed_once(
+    vllm_engine: VllmEngine, builder: PromptBuilder
+) -> None:
+    parsed: Any = backend_outlines.validate_regex_is_buildable
+    parsed.cache_clear()
+    vllm_engine.max_new_tokens = 4
+    vllm_engine.judge(builder.build([_pair(i) for i in range(6)]), "justify")
+    assert (parsed.cache_info().misses, parsed.cache_info().hits) == (1, 5)
 
 
 def test_what_a_tokenizer_calls_no_special_token_is_still_forbidden(
