@@ -24,6 +24,7 @@ def test_whoever_comes_back_too_late_keeps_the_text(
     expect(late.locator(".status")).to_contain_text("Draft saved")
     early = open_page(site, "ben")
     expect(early.locator(".notice h2:visible")).to_contain_text("No task is left")
+    early.wait_for_load_state("networkidle")  # it looks ahead too, and would find the task itself
     site.clock.move(minutes=31)
     early.get_by_role("button", name="Look again").click()
     ready(early)
