@@ -63,6 +63,9 @@ def _root(
 
 def main() -> None:
     """Run the command line."""
+    # PyTorch's threads wait for one another in a loop otherwise: on cores shared with other work
+    # that takes several times as long. What they compute is the same. Read before the first import.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except BrokenPipeError:  # the reader of our output, as `head`, went away
