@@ -79,3 +79,19 @@ def tiny_base(folder: Path, tokenizer: Any) -> Path:
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def annotated_pairs(path: Path, count: int) -> None:
+    """Write the first ``count`` example pairs in HelpSteer2's layout, of two sources in turn.
+
+    Most annotators prefer Response 2; of the first pair there is no majority.
+    """
+    with path.open("w", encoding="utf-8") as lines:
+        for i, row in enumerate(example_pairs()[:count]):
+            strengths = [2, 2, -1] if i else [1, -1]
+            fields = {k: row[k] for k in ("prompt", "response_1", "response_2")}
+            annotations = [{"strength": s, "justification": ""} for s in strengths]
+            kept = {"id": str(i), "split": "test", "source": "even" if i % 2 == 0 else "odd"}
+            lines.write(
+                json.dumps(fields | kept | {"all_preferences_unprocessed": annotations}) + "\n"
+            )

@@ -16,7 +16,7 @@ from judge.train import reward
 from judge.train.ablation import AblationConfig, planned_runs, run
 from judge.train.ablation_table import LENGTH, OVERALL, Row, render, summarise
 from judge.train.reward_accuracy import labelled_pairs, longer_is_better
-from tests.train.reward_sets import example_pairs, preference_set, regression_set, tiny_base
+from tests.train.reward_sets import annotated_pairs, preference_set, regression_set, tiny_base
 
 TINY = {
     "max_steps": 1,
@@ -33,15 +33,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory, mini_tokenizer: Any) -> dic
     """A recipe on a random tiny Llama, with test pairs of two sources in HelpSteer2's layout."""
     folder = tmp_path_factory.mktemp("ablation")
     tiny_base(folder / "base", mini_tokenizer)
-    with (folder / "test.jsonl").open("w", encoding="utf-8") as lines:
-        for i, row in enumerate(example_pairs()[:9]):
-            strengths = [2, 2, -1] if i else [1, -1]  # the first has no majority
-            fields = {k: row[k] for k in ("prompt", "response_1", "response_2")}
-            annotations = [{"strength": s, "justification": ""} for s in strengths]
-            kept = {"id": str(i), "split": "test", "source": "even" if i % 2 == 0 else "odd"}
-            lines.write(
-                json.dumps(fields | kept | {"all_preferences_unprocessed": annotations}) + "\n"
-            )
+    annotated_pairs(folder / "test.jsonl", 9)
     return {
         "model": str(folder / "base"),
         "regression_data": str(regression_set(folder / "regression")),

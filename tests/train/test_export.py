@@ -19,23 +19,19 @@ from typer.testing import CliRunner
 
 from judge.cli import app
 from judge.errors import UsageError
-from judge.train import justifier
-from judge.train.config import JustifierConfig, load_recipe
 from judge.train.export import ExportConfig, run
 from judge.train.licences import licences_of, objections
 from judge.train.model_card import render_card
 from judge.train.push import plan, send
 from tests.train.reward_sets import tiny_base
+from tests.train.smoke_runs import adapter_of_mini
 
 
 @pytest.fixture(scope="module")
 def adapter(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A LoRA run on the mini judge."""
     output = tmp_path_factory.mktemp("exported") / "run"
-    values = [f"data={prepared}", f"output_dir={output}", "lora.r=2", "max_steps=2"]
-    values += ["model=mini", "random_init=null", "train_limit=8", "eval_limit=2", "max_length=400"]
-    values += ["save_steps=2", "eval_steps=2", "learning_rate=0.01"]
-    justifier.run(load_recipe("smoke", values, JustifierConfig))
+    adapter_of_mini(prepared, output, steps=2, save_steps=2)
     return output
 
 

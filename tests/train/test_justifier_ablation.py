@@ -20,7 +20,7 @@ from judge.train.justifier_ablation import JustifierAblationConfig, planned_runs
 from judge.train.justifier_table import Row, render, summary_of
 from judge.train.labelled import Labelled, labelled
 from judge.train.verdict_accuracy import measure, write_pairs
-from tests.train.reward_sets import example_pairs, tiny_base
+from tests.train.reward_sets import annotated_pairs, tiny_base
 
 TRAINING = {
     "max_steps": 1,
@@ -39,15 +39,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory, mini_tokenizer: Any) -> dic
     """A recipe on a random tiny Llama, with four test pairs of two sources."""
     folder = tmp_path_factory.mktemp("judges")
     tiny_base(folder / "base", mini_tokenizer)
-    with (folder / "test.jsonl").open("w", encoding="utf-8") as lines:
-        for i, row in enumerate(example_pairs()[:5]):
-            strengths = [2, 2, -1] if i else [1, -1]  # the first has no majority
-            fields = {k: row[k] for k in ("prompt", "response_1", "response_2")}
-            annotations = [{"strength": s, "justification": ""} for s in strengths]
-            kept = {"id": str(i), "split": "test", "source": "even" if i % 2 == 0 else "odd"}
-            lines.write(
-                json.dumps(fields | kept | {"all_preferences_unprocessed": annotations}) + "\n"
-            )
+    annotated_pairs(folder / "test.jsonl", 5)
     prepare(
         PrepareConfig(
             input="examples/pairs.jsonl",

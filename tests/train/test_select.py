@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from judge.cli import app
 from judge.errors import UsageError
 from judge.infer import batch
-from judge.train import justifier, reward
-from judge.train.config import JustifierConfig, RewardConfig, load_recipe
+from judge.train import reward
+from judge.train.config import RewardConfig, load_recipe
 from judge.train.labelled import labelled
 from judge.train.select import (
     Candidate,
@@ -29,6 +29,7 @@ from judge.train.select import (
 )
 from judge.train.wholeness import seal
 from tests.train.reward_sets import preference_set, tiny_base
+from tests.train.smoke_runs import adapter_of_mini
 
 PAIRS = "examples/pairs.jsonl"
 
@@ -37,10 +38,7 @@ PAIRS = "examples/pairs.jsonl"
 def trained(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A LoRA run with checkpoints at steps 1 to 3."""
     output = tmp_path_factory.mktemp("selected") / "run"
-    values = [f"data={prepared}", f"output_dir={output}", "lora.r=2", "max_steps=3"]
-    values += ["model=mini", "random_init=null", "train_limit=8", "eval_limit=2", "max_length=400"]
-    values += ["save_steps=1", "eval_steps=1", "learning_rate=0.01"]
-    justifier.run(load_recipe("smoke", values, JustifierConfig))
+    adapter_of_mini(prepared, output, steps=3, save_steps=1)
     return output
 
 
