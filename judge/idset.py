@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
 from hashlib import blake2b
 
 _SMALLEST = 1 << 12
@@ -24,26 +25,38 @@ class IdSet:
 
     def add(self, pair_id: str) -> bool:
         """Add ``pair_id``; return whether it is new."""
-        digest = blake2b(pair_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        value = int.from_bytes(digest, "little") or 1  # 0 marks a free slot
-        slot = self._slot(value)
-        if self._table[slot]:
-            return False
-        self._table[slot] = value
-        self._used += 1
-        if 2 * self._used > len(self._table):
-            self._grow()
-        return True
+        before = self._used
+        self.update([pair_id.encode("utf-8", "surrogatepass")])
+        return self._used > before
 
-    def _slot(self, value: int) -> int:
-        table, mask = self._table, len(self._table) - 1
-        slot = value & mask
-        while table[slot] and table[slot] != value:
-            slot = (slot + 1) & mask
-        return slot
+    def update(self, pair_ids: Iterable[bytes]) -> None:
+        """Add ids given as UTF-8."""
+        values = array("Q")
+        values.frombytes(b"".join([blake2b(i, digest_size=8).digest() for i in pair_ids]))
+        table, used = self._table, self._used
+        mask = len(table) - 1
+        for value in values:
+            value = value or 1  # 0 marks a free slot
+            slot = value & mask
+            while (there := table[slot]) and there != value:
+                slot = (slot + 1) & mask
+            if there:
+                continue
+            table[slot] = value
+            used += 1
+            if 2 * used > mask:
+                table = _grown(table)
+                mask = len(table) - 1
+        self._table, self._used = table, used
 
-    def _grow(self) -> None:
-        old, self._table = self._table, array("Q", bytes(16 * len(self._table)))
-        for value in old:
-            if value:
-                self._table[self._slot(value)] = value
+
+def _grown(old: array[int]) -> array[int]:
+    table = array("Q", bytes(16 * len(old)))
+    mask = len(table) - 1
+    for value in old:
+        if value:
+            slot = value & mask
+            while table[slot]:
+                slot = (slot + 1) & mask
+            table[slot] = value
+    return table

@@ -5,10 +5,17 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from judge.idset import IdSet
+
+_PIECE = 4096
+"""Lines whose ids are settled together: a resume reads every line of a folder."""
+
+Scanned = tuple[int, int, bytes | None]
+"""A :class:`Line` while a folder is scanned; its id in UTF-8."""
 
 
 class Line(NamedTuple):
@@ -37,13 +44,16 @@ class Recorded:
     judgments: deque[Line] = field(default_factory=deque)
     failures: deque[Line] = field(default_factory=deque)
 
-    def add_judgment(self, line: Line) -> None:
-        self.judged += 1
-        self._push(self.judgments, line)
+    def add_judgments(self, lines: Iterable[Scanned]) -> None:
+        self.judged += self._add(self.judgments, lines)
 
-    def add_failure(self, line: Line) -> None:
-        self.failed_rows.append(line.row)
-        self._push(self.failures, line)
+    def add_failures(self, lines: Iterable[Scanned]) -> None:
+        def noted() -> Iterator[Scanned]:
+            for line in lines:
+                self.failed_rows.append(line[1])
+                yield line
+
+        self._add(self.failures, noted())
 
     def failed_between(self, first: int, last: int) -> int:
         """Return how many recorded failures lie on input lines ``first`` to ``last``."""
@@ -55,10 +65,27 @@ class Recorded:
             while len(queue) > rest:
                 self._finish(queue)
 
-    def _push(self, queue: deque[Line], line: Line) -> None:
-        queue.append(line)
-        if len(queue) > self.keep:
-            self._finish(queue)
+    def _add(self, queue: deque[Line], lines: Iterable[Scanned]) -> int:
+        """Keep the last of ``lines``, only the ids of the others; return how many there are."""
+        last: list[Scanned] = []
+        finished = 0
+
+        def finish() -> None:
+            nonlocal finished
+            done = last[: max(len(last) - self.keep, 0)]
+            del last[: len(done)]
+            finished += len(done)
+            self.seen.update(pair_id for _, _, pair_id in done if pair_id is not None)
+
+        for line in lines:
+            last.append(line)
+            if len(last) == self.keep + _PIECE:
+                finish()
+        finish()
+        for offset, row, pair_id in last:
+            text = None if pair_id is None else pair_id.decode("utf-8", "surrogatepass")
+            queue.append(Line(offset, row, text))
+        return finished + len(last)
 
     def _finish(self, queue: deque[Line]) -> None:
         line = queue.popleft()

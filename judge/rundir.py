@@ -16,7 +16,6 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -27,14 +26,15 @@ from judge import __version__
 from judge.errors import UsageError
 from judge.jsonlines import append_synced, read_rows, repair_tail, replace_json
 from judge.judgment import Failure, Judgment
-from judge.recorded import Line, Recorded
+from judge.recorded import Recorded, Scanned
 
 CONFIG, JUDGMENTS, FAILURES = "config.json", "judgments.jsonl", "failures.jsonl"
 SUMMARY, REPORT, LOCK = "summary.json", "report.html", ".lock"
 # config.json goes last: while any other file of a run exists, it does too.
 _FILES = (JUDGMENTS, FAILURES, SUMMARY, REPORT, CONFIG)
-_Key = Callable[[bytes], tuple[int, str | None]]
-_ID = re.compile(rb'\{"pair_id": ("(?:[^"\\]|\\.)*")')
+_Key = Callable[[bytes], tuple[int, bytes | None]]
+_BEGINNING = b'{"pair_id": "'
+"""Of every line of judgments."""
 
 
 class RunDir:
@@ -145,10 +145,8 @@ class RunDir:
         recorded = Recorded(keep)
         if self._fresh or self.config is None:
             return recorded
-        for line in self._scan_file(JUDGMENTS, _judgment_key):
-            recorded.add_judgment(line)
-        for line in self._scan_file(FAILURES, _failure_key):
-            recorded.add_failure(line)
+        recorded.add_judgments(self._scan_file(JUDGMENTS, _judgment_key))
+        recorded.add_failures(self._scan_file(FAILURES, _failure_key))
         return recorded
 
     def append(self, failures: Sequence[bytes], judgments: Sequence[bytes]) -> None:
@@ -208,7 +206,7 @@ class RunDir:
             raise UsageError(f"{file} is unreadable; start again with --fresh") from None
         return dict(config)
 
-    def _scan_file(self, name: str, key: _Key) -> Iterator[Line]:
+    def _scan_file(self, name: str, key: _Key) -> Iterator[Scanned]:
         path = self.path / name
         if not path.exists():
             return
@@ -222,7 +220,7 @@ class RunDir:
                     raise UsageError(
                         f"line {number} of {path} is damaged; start again with --fresh"
                     ) from None
-                yield Line(offset, row, pair_id)
+                yield offset, row, pair_id
                 offset += len(line)
 
 
@@ -266,19 +264,26 @@ def _lock(path: Path) -> int:
         os.close(descriptor)  # its holder removed the file while we waited to open it
 
 
-def _judgment_key(line: bytes) -> tuple[int, str | None]:
+def _judgment_key(line: bytes) -> tuple[int, bytes | None]:
     """Return the id of a judgment's line without parsing the rest: a resume reads every line."""
-    match = _ID.match(line)
-    if match is None or not line.endswith(b"}\n"):
+    if not line.startswith(_BEGINNING) or line[-2:] != b"}\n":
         raise ValueError(line)
-    quoted = match[1]
-    pair_id = json.loads(quoted) if b"\\" in quoted else quoted[1:-1].decode()
-    return 0, str(pair_id)
+    pair_id = line[len(_BEGINNING) : line.index(b'"', len(_BEGINNING))]
+    if b"\\" in pair_id:
+        start = len(_BEGINNING) - 1
+        return 0, _utf8(json.JSONDecoder().raw_decode(line[start:].decode())[0])
+    if not pair_id.isascii():
+        pair_id.decode()  # raises where it is none
+    return 0, pair_id
 
 
-def _failure_key(line: bytes) -> tuple[int, str | None]:
+def _failure_key(line: bytes) -> tuple[int, bytes | None]:
     row = json.loads(line)
-    return int(row["line"]), row["pair_id"]
+    return int(row["line"]), None if row["pair_id"] is None else _utf8(row["pair_id"])
+
+
+def _utf8(pair_id: str) -> bytes:
+    return pair_id.encode("utf-8", "surrogatepass")
 
 
 def _plain(value: Mapping[str, Any]) -> dict[str, Any]:

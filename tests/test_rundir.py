@@ -14,7 +14,7 @@ from judge.errors import UsageError
 from judge.idset import IdSet
 from judge.infer.batch import run
 from judge.jsonlines import encode_line, repair_tail
-from judge.recorded import Line, Recorded
+from judge.recorded import Recorded
 from judge.rundir import RunDir, read_failures, read_judgments
 from tests.scripted import config, engine, row, write_rows
 
@@ -138,9 +138,8 @@ def test_readers_give_back_what_was_judged(tmp_path: Path) -> None:
 
 def test_the_kept_lines_are_settled_from_the_front() -> None:
     recorded = Recorded(keep=2)
-    for number in range(4):
-        recorded.add_judgment(Line(number, 0, f"j{number}"))
-        recorded.add_failure(Line(number, number + 1, None))
+    recorded.add_judgments((number, 0, b"j%d" % number) for number in range(4))
+    recorded.add_failures((number, number + 1, None) for number in range(4))
     assert (recorded.judged, len(recorded.judgments), len(recorded.seen)) == (4, 2, 2)
     assert recorded.failed_between(2, 3) == 2
     recorded.settle(judgments=1, failures=0)

@@ -12,33 +12,30 @@ LONGEST_LINE = 8 << 20
 _PIECE = 1 << 20
 
 
-class InputLine(NamedTuple):
-    """One line of an input."""
+class TooLong(NamedTuple):
+    """A line over the limit."""
 
-    data: bytes
-    """Its bytes, newline included; nothing of a line over the limit."""
     length: int
     """Bytes without the newline."""
     quotes: int
-    """Quotation marks in a line over the limit: a table's reader must not lose count of them."""
-
-    @property
-    def too_long(self) -> bool:
-        return self.length > LONGEST_LINE
+    """Quotation marks in it: a table's reader must not lose count of them."""
 
 
-def bounded_lines(stream: IO[bytes]) -> Iterator[InputLine]:
-    """Yield the lines of ``stream``; one over the limit is read in pieces that are let go again."""
+def bounded_lines(stream: IO[bytes]) -> Iterator[bytes | TooLong]:
+    """Yield the lines of ``stream``, newline included.
+
+    One over the limit is read in pieces that are let go again.
+    """
     while data := stream.readline(LONGEST_LINE + 1):
-        if data.endswith(b"\n") or len(data) <= LONGEST_LINE:
-            yield InputLine(data, len(data) - data.endswith(b"\n"), 0)
+        if len(data) <= LONGEST_LINE or data.endswith(b"\n"):
+            yield data
             continue
         length, quotes, piece = len(data), data.count(b'"'), data
         while piece and not piece.endswith(b"\n"):
             piece = stream.readline(_PIECE)
             length += len(piece)
             quotes += piece.count(b'"')
-        yield InputLine(b"", length - piece.endswith(b"\n"), quotes)
+        yield TooLong(length - piece.endswith(b"\n"), quotes)
 
 
 def too_long(length: int) -> RowError:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol, cast
 
 from judge.errors import RowError, UsageError
-from judge.formats.lines import bounded_lines, too_long
+from judge.formats.lines import TooLong, bounded_lines, too_long
 from judge.formats.tables import csv_rows, parquet_file, parquet_rows
 
 _BOM = b"\xef\xbb\xbf"
@@ -126,8 +126,11 @@ class FileSource:
         if self.format == ".parquet":
             return int(parquet_file(self.path).metadata.num_rows)
         try:
+            if self.format == ".jsonl":
+                with self._stream() as stream:
+                    return sum(1 for _ in _jsonl_lines(stream))
             return sum(1 for _ in self.records())
-        except UsageError:
+        except (UsageError, *_READ_ERRORS):
             return None
 
     def records(self) -> Iterator[Record]:
@@ -161,12 +164,19 @@ class StdinSource:
 
 
 def _jsonl_records(stream: IO[bytes], file: FileSource | None = None) -> Iterator[Record]:
+    for number, line in _jsonl_lines(stream):
+        yield Record(number, too_long(line.length) if isinstance(line, TooLong) else line)
+
+
+def _jsonl_lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes | TooLong]]:
+    """Yield the lines that are no blank ones, with their numbers."""
     for number, line in enumerate(bounded_lines(stream), start=1):
-        data = line.data.removeprefix(_BOM) if number == 1 else line.data
-        if line.too_long:
-            yield Record(number, too_long(line.length))
-        elif data and not data.isspace():
-            yield Record(number, data)
+        if isinstance(line, bytes):
+            if number == 1:
+                line = line.removeprefix(_BOM)
+            if not line or line.isspace():
+                continue
+        yield number, line
 
 
 def _json_records(stream: IO[bytes], file: FileSource) -> Iterator[Record]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import RowError, UsageError
-from judge.formats.lines import LONGEST_LINE, InputLine, too_long
+from judge.formats.lines import LONGEST_LINE, TooLong, too_long
 
 ID_FIELDS = ("pair_id", "id")
 SCHEMAS: tuple[tuple[str, str, str], ...] = (
@@ -36,7 +36,7 @@ def check_columns(columns: Sequence[str], path: Path) -> None:
 
 
 def csv_rows(
-    lines: Iterable[InputLine], path: Path, labels: bool = False
+    lines: Iterable[bytes | TooLong], path: Path, labels: bool = False
 ) -> Iterator[Mapping[str, Any] | RowError]:
     """Yield the records after the header, blank ones left out; a damaged one is a RowError.
 
@@ -72,14 +72,14 @@ def csv_rows(
         raise UsageError(f"{path} has no header; expected the names of columns")
 
 
-def _texts(lines: Iterable[InputLine], skipped: list[int]) -> Iterator[str]:
+def _texts(lines: Iterable[bytes | TooLong], skipped: list[int]) -> Iterator[str]:
     """Yield lines as text; an overlong one gives a placeholder with the same parity of quotes."""
     for number, line in enumerate(lines):
-        if line.too_long:
+        if isinstance(line, TooLong):
             skipped.append(line.length)
             yield '"' * (line.quotes % 2) + _SKIPPED + "\n"
         else:
-            text = line.data.decode("utf-8", "surrogateescape")
+            text = line.decode("utf-8", "surrogateescape")
             yield text.removeprefix("\ufeff") if number == 0 else text
 
 

@@ -48,6 +48,9 @@ def limited(records: Iterator[Record], limit: int | None, reach: int) -> Iterato
         reach: the last line with a recorded failure. A window is written failures first, so a
             killed run may have failures beyond a limit that the next one sets.
     """
+    if limit is None:
+        yield from records
+        return
     line = 0
     for record in islice(records, limit):
         line = record.line

@@ -17,7 +17,7 @@ from judge.compare.reports.run_tables import SHOWN, tables
 from judge.compare.systems import read_run
 from judge.compare.written import number
 from judge.errors import UsageError
-from judge.formats.pairs import read_pairs
+from judge.formats.pairs import read_row, row_id
 from judge.formats.sources import Source
 from judge.idset import IdSet
 from judge.jsonlines import read_rows
@@ -117,13 +117,21 @@ def _notes(summary: Mapping[str, Any], every: int) -> Iterator[str]:
 
 def _texts(source: Source | None, drawn: Collection[str], shown: Collection[str]) -> Texts:
     found = Texts()
-    for _, row in read_pairs(source.records(), IdSet()) if source else ():
+    wanted, seen = {*drawn, *shown}, IdSet()
+    for record in source.records() if source else ():
+        if not wanted:
+            break
+        pair_id = row_id(record)
+        if pair_id not in wanted:
+            continue
+        wanted.remove(pair_id)
+        row = read_row(record, seen)
         if not isinstance(row, Pair):
             continue
-        if row.pair_id in drawn:
-            found.lengths[row.pair_id] = len(row.response_1), len(row.response_2)
-        if row.pair_id in shown:
-            found.pairs[row.pair_id] = row
+        if pair_id in drawn:
+            found.lengths[pair_id] = len(row.response_1), len(row.response_2)
+        if pair_id in shown:
+            found.pairs[pair_id] = row
     return found
 
 
