@@ -4,6 +4,8 @@ BIN := .venv/bin
 # Data for training the mini models and for some tests; lies beside a checkout.
 SHARED ?= ../shared
 PYTEST_ARGS ?=
+# Processes that share the files of tests, unless PYTEST_ARGS asks for some.
+WORKERS ?= 2
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
@@ -36,7 +38,7 @@ services: ## Install what tests start: PostgreSQL, Chromium, a C++ compiler (Deb
 
 # Where nobody reads along, style and types are part of the test.
 test: setup $(if $(CI),services check) ## Run the whole test suite; vLLM's part where it is set up
-	pytest $(PYTEST_ARGS)
+	pytest $(or $(PYTEST_ARGS),-n $(WORKERS) --dist loadfile --no-loadscope-reorder)
 	$(if $(CI)$(wildcard .venv-vllm/.setup-vllm),@$(MAKE) test-vllm)
 
 setup-vllm: ## Install vLLM into .venv-vllm; without a GPU its build for CPUs

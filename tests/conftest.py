@@ -25,6 +25,14 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 ROOT = Path(__file__).parent.parent
 
 
+_LONG = ("test_zero3.py", "test_accessibility.py", "test_server_engine_volume.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first: of the processes that share the files none shall be left with one."""
+    items.sort(key=lambda item: item.path.name not in _LONG)
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The root of the checkout."""

@@ -1,4 +1,4 @@
-"""What engines share that read a statement where it branches, one request a branch."""
+"""What engines share that read a statement where it branches, by requests for few tokens."""
 
 from __future__ import annotations
 
@@ -19,6 +19,19 @@ class Fork:
     """The statement's tokens up to there."""
     children: tuple[int, ...]
     """The tokens that may follow: their probabilities are read."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Forks that lie on one path: who writes the path from the first on passes the others."""
+
+    path: tuple[int, ...]
+    """The statement's tokens up to the first fork."""
+    forced: tuple[int, ...]
+    """The tokens from there to the last one, no two of them alike."""
+    forks: tuple[tuple[int, int], ...]
+    """The place of each fork in :attr:`Reading.forks`, and how many tokens of ``forced`` lie before
+    it."""
 
 
 class Reading:
@@ -47,6 +60,21 @@ class Reading:
             self.forks = [Fork(path=(), children=self.grammar.label_tokens())]
         self.longest = len(self.lead) + max(len(fork.path) for fork in self.forks) + 1
         """The most tokens that reading puts after an elaboration, the answer included."""
+
+    def chains(self) -> list[Chain]:
+        """Return all forks, in as few chains as the statements' tree lets them be."""
+        left = dict(enumerate(fork.path for fork in self.forks))
+        chains = []
+        while left:
+            longest = max(left.values(), key=len)
+            on_it = {i: path for i, path in left.items() if longest[: len(path)] == path}
+            start = min(map(len, on_it.values()))
+            if len(set(longest[start:])) < len(longest) - start:  # cannot be forced
+                on_it, start = {i: p for i, p in on_it.items() if p == longest}, len(longest)
+            forks = tuple((i, len(path) - start) for i, path in on_it.items())
+            chains.append(Chain(longest[:start], longest[start:], forks))
+            left = {i: path for i, path in left.items() if i not in on_it}
+        return sorted(chains, key=lambda chain: chain.forks)
 
     def distribution(self, found: Sequence[dict[int, float]]) -> Distribution:
         """Return the distribution over strengths.

@@ -13,11 +13,29 @@ from judge.errors import RowError, UsageError, first_line
 from judge.grammar import Answer
 from judge.infer.elaboration import tokens_of
 from judge.infer.engine import Counts, Listener, Mode
-from judge.infer.reading import Reading, seed_of, verdict_of
+from judge.infer.reading import Chain, Reading, seed_of, verdict_of
 from judge.infer.streaming import Telling
 from judge.infer.vllm_constraint import constrain
 from judge.prompt import Prompt, PromptBuilder, Template
 from judge.verdict import JUSTIFY_REGEX, Verdict
+
+
+def _forced(params: SamplingParams, tokens: Sequence[int]) -> SamplingParams:
+    """Let a request write ``tokens``, no two of them alike, whatever the model would write.
+
+    Only they may be written, the first is raised above the others, and after each all but the next
+    are forbidden. What comes after the last is one of them, and means nothing.
+    """
+    params.allowed_token_ids = list(tokens)
+    params.logit_bias = {tokens[0]: 100.0}
+    # In tokens: `bad_words` is text, which might come back from the tokenizer as other ones.
+    params._bad_words_token_ids = [
+        [one, other]
+        for place, one in enumerate(tokens[:-1])
+        for other in tokens
+        if other != tokens[place + 1]
+    ]
+    return params
 
 
 @dataclass
@@ -38,9 +56,10 @@ class _Row:
 class VllmEngine:
     """Runs a causal language model in a ``vllm.LLM`` of this process.
 
-    A statement is read where it branches: a request for one token after each of its beginnings, of
-    which the prefix cache holds all but the last few tokens. Such a request is not constrained, so
-    its probabilities are the model's own.
+    A statement is read where it branches, by requests after its beginnings, of which the prefix
+    cache holds all but the last few tokens. Where one beginning goes on from another, one request
+    reads at both: what it writes between them is given (:func:`_forced`). The probabilities that
+    vLLM tells are of before that, and of before any constraint: the model's own.
 
     Args:
         llm: its engine runs in this process (``VLLM_ENABLE_V1_MULTIPROCESSING=0``).
@@ -83,17 +102,20 @@ class VllmEngine:
         constrain(self.llm, builder.control_ids)
         self._builder = builder
         self._reading = Reading(builder, self.answer)
-        self._reads = [
-            SamplingParams(
-                temperature=0,
-                max_tokens=1,
-                logprob_token_ids=list(fork.children),
-                detokenize=False,
-                output_kind=RequestOutputKind.FINAL_ONLY,
-            )
-            for fork in self._reading.forks
-        ]
+        self._chains = self._reading.chains()
+        self._reads = [self._reads_along(chain) for chain in self._chains]
         return builder
+
+    def _reads_along(self, chain: Chain) -> SamplingParams:
+        children = {t for place, _ in chain.forks for t in self._reading.forks[place].children}
+        params = SamplingParams(
+            temperature=0,
+            max_tokens=len(chain.forced) + 1,
+            logprob_token_ids=sorted(children),
+            detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        return _forced(params, chain.forced) if chain.forced else params
 
     def reserve(self, mode: Mode) -> int:
         # The end-of-text token after a statement is generated too.
@@ -146,8 +168,8 @@ class VllmEngine:
 
     def _ask_reads(self, requests: dict[str, Any], row: _Row, context: Sequence[int]) -> None:
         """Ask for the probabilities at every branch of a statement after ``context``."""
-        for place, fork in enumerate(self._reading.forks):
-            self._ask(requests, row, place, [*context, *fork.path], self._reads[place])
+        for place, chain in enumerate(self._chains):
+            self._ask(requests, row, place, [*context, *chain.path], self._reads[place])
 
     def _ask(
         self,
@@ -157,7 +179,7 @@ class VllmEngine:
         ids: Sequence[int],
         params: SamplingParams,
     ) -> None:
-        """Add a request for ``row``: of its branch ``place``, or for its text (None)."""
+        """Add a request for ``row``: along its chain ``place``, or for its text (None)."""
         self._asked += 1
         name = str(self._asked)
         requests[name] = (row, place)
@@ -198,9 +220,14 @@ class VllmEngine:
             except RowError as error:
                 row.error = error
         else:
-            found = answer.logprobs[0]
-            children = self._reading.forks[place].children
-            row.found[place] = {token: found[token].logprob for token in children}
+            chain = self._chains[place]
+            if tuple(answer.token_ids[:-1]) != chain.forced:
+                row.error = RowError("engine_error", "vLLM left the statement that it was to read")
+                return
+            for fork, after in chain.forks:
+                found = answer.logprobs[after]
+                children = self._reading.forks[fork].children
+                row.found[fork] = {token: found[token].logprob for token in children}
 
     def _written(self, row: _Row, answer: Any) -> list[int]:
         """Take what the model wrote; return the ids that its statement follows."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from judge.errors import RowError
 from judge.infer.judge import PairwiseJudge
 from judge.infer.transformers_engine import TransformersEngine
 from judge.infer.vllm_engine import VllmEngine
@@ -145,8 +146,22 @@ def test_what_a_pair_s_orders_and_branches_share_goes_through_the_model_once(
     vllm_engine.judge(twins, "verdict")
     forwarded = vllm_engine.counts.forwarded_tokens - before
     block = vllm_engine.identity["block_size"]
-    # One prompt whole; of the five other requests less than a block and a statement each.
-    assert len(twins[0].ids) < forwarded < len(twins[0].ids) + 5 * (block + 12)
+    # One prompt whole; of the three other requests less than a block and a statement each.
+    assert len(twins[0].ids) < forwarded < len(twins[0].ids) + 3 * (block + 12)
+
+
+def test_a_request_that_leaves_the_statement_is_no_verdict(
+    vllm_engine: VllmEngine, prompts: list[Prompt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Should vLLM ever write something else than the tokens between two branches."""
+    free = [params.clone() for params in vllm_engine._reads]
+    for params in free:
+        params.allowed_token_ids = params._bad_words_token_ids = None
+        params.logit_bias = {prompts[0].ids[0]: 100.0}
+    monkeypatch.setattr(vllm_engine, "_reads", free)
+    (error,) = vllm_engine.judge(prompts[:1], "verdict")
+    assert isinstance(error, RowError) and error.reason == "engine_error"
+    assert "left the statement" in error.detail
 
 
 def test_the_elaboration_is_told_while_it_is_written(
