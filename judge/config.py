@@ -127,6 +127,14 @@ class JudgeConfig(VllmOptions):
             named[name] = path
         return named
 
+    @field_validator("url")
+    @classmethod
+    def _without_credentials(cls, url: str | None) -> str | None:
+        # Before anything names the address, on a screen or in a run folder.
+        if url is not None and "@" in url:
+            raise ValueError("holds credentials; set JUDGE_API_KEY in the environment instead")
+        return url
+
     @field_validator("scorer")
     @classmethod
     def _usable_names(cls, scorer: dict[str, str]) -> dict[str, str]:

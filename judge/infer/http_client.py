@@ -269,11 +269,8 @@ def base_url(url: str) -> str:
     ``http://host:8000`` means ``http://host:8000/v1``; any other path is taken as it is.
 
     Raises:
-        UsageError: for what is no plain http address. Credentials belong into the environment: an
-            address is written into the run folder.
+        UsageError: for what is no plain http address.
     """
-    if "@" in url:
-        raise UsageError(f"--url holds credentials; set {KEYS[0]} in the environment instead")
     try:
         parts = urlsplit(url)
         httpx2.URL(url)
