@@ -16,7 +16,7 @@ from app.review.project import Settings
 from app.review.rules import TaskKind, queue_position
 from app.service.access import allow
 from app.service.projects import put_in_order
-from app.store import events, projects
+from app.store import events, projects, queue
 from app.store.database import Store, Transaction
 from app.store.projects import NewTask
 from judge.annotated import Problem
@@ -177,6 +177,7 @@ class Importing:
         ids = list(dict.fromkeys(read_rows(file, lambda row: str(row["pair_id"]))))
         with self._store.writing() as tx:
             settings = allow(tx, None, project_id, "manage")
+            queue.lock_many(tx, project_id)
             found = projects.set_informative(tx, project_id, {p: n for n, p in enumerate(ids)})
             put_in_order(tx, project_id, settings)
             data = {"queue": file.name, "places": found}
@@ -218,6 +219,7 @@ def _add_batch(
     there = projects.known(
         tx, project_id, [n.pair.pair_id for n in batch], [n.content for n in batch]
     )
+    queue.lock_many(tx, project_id, [known.task_id for known in there if not known.has_judge])
     by_id = {known.pair_id: known for known in there}
     contents = {known.content for known in there}
     for new in batch:

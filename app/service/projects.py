@@ -124,10 +124,14 @@ class Projects:
             if not projects.set_settings(tx, project_id, settings):
                 raise Refused(f"there is a project called {settings.name!r} already")
             self._log(tx, who, project_id, "settings", settings.model_dump())
-            if (before.order, before.seed) != (settings.order, settings.seed):
-                put_in_order(tx, project_id, settings)
+            moved = (before.order, before.seed) != (settings.order, settings.seed)
             rules = ("annotations", "more_on_disagreement")
-            if any(getattr(before, rule) != getattr(settings, rule) for rule in rules):
+            recounted = any(getattr(before, rule) != getattr(settings, rule) for rule in rules)
+            if moved or recounted:
+                queue.lock_many(tx, project_id)
+            if moved:
+                put_in_order(tx, project_id, settings)
+            if recounted:
                 _recount_all(tx, project_id, settings)
 
     def members(self, who: Person | None, project_id: int) -> list[Member]:

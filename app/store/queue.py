@@ -7,6 +7,7 @@ have no places.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -96,6 +97,17 @@ def lock(tx: Transaction, task_id: int) -> Places:
     return Places(task_id=task_id, **row._mapping)
 
 
+def lock_many(tx: Transaction, project_id: int, ids: Sequence[int] | None = None) -> None:
+    """Lock tasks of a project (None: all) until the transaction ends.
+
+    It is done in the order of :func:`release`: two who lock many never wait for each other.
+    """
+    wanted = select(task.c.id).where(task.c.project_id == project_id)
+    if ids is not None:
+        wanted = wanted.where(task.c.id.in_(ids))
+    tx.execute(wanted.order_by(task.c.position, task.c.id).with_for_update()).all()
+
+
 @cache
 def _places() -> Select[Any]:
     return (
@@ -149,11 +161,15 @@ def lease(
     conditions = [checks] if is_check_turn(settings, account_id, turn or 0) else []
     for condition in (*conditions, _OPEN_TASKS):
         while (found := tx.scalar(_next(project_id, account_id, condition))) is not None:
+            attempt = tx.begin_nested()
             places = lock(tx, found)
             # Another may have taken the last place, or this person the task through another
             # window, before we had the lock.
             if places.are_free and not _holds(tx, found, account_id):
+                attempt.commit()
                 return _give(tx, places, account_id, settings, now, until)
+            # Its lock goes too: the next may come before it in the order in which others lock.
+            attempt.rollback()
     return None
 
 

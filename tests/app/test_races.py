@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app.errors import Refused, SlotTaken
 from app.review.project import Person
 from app.review.task import Choice
 from app.service import Service
-from app.store.database import Store
+from app.store import queue
+from app.store.database import Store, Transaction
+from app.store.queue import Places
 from app.store.schema import assignment, event, task
 from tests.app.made import Clock, Team, quick_hasher, token
 
@@ -107,6 +109,36 @@ def test_late_comers_race_for_the_last_place(team: Team, clock: Clock) -> None:
     results = at_once([lambda n=n, t=t: team.choose(n, t, 1) for n, t in tasks.items()])
     assert sum(isinstance(r, SlotTaken) for r in results) == 4
     assert max(held(team.service).values()) == 1
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_who_comes_too_late_for_a_task_lets_go_of_it(
+    team: Team, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever kept its lock and then waited for an earlier task's could wait for ever."""
+    team.change(annotations=1)
+    lock, tried = queue.lock, list[int]()
+
+    def overtaken(tx: Transaction, task_id: int) -> Places:
+        tried.append(task_id)
+        if len(tried) == 1:  # chosen, not locked yet: another takes the only place
+            with store.writing() as other:
+                assert queue.take_place(other, lock(other, task_id))
+        return lock(tx, task_id)
+
+    monkeypatch.setattr(queue, "lock", overtaken)
+    store, now = team.service.store, clock()
+    settings = team.service.projects.settings(team.project_id)
+    with store.writing() as tx:
+        ann = team.people["ann"].account_id
+        assert queue.lease(tx, team.project_id, ann, settings, now, now) is not None
+        first, second = tried
+        free = select(task.c.id).with_for_update(nowait=True)
+        with store.writing() as other:
+            assert other.scalar(free.where(task.c.id == first)) == first
+        refused = pytest.raises(OperationalError, match="could not obtain lock")
+        with refused, store.writing() as other:
+            other.scalar(free.where(task.c.id == second))
 
 
 def test_many_rounds_of_everything_leave_the_counts_right(team: Team, clock: Clock) -> None:
