@@ -1,6 +1,6 @@
 """The vLLM engine against bare vLLM in one run: rates, shared tokens, host work, compilations.
 
-    python benchmarks/vllm_engine.py [--pairs 200] [--length 900] [--model mini] [--random-weights]
+    python benchmarks/vllm_engine.py [--pairs 200] [--length 600] [--model mini] [--random-weights]
 
 Every part runs on the same pairs, generated from English words: a prompt of a fifth of --length
 tokens, two responses that share the rest. With --random-weights the model keeps its shape and gets
