@@ -32,6 +32,7 @@ from judge.judgment import Failure
 from judge.pair import Pair
 from judge.rundir import read_failures, read_judgments
 from judge.verdict import NEITHER_VALID
+from judge.whole import check_run
 
 LONGEST_ID = 500
 BATCH = 500
@@ -107,6 +108,7 @@ class Importing:
             judgment.pair_id: json.dumps(judgment.to_json()) for judgment in read_judgments(folder)
         }
         failed = {failure.pair_id: failure for failure in read_failures(folder)}
+        check_run(folder)
         model = str(asked.get("model", folder.name))
         origin = _Origin(folder.resolve().name, "run", evaluation, Path(model).name or model)
         count = _Count()

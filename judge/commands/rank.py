@@ -55,6 +55,8 @@ def rank(
         raise UsageError(f"{run} has no judgments by {name!r}; it has {', '.join(systems)}")
     origin = systems[name].origin
     assert origin is not None
+    if not origin.complete:
+        typer.echo(f"{run} is not complete: only what it holds is ranked", err=True)
     games = read_games(origin, systems[name].decisions, (columns[0], columns[1]))
     path = Path(out) if out is not None else folder / RANK
     with Console(stderr=True).status("ranking"):

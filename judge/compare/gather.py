@@ -75,6 +75,10 @@ class _Reader:
         if named:
             systems[0].name = name
         run = _Run(name, systems, {})
+        if not run.origin.complete:
+            self.notes.append(
+                f"{run.name}: the run is not complete; only what it holds is compared"
+            )
         run.facts = self._facts(run)
         return run
 

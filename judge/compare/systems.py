@@ -19,6 +19,7 @@ from judge.jsonlines import read_rows
 from judge.judgment import Failure
 from judge.reward import Preference
 from judge.rundir import CONFIG, JUDGMENTS, SUMMARY, read_failures
+from judge.whole import check_run, is_complete
 
 Kind = Literal["judge", "reward_model", "people", "baseline"]
 _TOKENS = ("prompt", "completion")
@@ -99,6 +100,8 @@ class Origin:
     revision: str | None
     identity: str
     """The input's hash, as :meth:`judge.formats.sources.Source.identity` gave it."""
+    complete: bool = True
+    """Whether the run came to the end of its input."""
 
 
 @dataclass
@@ -137,7 +140,7 @@ def read_run(folder: Path, every: int = 1) -> list[System]:
         every: only the first of each so many judgments and failures is read.
 
     Raises:
-        UsageError: when it is no run folder or damaged.
+        UsageError: when it is no run folder or damaged, or a complete run that was cut since.
     """
     config = read_config(folder)
     origin = _origin(folder, config)
@@ -162,6 +165,7 @@ def read_run(folder: Path, every: int = 1) -> list[System]:
         systems = [System(Path(model).name or model, "reward_model", origin=origin)]
     for failure in read_failures(folder, every):
         _add_failure(failure, judge, systems)
+    check_run(folder)
     _add_costs(folder, systems, judge)
     return systems
 
@@ -196,6 +200,7 @@ def _origin(folder: Path, config: Mapping[str, Any]) -> Origin:
         subset=asked.get("subset"),
         revision=asked.get("revision"),
         identity=str(config["identity"].get("input", "")),
+        complete=is_complete(folder),
     )
 
 

@@ -10,18 +10,12 @@ from judge.errors import FailureReason, RowError
 from judge.formats.lines import LONGEST_LINE, too_long
 from judge.formats.sources import RawRow
 from judge.formats.tables import ID_FIELDS
+from judge.formats.values import kind as kind
+from judge.formats.values import shown as shown
+from judge.formats.values import text as text
 from judge.pair import Message, parse_prompt
 
 ROLES = ("system", "user", "assistant")
-_KINDS: dict[type, str] = {
-    type(None): "null",
-    bool: "true or false",
-    int: "a number",
-    float: "a number",
-    str: "text",
-    list: "a list",
-    dict: "an object",
-}
 
 
 def row_fields(row: RawRow) -> Mapping[str, Any]:
@@ -42,9 +36,9 @@ def row_fields(row: RawRow) -> Mapping[str, Any]:
         found = f"byte 0x{row[error.start]:02x} at {error.start + 1} of the line"
         raise RowError("bad_encoding", f"{found} is no UTF-8") from None
     except json.JSONDecodeError as error:
-        raise RowError(
-            "bad_json", f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
-        ) from None
+        where = f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
+        cut = "" if row.endswith(b"\n") else "; the input ends in this line: cut off?"
+        raise RowError("bad_json", f"{where}{cut}") from None
     except (ValueError, RecursionError) as error:
         raise RowError("bad_json", " ".join(str(error).split())[:200]) from None
     if not isinstance(fields, dict):
@@ -123,26 +117,6 @@ def message(name: str, value: Any, reason: FailureReason) -> Message:
     return Message(role=role, content=text(name, content))
 
 
-def text(name: str, value: Any) -> str:
-    """Return ``value`` when it is a text that every tokenizer and file takes.
-
-    Raises:
-        RowError: when it is no text, or holds a NUL or what has no UTF-8 form.
-    """
-    if not isinstance(value, str):
-        raise RowError("wrong_type", f"{name} is {kind(value)}, expected text")
-    if "\0" in value:
-        raise RowError("nul_character", f"{name} has a NUL at character {value.index(chr(0)) + 1}")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        code = f"U+{ord(value[error.start]):04X}"
-        raise RowError(
-            "bad_encoding", f"{name} has {code} at character {error.start + 1}, which is no UTF-8"
-        ) from None
-    return value
-
-
 def check_length(messages: tuple[Message, ...], *responses: str) -> None:
     """Refuse more text than the longest line may hold, whatever format it came in.
 
@@ -152,14 +126,3 @@ def check_length(messages: tuple[Message, ...], *responses: str) -> None:
     length = sum(len(m.content) for m in messages) + sum(map(len, responses))
     if length > LONGEST_LINE:
         raise too_long(length)
-
-
-def kind(value: Any) -> str:
-    """Return what a value is, in words for people."""
-    return _KINDS.get(type(value), type(value).__name__)
-
-
-def shown(value: Any) -> str:
-    """Return a value as a short ASCII text for people."""
-    written = ascii(value)
-    return written if len(written) <= 60 else f"{written[:57]}..."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import html
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ import orjson
 from judge.annotated import UNNAMED, AnnotatedPair, ProblemReason, Split
 from judge.errors import RowError
 from judge.formats import fields as checks
+from judge.formats.values import listed as listed
 from judge.pair import Annotation, Message, Pair
 from judge.verdict import NEITHER_VALID, STRENGTHS
 
@@ -184,19 +184,6 @@ def annotations_of(
         text = checks.text("justification", html.unescape(text).strip())
         found.append(Annotation(strength=value, justification=text))
     return tuple(found)
-
-
-def listed(value: Any) -> list[Any] | None:
-    """Return a list, also one that came as text: JSON's or Python's, literals only, never code."""
-    if isinstance(value, str):
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            try:
-                value = ast.literal_eval(value.strip())
-            except (ValueError, SyntaxError, MemoryError, RecursionError):
-                return None
-    return list(value) if isinstance(value, list | tuple) else None
 
 
 def number(value: object) -> float | None:

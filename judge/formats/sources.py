@@ -4,9 +4,10 @@ A record is one row before anyone looked at its fields. A resumed run skips reco
 parsing them, so everything that says what a row *is* (a non-blank line, a CSV record) lies here,
 and nothing that says whether it is any good (:mod:`judge.formats.fields`).
 
-Rule for damage inside a file (a truncated gzip member, a broken Parquet page): the whole rows
-before it are used, a line that the damage cuts is no row, and then comes a :class:`DamagedInput`
-that says after which row it broke. Judging ends there; annotated data goes on with the next file.
+Rule for damage inside a file (a truncated gzip member, a broken Parquet page, a quotation mark of a
+CSV that is never closed): the whole rows before it are used, a line that the damage cuts is no row,
+and then comes a :class:`DamagedInput` that says after which row it broke. Judging ends there;
+annotated data goes on with the next file.
 """
 
 from __future__ import annotations
@@ -90,6 +91,21 @@ def open_source(
     return HubSource(name, split, subset, revision)
 
 
+def doubtful_end(source: Source) -> str | None:
+    """Return why nobody can tell whether the last row of ``source`` is whole; None where one can.
+
+    JSON closes its objects, a gzipped file has a checksum, a Parquet file its footer. A CSV ends
+    with a line end or a quotation mark, or anywhere: some programs write no last line end.
+    """
+    if not isinstance(source, FileSource) or source.format != ".csv" or source.compressed:
+        return None
+    with source.path.open("rb") as file:
+        file.seek(max(0, file.seek(0, 2) - 1))
+        if file.read(1) in (b"", b"\n", b"\r", b'"'):
+            return None
+    return f"{source.path} ends without a line end: if it was cut there, its last row is not whole"
+
+
 def table_format(path: Path) -> str:
     """Return the format that a file's name says (``.jsonl`` also of ``.jsonl.gz``), else ""."""
     suffix = Path(path.name.removesuffix(".gz")).suffix
@@ -143,8 +159,13 @@ class FileSource:
         except _READ_ERRORS as error:
             raise DamagedInput(self.path, last, error) from None
 
+    @property
+    def compressed(self) -> bool:
+        """Whether it is gzipped."""
+        return self.path.name.endswith(".gz")
+
     def _stream(self) -> IO[bytes]:
-        if self.path.name.endswith(".gz"):
+        if self.compressed:
             return cast("IO[bytes]", gzip.open(self.path, "rb"))
         return self.path.open("rb", buffering=1 << 20)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import RowError, UsageError
+from judge.formats.cells import fields_of
 from judge.formats.lines import LONGEST_LINE, TooLong, too_long
 
 ID_FIELDS = ("pair_id", "id")
@@ -40,16 +41,18 @@ def csv_rows(
 ) -> Iterator[Mapping[str, Any] | RowError]:
     """Yield the records after the header, blank ones left out; a damaged one is a RowError.
 
-    Bytes that are no UTF-8 become lone surrogates, which :mod:`judge.formats.fields` reports.
+    Bytes that are no UTF-8 become lone surrogates, which :mod:`judge.formats.fields` reports. Where
+    quotation marks do not stand as CSV has them, one is missing somewhere: the record is no row.
 
     Args:
         labels: whether the rows are read with their labels, whatever columns there are.
 
     Raises:
         UsageError: when the header has no known columns, or there is none.
+        EOFError: when a quotation mark is never closed, so the rest of the file is one record.
     """
     skipped: list[int] = []
-    reader = csv.reader(_texts(lines, skipped))
+    reader = csv.reader(_texts(lines, skipped), strict=True)
     header: list[str] | None = None
     before = csv.field_size_limit(LONGEST_LINE)
     try:
@@ -83,20 +86,33 @@ def _texts(lines: Iterable[bytes | TooLong], skipped: list[int]) -> Iterator[str
             yield text.removeprefix("\ufeff") if number == 0 else text
 
 
-def _next(reader: Iterator[list[str]]) -> list[str] | RowError | None:
-    """Return the next record, None after the last; a field without an end is a RowError."""
+def _next(reader: Any) -> list[str] | RowError | None:
+    """Return the next record, None after the last; one that cannot be read is a RowError.
+
+    Raises:
+        EOFError: when the file ends inside quotation marks.
+    """
+    first = reader.line_num + 1
     try:
-        return next(reader, None)
+        row: list[str] | None = next(reader, None)
+        return row
     except csv.Error as error:
         if "field limit" in str(error):
             return RowError("line_too_long", f"a field over {LONGEST_LINE:,} bytes: quote missing?")
-        return RowError("bad_json", f"no CSV record: {error}")
+        if "unexpected end" in str(error):
+            raise EOFError(
+                f"a quotation mark in the record of line {first} is never closed"
+            ) from None
+        last = reader.line_num
+        where = f"line {first}" if last == first else f"lines {first} to {last}"
+        return RowError("bad_json", f"{where}: no CSV record: {error}; a quotation mark missing?")
 
 
 def _cells(header: Sequence[str], row: Sequence[str]) -> Mapping[str, Any] | RowError:
-    if len(row) != len(header):
-        return RowError("wrong_type", f"{len(row)} cells, expected the header's {len(header)}")
-    return dict(zip(header, row, strict=True))
+    try:
+        return fields_of(header, row)
+    except RowError as error:
+        return error
 
 
 def parquet_file(path: Path) -> Any:

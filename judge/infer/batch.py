@@ -13,7 +13,7 @@ from typing import Any
 from judge.config import BatchConfig, RowsConfig
 from judge.errors import BudgetExceeded, UsageError
 from judge.formats.pairs import read_row
-from judge.formats.sources import Record, Source, open_source
+from judge.formats.sources import Record, Source, doubtful_end, open_source
 from judge.infer.engine import Engine
 from judge.infer.interrupts import Interrupts
 from judge.infer.judge import Numbered, PairwiseJudge
@@ -100,6 +100,8 @@ def run_rows(
                 raise UsageError(f"{config.input} has no rows")
             return _finished(folder, position)
         _check_budget(config, len(recorded.failed_rows))
+        if progress and (doubt := doubtful_end(source)):
+            progress.note(doubt)
         started = time.monotonic()
         judge = load()
         resolved = judge.describe()

@@ -17,6 +17,7 @@ from judge.errors import UsageError
 from judge.models import JUDGE_FILE
 from judge.prompt import load_template
 from judge.train.config import TrainerConfig
+from judge.whole import check_set
 
 CONFIG_FILE = "recipe.json"
 MANIFEST_FILE = "manifest.json"
@@ -35,6 +36,7 @@ def read_data_manifest(data: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"{data}: no training set of `judge data prepare` ({error})") from None
+    check_set(data, manifest)
     return manifest
 
 

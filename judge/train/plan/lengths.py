@@ -11,6 +11,7 @@ from typing import Any
 from judge.errors import UsageError
 from judge.models import resolve_model
 from judge.train.config import JustifierConfig, RewardConfig, TrainerConfig
+from judge.whole import check_set
 
 CHARACTERS_A_TOKEN = 4.0
 """Stands for a tokenizer that is not there: English text under a vocabulary of 128 thousand."""
@@ -142,6 +143,7 @@ def _check_kind(config: TrainerConfig, data: Path) -> None:
         raise UsageError(f"no folder {data}; `judge data prepare` writes one")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
+        check_set(data, manifest)
         found = (manifest.get("options") or {}).get("kind") or "justifier"
     except (OSError, ValueError, AttributeError) as error:
         raise UsageError(f"{data}: no training set of `judge data prepare` ({error})") from None
