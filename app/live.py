@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 from judge.errors import JudgeError
 from judge.judgment import Judgment
+from judge.masking import Masking
 from judge.verdict import Order
 
 _LISTENING = re.compile(r"listening on (http://\S+)")
@@ -80,7 +81,12 @@ class LiveJudge:
                     raise LiveJudgeError(_reason(response))
                 yield from _events(response.iter_lines())
         except httpx.HTTPError as error:
-            raise LiveJudgeError(f"the judge does not answer: {error}") from None
+            said = f"the judge does not answer: {error}"
+        except LiveJudgeError as error:
+            said = str(error)
+        else:
+            return
+        raise LiveJudgeError(Masking(self.key)(said))
 
     def start(self) -> str:
         """Return the URL of the judge, once it is there.
@@ -119,7 +125,7 @@ class LiveJudge:
                 Thread(target=deque, args=(self._process.stderr, 0), daemon=True).start()
                 return found[1]
             last = line.strip() or last
-        raise LiveJudgeError(f"the judge could not be started: {last}")
+        raise LiveJudgeError(Masking(self.key)(f"the judge could not be started: {last}"))
 
 
 def _events(lines: Iterator[str]) -> Iterator[Piece | Judgment]:
@@ -128,18 +134,25 @@ def _events(lines: Iterator[str]) -> Iterator[Piece | Judgment]:
         if line.startswith("event: "):
             name = line.removeprefix("event: ")
         elif line.startswith("data: "):
-            data = json.loads(line.removeprefix("data: "))
-            if name == "error":
-                raise LiveJudgeError(str(data["error"]["message"]))
-            if name == "judgment":
-                yield Judgment.from_json(data)
+            said = _event(name, line.removeprefix("data: "))
+            yield said
+            if isinstance(said, Judgment):
                 return
-            yield Piece.model_validate(data)
     raise LiveJudgeError("the judge ended its answer before the judgment")
+
+
+def _event(name: str, data: str) -> Piece | Judgment:
+    try:
+        value = json.loads(data)
+        if name == "error":
+            raise LiveJudgeError(str(value["error"]["message"]))
+        return Judgment.from_json(value) if name == "judgment" else Piece.model_validate(value)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise LiveJudgeError(f"the judge sent an event {name!r} of another shape") from None
 
 
 def _reason(response: httpx.Response) -> str:
     try:
         return str(response.json()["error"]["message"])
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return f"the judge answered {response.status_code}"

@@ -29,6 +29,7 @@ from app.service import Service
 from app.web.errors import refusal
 from app.web.plain import local
 from app.web.session import set_token
+from judge.masking import Masking
 
 ROOT = "/oidc"
 COOKIE = "review_oidc"
@@ -78,6 +79,7 @@ class Provider:
         self._service = service
         self._oidc = oidc
         secret = oidc.secret.get_secret_value() if oidc.secret else None
+        self._shown = Masking(secret)
         self._client: Any = OAuth().register(
             "provider",
             client_id=oidc.client_id,
@@ -98,7 +100,9 @@ class Provider:
             await self._know_provider()
             answer = await self._client.authorize_redirect(request, str(request.url_for("back")))
         except (httpx2.HTTPError, OAuthError, ValueError, RuntimeError) as error:
-            return refusal(request, 502, f"the sign-in provider cannot be used: {_line(error)}")
+            return refusal(
+                request, 502, f"the sign-in provider cannot be used: {self._shown(_words(error))}"
+            )
         request.session["next"] = local(request.query_params.get("next", "/"))
         found: Response = answer
         return found
@@ -117,7 +121,9 @@ class Provider:
             )
             subject = token["userinfo"]["sub"]
         except (httpx2.HTTPError, OAuthError, JoseError, ValueError, KeyError, TypeError) as error:
-            return refusal(request, 403, f"the sign-in did not succeed: {_line(error)}")
+            return refusal(
+                request, 403, f"the sign-in did not succeed: {self._shown(_words(error))}"
+            )
         if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT:
             return refusal(request, 403, "the sign-in did not succeed: it names no subject")
         identity = f"{self._oidc.issuer} {subject}"
@@ -147,5 +153,5 @@ class Provider:
             raise ValueError("it signs with no key pair")
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+def _words(error: Exception) -> str:
+    return str(error).strip() or type(error).__name__

@@ -7,6 +7,7 @@ that the hub's client has fetched (:func:`fetched_files`).
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 
 from judge.errors import UsageError
 from judge.formats.sources import DamagedInput, Record
+from judge.masking import Masking
 
 Rows = Iterable[Mapping[str, Any]]
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -67,7 +69,7 @@ class HubSource:
             )
             found: dict[str, Rows] = builder.as_streaming_dataset()
         except Exception as error:  # the hub's client raises a dozen kinds, network ones included
-            reason = " ".join(str(error).split())[:200]
+            reason = Masking(os.environ.get("HF_TOKEN"))(str(error), 200)
             raise UsageError(
                 f"{self.name} is neither a file nor a data set that the hub gives out: {reason}"
             ) from None

@@ -32,12 +32,14 @@ from tenacity.stop import stop_after_attempt, stop_before_delay
 from tenacity.wait import wait_exponential_jitter
 
 from judge.errors import RowError, UsageError
-from judge.infer.http_faults import Broken, Busy, Fault, Refused, fault_of, message_of
+from judge.infer.http_faults import Broken, Busy, Declined, Fault, Refused, fault_of, message_of
+from judge.masking import Masking
 
 T = TypeVar("T")
 U = TypeVar("U")
 Read = Callable[[dict[str, Any]], T]
-"""Turns a reply into what it says; raises :class:`Broken` for one of another shape."""
+"""Turns a reply into what it says; raises :class:`Broken` for one of another shape, and
+:class:`Declined` for one that is a row's own failure."""
 KEYS = ("JUDGE_API_KEY", "OPENAI_API_KEY")
 """Environment variables that may hold the API key; the first one that is set counts."""
 BACKOFF, LONGEST_WAIT = 0.5, 30.0
@@ -80,12 +82,14 @@ class Client:
         self.patience = patience
         self._note = note
         self._told = -math.inf
-        self._key = _api_key()
+        key = _api_key()
+        self.shown = Masking(key)
+        """Shows what the server says, without the key."""
         self._probe: Callable[[], Awaitable[object]] | None = None
         self._slots = asyncio.Semaphore(patience.concurrency)
         headers = {"content-type": "application/json"}
-        if self._key:
-            headers["authorization"] = f"Bearer {self._key}"
+        if key:
+            headers["authorization"] = f"Bearer {key}"
         # A pool of many connections looks at each of them for every request: half of the time.
         self._new = partial(
             httpx2.AsyncClient,
@@ -138,7 +142,7 @@ class Client:
         for _ in range(ROUNDS):
             try:
                 return await self.insist(path, body, read)
-            except Refused as refusal:
+            except (Refused, Declined) as refusal:
                 if refusal.reason is not None:
                     raise RowError(refusal.reason, str(refusal)) from None
                 fault = refusal
@@ -153,7 +157,7 @@ class Client:
 
         Raises:
             Broken: after :data:`TRIES` replies that were.
-            Refused: at once.
+            Refused, Declined: at once.
             UsageError: when the server stays busy.
         """
         several = self._retrying(Broken, stop_after_attempt(TRIES))
@@ -161,17 +165,26 @@ class Client:
 
     async def once(self, path: str, body: Mapping[str, Any] | None, read: Read[T]) -> T:
         """As :meth:`insist`, but any fault is raised at once; without a body a GET."""
-        async with self._slots:
-            try:
-                async with asyncio.timeout(self.patience.timeout):
-                    return read(await self._exchange(path, body))
-            except TimeoutError:
-                said = f"no whole reply within {self.patience.timeout:g} seconds (--timeout)"
-                raise Broken(said) from None
-            except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
-                raise Busy(f"cannot connect ({_words(error)})") from None
-            except (httpx2.TransportError, httpx2.DecodingError) as error:
-                raise Broken(f"the connection broke ({_words(error)})") from None
+        try:
+            async with self._slots:
+                return await self._read(path, body, read)
+        except Fault as fault:
+            if fault.said is not None:
+                fault.said = self.shown(fault.said)
+            raise
+
+    async def _read(self, path: str, body: Mapping[str, Any] | None, read: Read[T]) -> T:
+        """As :meth:`once`; what the server said is in the faults as it came."""
+        try:
+            async with asyncio.timeout(self.patience.timeout):
+                return read(await self._exchange(path, body))
+        except TimeoutError:
+            said = f"no whole reply within {self.patience.timeout:g} seconds (--timeout)"
+            raise Broken(said) from None
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
+            raise Busy("cannot connect", _words(error)) from None
+        except (httpx2.TransportError, httpx2.DecodingError) as error:
+            raise Broken("the connection broke", _words(error)) from None
 
     async def _others_are_answered(self) -> bool:
         """Say whether the server answers the probe at once, not only after a while.
@@ -241,15 +254,13 @@ class Client:
         finally:
             self._idle.append(http)
         said = bytes(received)
-        if self._key:  # some servers repeat it, and what they say is written
-            said = said.replace(self._key.encode(), b"***")
         if response.status_code != 200:
-            words = _one_line(message_of(said) or response.reason_phrase)
+            words = message_of(said) or response.reason_phrase
             raise fault_of(response.status_code, response.headers, words)
         try:
             reply = orjson.loads(said)
         except orjson.JSONDecodeError:
-            raise Broken(f"a reply that is no JSON: {_one_line(message_of(said))!r}") from None
+            raise Broken("a reply that is no JSON", message_of(said)) from None
         if not isinstance(reply, dict):
             raise Broken(f"a reply that is {type(reply).__name__}, expected an object")
         return reply
@@ -304,8 +315,4 @@ def _fault(state: RetryCallState) -> BaseException | None:
 
 
 def _words(error: Exception) -> str:
-    return _one_line(str(error)) or type(error).__name__
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:300]
+    return str(error).strip() or type(error).__name__

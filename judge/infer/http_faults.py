@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import orjson
 
@@ -16,13 +18,31 @@ _TOO_LONG = re.compile(
     r"context.?(length|window|size)|maximum context|max_model_len|too (long|many tokens)", re.I
 )
 _FILTERED = re.compile(r"content.?(filter|policy|management)|moderation", re.I)
+_LOOKED_AT = 1 << 16
+"""Bytes, or characters, of a message that are read."""
 
 
 class Fault(Exception):
-    """A request that did not get what it asked for; ``str()`` is one line."""
+    """A request that did not get what it asked for; ``str()`` is one line.
+
+    Args:
+        what: in our words.
+        said: what the server, or the connection to it, says of it: any JSON value, as it came. The
+            client puts in its place what may be shown (:class:`judge.masking.Masking`).
+    """
 
     retry_after: float | None = None
     """Seconds that the server asked to wait."""
+    status: int | None = None
+    """The HTTP status of the reply, where that is the fault."""
+
+    def __init__(self, what: str, said: Any = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.said = said
+
+    def __str__(self) -> str:
+        return self.what if self.said is None else f"{self.what}: {self.said}"
 
 
 class Busy(Fault):
@@ -36,42 +56,67 @@ class Broken(Fault):
 class Refused(Fault):
     """The server answered that it will not do this: another status from 300 to 499."""
 
-    @property
-    def reason(self) -> FailureReason | None:
-        """The failure of the row, where the server names one."""
-        if _TOO_LONG.search(str(self)):
-            return "prompt_too_long"
-        return "refused" if _FILTERED.search(str(self)) else None
+    reason: FailureReason | None = None
+    """The failure of the row, where the server names one."""
 
 
-def fault_of(status: int, headers: Mapping[str, str], said: str) -> Fault:
+class Declined(Fault):
+    """A whole reply that says that there is none for this row.
+
+    Args:
+        reason: the failure of the row.
+    """
+
+    def __init__(self, reason: FailureReason, what: str, said: Any = None) -> None:
+        super().__init__(what, said)
+        self.reason: FailureReason = reason
+
+
+def fault_of(status: int, headers: Mapping[str, str], said: Any) -> Fault:
     """Return what a reply of this status means, ``said`` being what the server says of it."""
-    kind = Busy if status in _BUSY else Refused if 300 <= status < 500 else Broken
-    fault: Fault = kind(f"HTTP {status}: {said}")
+    fault: Fault
+    if status in _BUSY:
+        fault = Busy(f"HTTP {status}", said)
+    elif 300 <= status < 500:
+        fault = Refused(f"HTTP {status}", said)
+        fault.reason = _reason(said)
+    else:
+        fault = Broken(f"HTTP {status}", said)
+    fault.status = status
     fault.retry_after = _seconds(headers.get("retry-after"))
     return fault
 
 
-def message_of(received: bytes) -> str:
-    """Return what an error reply says, wherever its server writes it."""
+def message_of(received: bytes) -> Any:
+    """Return what an error reply says, wherever its server writes it; a text where there is one."""
     try:
         reply = orjson.loads(received)
     except orjson.JSONDecodeError:
-        return received[: 1 << 16].decode(errors="replace")
+        return received[:_LOOKED_AT].decode(errors="replace")
     error = reply.get("error", reply) if isinstance(reply, dict) else reply
     if not isinstance(error, dict):
-        return str(error)
+        return error
     said, code = error.get("message") or error.get("detail") or error, error.get("code")
-    return f"{said} ({code})" if isinstance(code, str) else str(said)
+    return f"{said} ({code})" if isinstance(said, str) and isinstance(code, str) else said
+
+
+def _reason(said: Any) -> FailureReason | None:
+    try:
+        text = said if isinstance(said, str) else orjson.dumps(said).decode()
+    except TypeError:  # nested too deeply
+        return None
+    if _TOO_LONG.search(text[:_LOOKED_AT]):
+        return "prompt_too_long"
+    return "refused" if _FILTERED.search(text[:_LOOKED_AT]) else None
 
 
 def _seconds(retry_after: str | None) -> float | None:
     """Return what a ``Retry-After`` header says, a number or a date, as seconds from now."""
     try:
-        return max(0.0, float(retry_after or ""))
+        seconds = float(retry_after or "")
     except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(retry_after or "").timestamp() - time.time())
-    except ValueError:
-        return None
+        try:
+            seconds = parsedate_to_datetime(retry_after or "").timestamp() - time.time()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return None if math.isnan(seconds) else max(0.0, seconds)

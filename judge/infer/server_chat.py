@@ -147,7 +147,7 @@ class ChatEngine:
             again = await self._reply(_asked_again(turns, reply.text), STATEMENT_REGEX)
             strength = parse_statement(again.text)
             if strength is None:
-                raise _no_verdict(again)
+                raise self._no_verdict(again)
             said = strength, _without_statements(reply.text)
         strength, elaboration = said
         written = reply.completion_tokens + (again.completion_tokens if again else 0)
@@ -174,6 +174,13 @@ class ChatEngine:
             body |= {**NEUTRAL, **regex(pattern)}
         return await self.client.ask("/chat/completions", body, message_of_chat)
 
+    def _no_verdict(self, reply: Completion) -> RowError:
+        found = self.client.shown(reply.text, 80)
+        if not reply.ended:
+            detail = f"no verdict when the tokens ran out, asked twice: {found!r}"
+            return RowError("truncated", detail)
+        return RowError("unparseable", f"expected one verdict, asked twice, found {found!r}")
+
 
 def one_verdict(text: str) -> tuple[int, str] | None:
     """Return strength and elaboration of a reply that ends with its verdict and holds no other."""
@@ -193,10 +200,3 @@ def _asked_again(turns: list[dict[str, str]], reply: str) -> list[dict[str, str]
     if not reply.strip():  # some servers take no empty turn
         return [{"role": "user", "content": f"{turns[0]['content']}\n\n{AGAIN}"}]
     return [*turns, {"role": "assistant", "content": reply}, {"role": "user", "content": AGAIN}]
-
-
-def _no_verdict(reply: Completion) -> RowError:
-    found = " ".join(reply.text.split())[:80]
-    if not reply.ended:
-        return RowError("truncated", f"no verdict when the tokens ran out, asked twice: {found!r}")
-    return RowError("unparseable", f"expected one verdict, asked twice, found {found!r}")

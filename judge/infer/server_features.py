@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from judge.errors import RowError, UsageError
+from judge.errors import UsageError
 from judge.infer.http_client import KEYS, Client
-from judge.infer.http_faults import Broken, Busy, Refused
+from judge.infer.http_faults import Broken, Busy, Declined, Refused
 from judge.infer.server_replies import (
     choices_of,
     completions_of,
@@ -97,11 +97,11 @@ async def find_model(client: Client, wanted: str) -> tuple[dict[str, Any], dict[
     except TimeoutError:
         raise UsageError(f"{client.url}/models says nothing for {LISTED_WITHIN} seconds") from None
     except (Busy, Broken, Refused) as fault:
-        closed = str(fault).startswith(("HTTP 401", "HTTP 403"))
+        closed = fault.status in (401, 403)
         hint = f"; an API key is taken from {KEYS[0]}" if closed else ""
         raise UsageError(f"no list of models at {client.url}/models: {fault}{hint}") from None
     if wanted not in models:
-        names = ", ".join(models) or "none"
+        names = client.shown(", ".join(models)) or "none"
         raise UsageError(f"{client.url} has no model {wanted!r}; --model is one of: {names}")
     return models[wanted], models.get(str(models[wanted].get("parent")), {})
 
@@ -123,7 +123,7 @@ async def token_features(client: Client, model: str, ids: list[int], text: str) 
     if not said.startswith(text):
         raise UsageError(
             f"the tokenizer is not that of {model} on {client.url}, which reads our tokens as"
-            f" {said[:60]!r}; give its own with --tokenizer"
+            f" {client.shown(said, 60)!r}; give its own with --tokenizer"
         )
     wanted = ids[-3:]
     asked = read_body(model, [ids], wanted)
@@ -150,7 +150,7 @@ async def chat_features(client: Client, model: str) -> Features:
         body = {"model": model, "messages": messages, "temperature": 0.0, limit: 40}
         try:
             await client.insist("/chat/completions", body, message_of_chat)
-        except RowError:
+        except Declined:
             pass  # the model refuses the probe's text: it answers
         except (Refused, Broken) as fault:
             refusal = fault
@@ -179,7 +179,7 @@ async def _answer(client: Client, path: str, body: Mapping[str, Any], read: Any)
     def read_once(reply: dict[str, Any]) -> Any:
         try:
             return read(reply)
-        except (Broken, RowError):  # of another shape: it would be the next time
+        except (Broken, Declined):  # of another shape: it would be the next time
             return None
 
     try:

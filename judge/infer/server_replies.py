@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from judge.errors import RowError
-from judge.infer.http_faults import Broken
+from judge.infer.http_faults import Broken, Declined
 
 IMPOSSIBLE = -9999.0
 """What vLLM writes for the logarithm of 0."""
@@ -41,14 +40,14 @@ def models_of(reply: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def choices_of(reply: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
     """Return the choices for ``count`` prompts in the order of the prompts."""
     if "error" in reply and "choices" not in reply:
-        raise Broken(f"an error with status 200: {reply['error']}"[:300])
+        raise Broken("an error with status 200", reply["error"])
     found = reply.get("choices")
     if not isinstance(found, list) or not all(isinstance(choice, dict) for choice in found):
         raise Broken("a reply without choices")
     by_index = {choice.get("index"): choice for choice in found}
     if len(found) != count or set(by_index) != set(range(count)):
         numbers = [choice.get("index") for choice in found]
-        raise Broken(f"choices {numbers} for {count} prompts"[:300])
+        raise Broken(f"choices for other prompts than the {count} asked", numbers)
     return [by_index[index] for index in range(count)]
 
 
@@ -66,14 +65,14 @@ def message_of_chat(reply: Mapping[str, Any]) -> Completion:
     """Return what was written for ``/chat/completions``.
 
     Raises:
-        RowError: ``refused`` where the server or the model says so in a field of its own.
+        Declined: ``refused`` where the server or the model says so in a field of its own.
     """
     (choice,) = choices_of(reply, 1)
     message = choice.get("message")
     if not isinstance(message, dict):
         raise Broken("a choice without a message")
     if message.get("refusal"):
-        raise RowError("refused", f"the model refused: {message['refusal']}"[:300])
+        raise Declined("refused", "the model refused", message["refusal"])
     content = message.get("content")
     return _completion(choice, "" if content is None else content, reply)
 
@@ -97,9 +96,9 @@ def log_probs_of(
 def _completion(choice: Mapping[str, Any], text: Any, reply: Mapping[str, Any]) -> Completion:
     end = choice.get("finish_reason")
     if end == "content_filter":
-        raise RowError("refused", "the server's content filter stopped the reply")
+        raise Declined("refused", "the server's content filter stopped the reply")
     if end not in _ENDS:
-        raise Broken(f"a reply that ended by {end!r}")
+        raise Broken("a reply that ended otherwise than by stop or length", end)
     ids = choice.get("token_ids")
     if not isinstance(text, str) or not (ids is None or _are_ids(ids)):
         raise Broken("a choice whose text or token ids are none")
@@ -127,7 +126,7 @@ def _log_probs(choice: Mapping[str, Any]) -> dict[int, float]:
 def _log_prob(value: Any) -> float:
     number = float(value)
     if math.isnan(number) or number > _ROUNDING:
-        raise Broken(f"{value!r} for a log-probability")
+        raise Broken("what is no log-probability", value)
     return -math.inf if number <= IMPOSSIBLE else number
 
 

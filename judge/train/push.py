@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from judge.errors import UsageError
+from judge.errors import UsageError, first_line
+from judge.masking import Masking
 from judge.train.export import EXPORT
 from judge.train.licences import licences_of, objections
 from judge.train.manifest import MANIFEST_FILE
@@ -89,8 +90,8 @@ def send(upload: Upload, hub: Hub | None = None) -> str:
             allow_patterns=list(upload.files),
         )
     except (HfHubHTTPError, OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(f"the hub did not take {upload.repo_id}: {first}") from None
+        said = Masking(os.environ.get(TOKEN))(first_line(error))
+        raise UsageError(f"the hub did not take {upload.repo_id}: {said}") from None
     return str(done.commit_url)
 
 

@@ -13,6 +13,7 @@ from app.live import LiveJudge, LiveJudgeError, Piece
 from judge.judgment import Judgment
 from tests.app.made import judgment
 
+KEY = "secret-of-tests"
 Answer = tuple[int, bytes]
 """Status and body."""
 
@@ -27,7 +28,7 @@ def answering() -> Iterator[Callable[[Answer], str]]:
             def do_POST(self) -> None:
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 right = self.path == "/v1/judge" and asked["prompt"] == "p" and asked["stream"]
-                right = right and self.headers["Authorization"] == "Bearer key"
+                right = right and self.headers["Authorization"] == f"Bearer {KEY}"
                 self.send_response(answer[0] if right else 400)
                 self.end_headers()
                 self.wfile.write(answer[1])
@@ -58,7 +59,7 @@ PIECES = event("elaboration", {"order": "given", "text": "It "}) + event(
 def test_pieces_then_the_judgment(answering: Callable[[Answer], str]) -> None:
     said = judgment("live")
     url = answering((200, PIECES + event("judgment", said.to_json())))
-    *pieces, last = LiveJudge(url, "key").ask("p", "one", "two")
+    *pieces, last = LiveJudge(url, KEY).ask("p", "one", "two")
     assert pieces == [Piece(order="given", text="It "), Piece(order="flipped", text="is")]
     assert isinstance(last, Judgment) and last == said
 
@@ -69,6 +70,11 @@ def test_pieces_then_the_judgment(answering: Callable[[Answer], str]) -> None:
         ((200, PIECES + event("error", {"error": {"message": "too long"}})), "too long"),
         ((200, PIECES), "ended its answer before the judgment"),
         ((200, b""), "ended its answer before the judgment"),
+        ((200, b"event: judgment\ndata: {}\n\n"), "an event 'judgment' of another shape"),
+        ((200, b"event: error\ndata: []\n\n"), "an event 'error' of another shape"),
+        ((200, b"event: elaboration\ndata: {\n\n"), "an event 'elaboration' of another shape"),
+        ((403, b'{"error": {"message": "not \\u0073ecret-of\\u002dtests"}}'), r"^not \*\*\*$"),
+        ((200, event("error", {"error": {"message": f"not {KEY}"}})), r"^not \*\*\*$"),
         ((401, b'{"error": {"message": "no such key"}}'), "no such key"),
         ((502, b"<html>bad gateway</html>"), "the judge answered 502"),
     ],
@@ -77,7 +83,7 @@ def test_no_judgment_is_an_error_with_its_reason(
     answering: Callable[[Answer], str], answer: Answer, why: str
 ) -> None:
     with pytest.raises(LiveJudgeError, match=why):
-        list(LiveJudge(answering(answer), "key").ask("p", "one", "two"))
+        list(LiveJudge(answering(answer), KEY).ask("p", "one", "two"))
 
 
 def test_nobody_there() -> None:

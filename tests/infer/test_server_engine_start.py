@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from judge.infer import http_client, server_features
 from judge.infer.batch import run
 from judge.infer.http_client import base_url
 from judge.infer.load import load_engine
+from judge.verdict import render_statement
 from tests.families import llama3
 from tests.fault_server import Running, Server, Wire, error, http
-from tests.scripted import TEMPLATE, failures, judgments, row, write_rows
+from tests.scripted import TEMPLATE, failures, judgments, results, row, write_rows
 
 KEY = "sentinel-7c1f93-never-written"
 
@@ -240,6 +242,109 @@ def test_a_key_goes_to_the_server_and_nowhere_else(
     assert KEY not in written + str(caught.value) + "".join(told)
     assert all(r.headers.get("authorization") in (None, f"Bearer {KEY}") for r in
                running.server.requests)  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["token", "1", "Response 1", '"'])
+def test_a_key_that_is_a_word_of_the_replies_changes_nothing_in_them(
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    source = write_rows(tmp_path / "in.jsonl", [row(n) for n in range(3)])
+    asked = config(running.url, input=str(source), out=str(tmp_path / "without"))
+    run(asked, lambda: load_engine(asked))
+    monkeypatch.setenv("JUDGE_API_KEY", key)
+    running.server.key = key
+    asked = config(running.url, input=str(source), out=str(tmp_path / "with"))
+    run(asked, lambda: load_engine(asked))
+    assert results(tmp_path / "with") == results(tmp_path / "without")
+    assert len(judgments(tmp_path / "with")) == 3
+
+
+def test_a_key_in_what_a_chat_model_writes_is_data(
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUDGE_API_KEY", "key")
+    running.server.takes_ids = running.server.obeys = False
+    running.server.say = lambda request: f"The key point is tested.\n{render_statement(-1)}"
+    source = write_rows(tmp_path / "in.jsonl", [row(1)])
+    asked = config(running.url, input=str(source), out=str(tmp_path / "run"), tokenizer=None)
+    run(asked, lambda: load_engine(asked))
+    [found] = judgments(tmp_path / "run")
+    assert found["orders"]["given"]["elaboration"] == "The key point is tested."
+
+
+def test_why_a_row_failed_is_found_in_what_the_server_said_before_it_is_masked(
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUDGE_API_KEY", "context")
+    said = http(400, orjson.dumps(error("This model's maximum context length is 9 tokens", 400)))
+    running.server.fault = lambda request: (
+        (lambda transport, good: transport.write(said)) if "Question 1?" in request.text else None
+    )
+    source = write_rows(tmp_path / "in.jsonl", [row(1)])
+    asked = config(running.url, input=str(source), out=str(tmp_path / "run"), mode="verdict")
+    run(asked, lambda: load_engine(asked))
+    [failure] = failures(tmp_path / "run")
+    assert failure["reason"] == "prompt_too_long" and "maximum *** length" in failure["detail"]
+
+
+def _spelled(text: str) -> str:
+    return "".join(f"\\u{ord(c):04x}" for c in text)
+
+
+LEAKS: dict[str, Callable[[str], bytes]] = {
+    "JSON escapes": lambda key: http(
+        400, f'{{"error": {{"message": "{_spelled(key)}"}}}}'.encode()
+    ),
+    "another object": lambda key: http(
+        400, f'{{"error": {{"sent": ["{_spelled(key)}"]}}}}'.encode()
+    ),
+    "a list": lambda key: http(422, f'[{{"msg": "{_spelled(key)}"}}]'.encode()),
+    "JSON in JSON": lambda key: http(
+        400, orjson.dumps(error(f'{{"key": "{_spelled(key)}"}}', 400))
+    ),
+    "the end of what is shown": lambda key: http(400, b"x" * 290 + key.encode()),
+    "no JSON": lambda key: http(400, f"<p>{key.replace('/', '&#x2f;')}</p>".encode()),
+    "a good status": lambda key: http(200, f'{{"error": {{"m": "{_spelled(key)}"}}}}'.encode()),
+    "a page": lambda key: http(200, f"<html>{key}</html>".encode()),
+    "the name of a field": lambda key: http(200, orjson.dumps({"error": {key: key}})),
+    "a refusal": lambda key: http(200, orjson.dumps(_chat(message={"refusal": f"{key}!"}))),
+    "a finish reason": lambda key: http(200, orjson.dumps(_chat(finish_reason=key))),
+    "no verdict": lambda key: http(200, orjson.dumps(_chat(message={"content": f"I say {key}"}))),
+    "no verdict, cut": lambda key: http(
+        200, orjson.dumps(_chat(message={"content": "x" * 70 + key}, finish_reason="length"))
+    ),
+    "a status line": lambda key: f"HTTP/1.1 {key} x\r\n\r\n".encode(),
+    "a header": lambda key: f"HTTP/1.1 200 OK\r\n{key}\r\n\r\n".encode(),
+}
+
+
+def _chat(**changes: Any) -> dict[str, Any]:
+    choice = {"index": 0, "message": {"content": "Good."}, "finish_reason": "stop", **changes}
+    return {"choices": [choice]}
+
+
+@pytest.mark.parametrize("way", LEAKS)
+def test_a_key_that_the_server_repeats_is_written_nowhere(
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    key = 'sk/ab+"cd\\ef=='
+    monkeypatch.setenv("JUDGE_API_KEY", key)
+    running.server.takes_ids = running.server.obeys = False
+    running.server.fault = lambda request: (
+        (lambda transport, good: transport.write(LEAKS[way](key)))
+        if "Question 1?" in request.text
+        else None
+    )
+    source = write_rows(tmp_path / "in.jsonl", [row(1)])
+    asked = ["batch", str(source), "--out", str(tmp_path / "run"), "--engine", "server"]
+    asked += ["--url", running.url, "--model", "judge", "--timeout", "3"]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 3, result.output
+    [failure] = failures(tmp_path / "run")
+    written = "".join(file.read_text() for file in (tmp_path / "run").iterdir())
+    for text in (failure["detail"], written, result.output):
+        for piece in (key, key[:5], _spelled(key), json.dumps(key)[1:-1], key[-5:]):
+            assert piece not in text
 
 
 def test_a_key_that_no_header_can_carry(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
