@@ -18,6 +18,7 @@ from judge.commands import (
     bench,
     compare,
     data,
+    models,
     probe,
     project,
     rank,
@@ -44,6 +45,7 @@ app.command()(serve.serve)
 app.command()(review.review)
 app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")
+app.add_typer(models.app, name="models")
 app.add_typer(project.app, name="project")
 
 

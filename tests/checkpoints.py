@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from judge.models import JUDGE_FILE
-from judge.train.shards import INDEX
+from judge.models.shards import INDEX
 
 SHAPES = {
     "model.embed_tokens.weight": (11, 6),

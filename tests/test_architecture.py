@@ -90,6 +90,19 @@ RULES = [
         ("judge/pair.py", "def f():\n    from judge.infer import engine"),
         but=r"judge/cli\.py|judge/commands/.*",
     ),
+    Rule(
+        "the models' names and files are known to every part, and know none",
+        r"judge/models/.*\.py",
+        tuple(f"judge.{part}" for part in PARTS),
+        ("judge/models/layers.py", "def f():\n    from judge.train import export"),
+    ),
+    Rule(
+        "names and places of models load nothing heavy",
+        r"judge/models/(__init__|base|fetch|layers|listing|dequantise)\.py",
+        HEAVY,
+        ("judge/models/base.py", "import torch"),
+        lazily=True,
+    ),
     *(
         Rule(
             f"{part} knows no other part",
@@ -329,7 +342,8 @@ def project_files() -> list[Path]:
         ".ci",
     )
     inside = [p for f in folders for p in (ROOT / f).rglob("*") if "__pycache__" not in p.parts]
-    return [p for p in [*ROOT.glob("*"), *inside] if p.is_file() and p.suffix in TEXT]
+    top = [p for p in ROOT.glob("*") if p.name != ".git"]  # a file in a worktree of git
+    return [p for p in [*top, *inside] if p.is_file() and p.suffix in TEXT]
 
 
 def named_in_wrong_places(files: dict[str, str]) -> list[str]:

@@ -8,10 +8,22 @@ from pathlib import Path
 
 from judge.errors import UsageError
 from judge.grammar import Answer
+from judge.models.base import BASES, open_base
 
 FOLDER = Path(__file__).parent
-BUNDLED = {"mini": "mini_judge", "mini-bt": "mini_bt", "mini-regression": "mini_regression"}
-"""Names of the models that ship with the package, and their folders beside this file."""
+BUNDLED = {
+    "small": "small_judge",
+    "small-bt": "small_bt",
+    "small-regression": "small_regression",
+    "mini": "mini_judge",
+    "mini-bt": "mini_bt",
+    "mini-regression": "mini_regression",
+}
+"""Names of the models that ship with the package, and their folders beside this file. The small
+ones are adapters over a base that is fetched (:data:`judge.models.base.BASES`)."""
+CARDS = {"small-base": "small_base", **BUNDLED}
+"""The folders of the models' cards."""
+CARD_FILE = "README.md"
 JUDGE_FILE = "judge.json"
 """What a trained model says of itself: a judge the template it was trained with, a reward model its
 objective and outputs."""
@@ -20,12 +32,14 @@ GENERAL_TEMPLATE = "guided.v1"
 
 
 def resolve_model(name: str) -> str:
-    """Return the folder of a bundled model, or ``name`` itself: a folder or a hub id.
+    """Return the folder of a bundled or fetched model, or ``name`` itself: a folder or a hub id.
 
     Raises:
-        UsageError: when ``name`` looks like a path and nothing is there, or a model's folder lacks
-            its configuration.
+        UsageError: when ``name`` looks like a path and nothing is there, a model's folder lacks
+            its configuration, or a base was not fetched or is damaged.
     """
+    if name in BASES:
+        return str(open_base(BASES[name]))
     if name in BUNDLED:
         name = str(FOLDER / BUNDLED[name])
     path = Path(name)
@@ -34,7 +48,7 @@ def resolve_model(name: str) -> str:
             raise UsageError(f"model folder {name} has no config.json")
         return name
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
-        known = ", ".join(BUNDLED)
+        known = ", ".join([*BUNDLED, *BASES])
         raise UsageError(
             f"no model folder at {name}; expected a folder, a hub id or one of {known}"
         )

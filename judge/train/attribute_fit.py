@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from judge.annotated import ATTRIBUTES, Attribute
 from judge.errors import UsageError
 from judge.jsonlines import encode_line, replace_json
+from judge.models.checkpoint import open_checkpoint
 from judge.train.attribute_weights import STEPS, GridResult, Weights, grid_search
-from judge.train.checkpoint import open_checkpoint
 
 WEIGHTS_FILE, REWARDS_FILE = "weights.json", "rewards.jsonl"
 _DIGITS = 6

@@ -9,12 +9,12 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from judge.conversation import ConversationBuilder
 from judge.errors import UsageError
-from judge.train.checkpoint import Checkpoint
+from judge.models.checkpoint import Checkpoint
+from judge.models.shards import FLOATS
 from judge.train.matching import Match
 from judge.train.packing import pad
 from judge.train.reward_data import RewardSet, load_set
 from judge.train.reward_model import read_at_ends
-from judge.train.shards import FLOATS
 
 BATCH_TOKENS = 8192
 """Tokens, padding included, that go through a model at once; one longer conversation goes alone."""

@@ -18,9 +18,9 @@ from judge import __version__
 from judge.errors import UsageError
 from judge.jsonlines import replace_json
 from judge.models import JUDGE_FILE
-from judge.train.checkpoint import CONFIG, Checkpoint, open_checkpoint
+from judge.models.checkpoint import CONFIG, Checkpoint, open_checkpoint
+from judge.models.shards import INDEX, elements, write_file
 from judge.train.matching import HEAD_ROW, Match, OutputRow, match
-from judge.train.shards import INDEX, elements, write_file
 
 _IDENTITY = "expo.json"
 """In the unfinished folder: what it is being made from."""

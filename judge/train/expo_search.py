@@ -14,8 +14,8 @@ from typing import Any
 
 from judge.errors import UsageError
 from judge.jsonlines import replace_json
+from judge.models.checkpoint import Checkpoint
 from judge.train.candidate import Candidate
-from judge.train.checkpoint import Checkpoint
 from judge.train.expo_curve import CURVE_JSON, CURVE_SVG, draw
 from judge.train.matching import HEAD_ROW, Match
 

@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from judge.errors import UsageError
 from judge.jsonlines import replace_json
 from judge.models import JUDGE_FILE
-from judge.train.checkpoint import CONFIG, Checkpoint, open_checkpoint
+from judge.models.checkpoint import CONFIG, Checkpoint, open_checkpoint
+from judge.models.shards import FLOATS, INDEX, StoredTensor, Tensor, elements, write_file
 from judge.train.licences import licences_of
 from judge.train.manifest import MANIFEST_FILE, versions
 from judge.train.model_card import CARD_FILE, render_card
-from judge.train.shards import FLOATS, INDEX, StoredTensor, Tensor, elements, write_file
 
 WEIGHTS = "model.safetensors"
 EXPORT = "export"

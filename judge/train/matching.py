@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from judge.errors import UsageError
-from judge.train.checkpoint import Checkpoint
-from judge.train.shards import FLOATS, StoredTensor, Tensor
+from judge.models.checkpoint import Checkpoint
+from judge.models.shards import FLOATS, StoredTensor, Tensor
 
 HEAD_ROW = "helpfulness"
 """The output of a weak model with several that is continued into a strong model with one."""
@@ -24,21 +24,21 @@ class OutputRow:
 
     @property
     def dtype(self) -> str:
-        """See :class:`judge.train.shards.Tensor`."""
+        """See :class:`judge.models.shards.Tensor`."""
         return self.head.dtype
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """See :class:`judge.train.shards.Tensor`."""
+        """See :class:`judge.models.shards.Tensor`."""
         return (1, *self.head.shape[1:])
 
     @property
     def nbytes(self) -> int:
-        """See :class:`judge.train.shards.Tensor`."""
+        """See :class:`judge.models.shards.Tensor`."""
         return self.head.nbytes // self.head.shape[0]
 
     def pieces(self) -> Iterator[torch.Tensor]:
-        """See :class:`judge.train.shards.Tensor`; a head is small, so it is read whole."""
+        """See :class:`judge.models.shards.Tensor`; a head is small, so it is read whole."""
         rows = torch.cat(list(self.head.pieces())).view(self.head.shape)
         yield rows[self.row].flatten()
 

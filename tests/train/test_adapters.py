@@ -11,8 +11,8 @@ import torch
 from peft import AutoPeftModelForSequenceClassification, LoraConfig, get_peft_model
 
 from judge.errors import UsageError
-from judge.train import shards
-from judge.train.checkpoint import open_checkpoint
+from judge.models import shards
+from judge.models.checkpoint import open_checkpoint
 from judge.train.expo import ExpoConfig, run
 from tests.checkpoints import read, save_model, tiny_model
 
@@ -146,7 +146,7 @@ def test_a_base_that_moved_is_given_by_hand(base: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"its base: no model folder at \./gone.*give it with"):
         open_checkpoint(str(folder))
     assert "score.weight" in open_checkpoint(str(folder), str(base)).tensors
-    with pytest.raises(UsageError, match="is an adapter; merge that one first"):
+    with pytest.raises(UsageError, match="stands upon itself"):
         open_checkpoint(str(folder), str(folder))
 
 

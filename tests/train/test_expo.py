@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 from judge.cli import app
 from judge.errors import UsageError
-from judge.train import expo, shards
+from judge.models import shards
+from judge.train import expo
 from judge.train.expo import ExpoConfig, run
 from tests.checkpoints import SHAPES, read, save_model, tensors, tiny_model, write
 
@@ -106,7 +107,7 @@ def test_linear_in_the_factor(a: float, b: float, values: list[tuple[float, floa
 
 
 class InMemory:
-    """A tensor of :class:`judge.train.shards.Tensor` without a file."""
+    """A tensor of :class:`judge.models.shards.Tensor` without a file."""
 
     dtype = "F64"
 

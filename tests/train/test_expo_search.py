@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.errors import UsageError
+from judge.models.checkpoint import open_checkpoint
 from judge.train import expo_search
 from judge.train.candidate import Candidate
-from judge.train.checkpoint import open_checkpoint
 from judge.train.expo import ExpoConfig, run
 from judge.train.expo_curve import read_curve
 from judge.train.expo_search import best_of, search

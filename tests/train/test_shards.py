@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from judge.errors import UsageError
-from judge.train import shards
-from judge.train.shards import INDEX, read_file, read_shards, write_file
+from judge.models import shards
+from judge.models.shards import INDEX, read_file, read_shards, write_file
 from tests import checkpoints
 
 ODD = {

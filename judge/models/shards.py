@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -56,7 +57,7 @@ def spans(elements: int) -> Iterator[tuple[int, int]]:
 
 def elements(tensor: Tensor) -> int:
     """Return how many elements a tensor has."""
-    return torch.Size(tensor.shape).numel()
+    return math.prod(tensor.shape)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from typing import Any
 
 from judge.errors import UsageError
 from judge.models import JUDGE_FILE, resolve_model
-from judge.train.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, merged
-from judge.train.shards import INDEX, Shards, Tensor, read_shards
+from judge.models.adapters import merged, read_adapter
+from judge.models.layers import ADAPTER_CONFIG, ADAPTER_WEIGHTS, Layers, NoBase, layers_of
+from judge.models.shards import INDEX, Shards, Tensor, read_shards
 
 CONFIG = "config.json"
 _BESIDE = (
@@ -34,11 +35,13 @@ _BESIDE = (
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model that was saved whole, or a LoRA adapter seen as the model that merging gives."""
+    """A model that was saved whole, or LoRA adapters seen as the model that merging gives."""
 
     folder: Path
     base: Path | None
-    """The folder of the adapter's base; None for a whole model."""
+    """The folder of the whole model below an adapter; None for a whole model."""
+    adapters: tuple[Path, ...]
+    """The adapters' folders, the one nearest the base first; the last is ``folder``."""
     tensors: dict[str, Tensor]
     shards: Shards
     """The files of the model, of an adapter those of its base."""
@@ -59,7 +62,8 @@ class Checkpoint:
     @property
     def tokenizer_folder(self) -> Path:
         """Where its tokenizer is: an adapter's own wins over its base's."""
-        return _tokenizer_folder(self.folder, self.base)
+        own = [a for a in reversed(self.adapters) if (a / "tokenizer_config.json").is_file()]
+        return own[0] if own else self.base or self.folder
 
     def tied(self) -> dict[str, str]:
         """Return the tensors that may be left out of the files, and the ones they equal."""
@@ -79,8 +83,9 @@ class Checkpoint:
             UsageError: when one cannot be read.
         """
         files = {file: (self.base or self.folder) / file for file in self.shards.files}
-        if self.base is not None:
-            files |= {name: self.folder / name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS)}
+        for number, adapter in enumerate(reversed(self.adapters)):
+            below = f"{number} " if number else ""  # the uppermost as it always was
+            files |= {below + name: adapter / name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS)}
         whole = hashlib.sha256()
         for name, path in sorted(files.items()):
             try:
@@ -97,7 +102,7 @@ class Checkpoint:
 
         An adapter's own tokenizer wins over its base's.
         """
-        folders = [folder for folder in (self.base, self.folder) if folder is not None]
+        folders = [self.base or self.folder, *self.adapters]
         found = [p for folder in folders for glob in _BESIDE for p in sorted(folder.glob(glob))]
         return {path.name: path for path in found if path.is_file() and path.name != INDEX}
 
@@ -113,36 +118,45 @@ def open_checkpoint(name: str, base: str | None = None) -> Checkpoint:
     Raises:
         UsageError: when it, or the base, is missing, damaged or of an unknown kind.
     """
-    folder = _folder(name)
+    folder = _folder(resolve_model(name))
+    try:
+        layers = layers_of(str(folder), base)
+    except NoBase as error:
+        raise UsageError(f"{error}; give it with --base") from None
     card = _read_json(folder / JUDGE_FILE) if (folder / JUDGE_FILE).is_file() else {}
-    if not (folder / ADAPTER_CONFIG).is_file():
+    if not layers.adapters:
         shards = read_shards(folder)
         config = _read_json(folder / CONFIG)
-        return Checkpoint(folder, None, dict(shards.tensors), shards, config, card)
-    adapter = _adapter(folder)
-    below = base or adapter.base_model_name_or_path
-    try:
-        base_folder = _folder(str(below))
-    except UsageError as error:
-        raise UsageError(f"{folder}: its base: {error}; give it with --base") from None
-    if (base_folder / ADAPTER_CONFIG).is_file():
-        raise UsageError(f"{folder}: its base {base_folder} is an adapter; merge that one first")
+        return Checkpoint(folder, None, (), dict(shards.tensors), shards, config, card)
+    base_folder = _folder(layers.base)
     shards = read_shards(base_folder)
-    tensors = merged(shards, folder, adapter)
-    classifies = str(adapter.task_type).endswith("SEQ_CLS")
-    if classifies:  # the language model's head is no part of a classifier
-        own = tensors.keys() - shards.tensors.keys()
-        tensors = {n: t for n, t in tensors.items() if n in own or not n.startswith("lm_head.")}
+    tensors, classifies = _merged_tensors(layers, shards)
     if (folder / CONFIG).is_file():
         config = _read_json(folder / CONFIG)
     else:
-        config = _merged_config(folder, base_folder, tensors, card, classifies)
-    return Checkpoint(folder, base_folder, tensors, shards, config, card)
+        config = _merged_config(layers, base_folder, tensors, card, classifies)
+    return Checkpoint(folder, base_folder, layers.adapters, tensors, shards, config, card)
 
 
-def _folder(name: str) -> Path:
-    """Return the folder of a model, fetched from the hub where ``name`` is an id."""
-    resolved = resolve_model(name)
+def _merged_tensors(layers: Layers, shards: Shards) -> tuple[dict[str, Tensor], bool]:
+    """Return the tensors of all layers together, and whether they are a sequence classifier's."""
+    tensors: dict[str, Tensor] = dict(shards.tensors)
+    for folder in layers.adapters:
+        adapter = read_adapter(folder)
+        tensors = merged(tensors, adapter)
+    # A language model's head is no part of a classifier, a classifier's none of a language model.
+    own = adapter.whole.keys()
+    tensors = {
+        name: tensor
+        for name, tensor in tensors.items()
+        if name in own
+        or not (name.startswith("lm_head.") if adapter.classifies else name not in shards.tensors)
+    }
+    return tensors, adapter.classifies
+
+
+def _folder(resolved: str) -> Path:
+    """Return the folder of a model, fetched from the hub where it is an id."""
     if Path(resolved).is_dir():
         return Path(resolved)
     from huggingface_hub import snapshot_download
@@ -151,25 +165,11 @@ def _folder(name: str) -> Path:
     try:
         return Path(snapshot_download(resolved, allow_patterns=wanted))
     except (OSError, ValueError) as error:
-        raise UsageError(f"model {name}: {str(error).splitlines()[0]}") from None
-
-
-def _tokenizer_folder(folder: Path, base: Path | None) -> Path:
-    own = base is None or (folder / "tokenizer_config.json").is_file()
-    return folder if own or base is None else base
-
-
-def _adapter(folder: Path) -> Any:
-    from peft import PeftConfig
-
-    try:
-        return PeftConfig.from_pretrained(str(folder))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{folder / ADAPTER_CONFIG}: {str(error).splitlines()[0]}") from None
+        raise UsageError(f"model {resolved}: {str(error).splitlines()[0]}") from None
 
 
 def _merged_config(
-    folder: Path, base: Path, tensors: dict[str, Tensor], card: dict[str, Any], classifies: bool
+    layers: Layers, base: Path, tensors: dict[str, Tensor], card: dict[str, Any], classifies: bool
 ) -> dict[str, Any]:
     """Return the configuration of the merged model, where the adapter's folder has none."""
     config = _read_json(base / CONFIG)
@@ -180,7 +180,7 @@ def _merged_config(
     loaded = AutoConfig.for_model(**config)
     head = tensors.get("score.weight") or tensors.get("classifier.weight")
     if head is None or type(loaded) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
-        raise UsageError(f"{folder}: adapter and base hold no head of a reward model")
+        raise UsageError(f"{layers.folder}: adapter and base hold no head of a reward model")
     count = head.shape[0]
     names = [str(name) for name in card.get("outputs", [])]
     if len(names) != count:
@@ -188,7 +188,7 @@ def _merged_config(
     architecture: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(loaded)]
     pad = config.get("pad_token_id")
     if pad is None:
-        pad = AutoTokenizer.from_pretrained(_tokenizer_folder(folder, base)).pad_token_id
+        pad = AutoTokenizer.from_pretrained(layers.tokenizer).pad_token_id
     return config | {
         "architectures": [architecture.__name__],
         "id2label": {str(i): name for i, name in enumerate(names)},
