@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,6 +20,8 @@ from rich.progress import (
 from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
+
+from judge.label_agreement import TITLE
 
 if TYPE_CHECKING:
     from judge.infer.dryrun import DryRun
@@ -167,6 +169,21 @@ def scorers_table(summary: Summary) -> Table:
         counts = (summary.failures, *(s.failures for s in scorers))
         table.add_row(f"  {reason}", *(f"{found.get(reason, 0):,}" for found in counts))
     return table
+
+
+def labels_table(summary: Summary, both_orders: bool) -> RenderableType | None:
+    """Return the table of a run beside the labels in its input; None where it has none."""
+    if summary.labels is None:
+        return None
+    columns, rows = summary.labels.table()
+    table = Table(title=TITLE.lower(), title_justify="left")
+    for index, name in enumerate(columns):
+        table.add_column(name, justify="right" if index else "left")
+    for row in rows:
+        table.add_row(*row)
+    # Text, not markup: a label may be "[red]".
+    notes = (Text(note) for note in summary.labels.notes(both_orders))
+    return Group(table if rows else Text(TITLE.lower(), style="table.title"), *notes)
 
 
 def score_dry_run_table(found: ScoreDryRun) -> Table:

@@ -119,6 +119,19 @@ RULES = [
         ("judge/serve/app.py", "def f():\n    from judge.compare import report"),
     ),
     Rule(
+        "what judges sees no label",
+        r"judge/(infer|serve)/.*\.py",
+        (
+            "judge.formats.annotated",
+            "judge.formats.labels",
+            "judge.formats.registry",
+            "judge.infer.input_labels",
+            "judge.infer.label_tally",
+        ),
+        ("judge/infer/judge.py", "from judge.formats.labels import row_label"),
+        but=r"judge/infer/(batch|summary|input_labels|label_tally)\.py",
+    ),
+    Rule(
         "only a command knows the server",
         r"(judge|app)/.*\.py",
         ("judge.serve",),

@@ -124,7 +124,7 @@ def _judge(config: BatchConfig) -> Summary:
     from judge.infer.batch import run
     from judge.infer.load import load_engine
     from judge.infer.load_scorer import load_scorers
-    from judge.screen import Screen, scorers_table, summary_table
+    from judge.screen import Screen, labels_table, scorers_table, summary_table
 
     with Screen(Console(stderr=True)) as screen:
         _announce(config, screen.note)
@@ -137,6 +137,8 @@ def _judge(config: BatchConfig) -> Summary:
     Console().print(summary_table(summary))
     if summary.scorers:
         Console().print(scorers_table(summary))
+    if (table := labels_table(summary, config.orders == "both")) is not None:
+        Console().print(table)
     show_files(config)
     return summary
 

@@ -82,12 +82,14 @@ def _score(config: ScoreConfig) -> Summary:
     from rich.console import Console
 
     from judge.infer.score import run
-    from judge.screen import Screen, summary_table
+    from judge.screen import Screen, labels_table, summary_table
 
     with Screen(Console(stderr=True), "scoring") as screen:
         screen.note(f"reward model: {config.model}")
         summary = run(config, lambda: _load(config), screen)
     Console().print(summary_table(summary))
+    if (table := labels_table(summary, both_orders=True)) is not None:
+        Console().print(table)
     show_files(config)
     return summary
 

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from judge.compare.columns import Column, Floats
-from judge.compare.estimate import Estimate, rounded
+from judge.estimate import Estimate, rounded
 from judge.intervals import LEVEL, wilson
 
 BINS = 10

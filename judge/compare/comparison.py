@@ -20,7 +20,6 @@ from judge.compare.calibration import Calibration, calibrations
 from judge.compare.columns import Column, Floats, column
 from judge.compare.config import CompareConfig
 from judge.compare.disagreements import Disagreement, disagreements, with_texts
-from judge.compare.estimate import rounded
 from judge.compare.explanations import Explanations, explanations
 from judge.compare.gather import STRENGTH, Gathered, gather
 from judge.compare.matching import Match
@@ -29,6 +28,7 @@ from judge.compare.significance import Paired, paired_tests
 from judge.compare.slices import Slice, slices
 from judge.compare.systems import Kind, System
 from judge.errors import UsageError
+from judge.estimate import rounded
 from judge.jsonlines import encode_line, replace_json
 
 COMPARISON, DISAGREEMENTS = "comparison.json", "disagreements.jsonl"

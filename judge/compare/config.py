@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from judge.compare.labels import Rule
 from judge.errors import UsageError
+from judge.formats.labels import Rule
 
 COLUMN = "column:"
 """Opens the name of a column where a file of labels could stand."""

@@ -20,10 +20,10 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from judge.compare.estimate import rounded
 from judge.compare.facts import judged_input
 from judge.compare.systems import Decision, Kind, System
 from judge.errors import UsageError
+from judge.estimate import rounded
 from judge.formats.pairs import find_pairs
 from judge.jsonlines import read_rows
 from judge.pair import Pair

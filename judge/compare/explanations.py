@@ -12,9 +12,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from judge.compare.estimate import Estimate, share
 from judge.compare.favour import contrary
 from judge.compare.systems import System
+from judge.estimate import Estimate, share
 from judge.jsonlines import read_rows
 from judge.rundir import JUDGMENTS
 from judge.verdict import parse_statement

@@ -3,41 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from judge.annotated import AnnotatedPair, Problem
+from judge.annotated import Problem
 from judge.compare.facts import USUAL_COLUMNS, Facts, columns_of, facts_of
 from judge.compare.systems import Decision, Origin, System, failed
-from judge.consensus import consensus
 from judge.errors import RowError, UsageError
 from judge.formats.annotated import read_annotated
 from judge.formats.fields import given_id, row_fields
 from judge.formats.generic import LABEL_FIELDS, STRENGTH_FIELDS, label_of, strength_of
+from judge.formats.labels import Label, Rule, Vote, decide, vote_of, votes_of
 from judge.formats.registry import PAIRS
 from judge.formats.rows import Row, Unusable
 from judge.formats.sources import FileSource
-from judge.pair import Annotation
-from judge.reward import Preference
-from judge.verdict import NEITHER_VALID
-
-Rule = Literal["consensus", "majority"]
-"""How several people's labels of a pair become one. ``consensus``: HelpSteer2-Preference, section 2
-(:func:`judge.consensus.consensus`); where one of them has no degree or is a tie, for which that
-rule has no place, the majority. ``majority``: votes of one, whatever their degree, so what they
-decide has none; as many on both sides are no preference."""
-
-
-@dataclass(frozen=True, slots=True)
-class Vote:
-    """One person's label of a pair."""
-
-    better: int
-    """1 or 2; 0 for a tie; -100: neither response is valid."""
-    strength: int | None = None
-    """Signed, where the label has a degree."""
 
 
 @dataclass
@@ -107,35 +88,6 @@ def labels_of_column(
     return Labels(_people(name, votes, rule))
 
 
-def decide(votes: Iterable[Vote], rule: Rule) -> Decision:
-    """Return what people decided on a pair: a preference, a tie, or a failure with its reason.
-
-    The reasons are ``unlabelled`` and those of :data:`judge.consensus.DropReason`.
-    """
-    votes = list(votes)
-    if not votes:
-        return failed("unlabelled")
-    valid = [vote for vote in votes if vote.better != NEITHER_VALID]
-    if not valid:
-        return failed("no_valid_annotation")
-    strengths = [vote.strength for vote in valid if vote.strength]
-    if rule == "consensus" and all(vote.strength == 0 for vote in valid):
-        return _decision(0, 0.0)
-    if rule == "majority" or len(strengths) < len(valid):
-        return _decision(sum((vote.better == 2) - (vote.better == 1) for vote in valid))
-    found = consensus([Annotation(strength=strength) for strength in strengths], keep_zeros=True)
-    if found.strength is None:
-        return failed(str(found.dropped))
-    return _decision(found.strength, float(found.strength))
-
-
-def _decision(sign: int, strength: float | None = None) -> Decision:
-    preference: Preference | None = None
-    if sign != 0:
-        preference = "response_1" if sign < 0 else "response_2"
-    return Decision(preference=preference, strength=strength)
-
-
 def _is_label_file(path: Path) -> bool:
     """Say whether the first readable row has a label, and is no pair of a known format."""
     for record in FileSource.open(path, labels=True).records():
@@ -182,12 +134,7 @@ def _vote(fields: Mapping[str, Any], where: str) -> Vote | None:
     if strength is None:
         return None
     has_degree = any(fields.get(name) not in (None, "") for name in STRENGTH_FIELDS)
-    better = NEITHER_VALID if strength == NEITHER_VALID else _side(strength)
-    return Vote(better, strength if has_degree and better != NEITHER_VALID else None)
-
-
-def _side(strength: int) -> int:
-    return 0 if strength == 0 else (1 if strength < 0 else 2)
+    return vote_of(strength, has_degree)
 
 
 def _from_annotated(source: str, where: Mapping[str, Any], rule: Rule, name: str) -> Labels:
@@ -199,7 +146,7 @@ def _from_annotated(source: str, where: Mapping[str, Any], rule: Rule, name: str
             problems[item.reason] += 1
             continue
         pair_id = item.pair.pair_id
-        votes[pair_id] = _annotated_votes(item)
+        votes[pair_id] = votes_of(item)
         own = {"source": item.source, **item.columns}
         facts[pair_id] = facts_of(item.pair, columns_of(own, own))
     if not any(votes.values()):
@@ -208,22 +155,18 @@ def _from_annotated(source: str, where: Mapping[str, Any], rule: Rule, name: str
     return Labels(_people(name, votes, rule), facts, notes)
 
 
-def _annotated_votes(item: AnnotatedPair) -> list[Vote]:
-    strengths = [a.strength for a in item.annotations]
-    if not strengths and item.released_strength is not None:
-        strengths = [item.released_strength]
-    return [
-        Vote(NEITHER_VALID if s == NEITHER_VALID else _side(s), None if s == NEITHER_VALID else s)
-        for s in strengths
-    ]
-
-
 def _people(name: str, votes: Mapping[str, list[Vote]], rule: Rule) -> System:
     """Return people as a system; their strengths go where all of them are of one degree."""
-    decisions = {pair_id: decide(of_pair, rule) for pair_id, of_pair in votes.items()}
+    decisions = {pair_id: _decision(decide(of_pair, rule)) for pair_id, of_pair in votes.items()}
     degrees = {abs(d.strength) for d in decisions.values() if d.strength}
     if len(degrees) < 2:  # "better" for want of a degree, as benchmarks' labels are read
         decisions = {
             pair_id: Decision(d.preference, failure=d.failure) for pair_id, d in decisions.items()
         }
     return System(name, "people", decisions)
+
+
+def _decision(label: Label) -> Decision:
+    if label.missing is not None:
+        return failed(label.missing)
+    return Decision(preference=label.preference, strength=label.strength)

@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict
 
 from judge import __version__
 from judge.compare.bradley_terry import groups
-from judge.compare.estimate import Estimate, share
 from judge.compare.games import Games
 from judge.compare.length_control import length_term
 from judge.compare.resampled import Drawn, Figures
+from judge.estimate import Estimate, share
 from judge.jsonlines import replace_json
 
 RANK = "rank.json"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from judge.compare.estimate import Estimate
 from judge.compare.ranking import Meeting, Ranking
 from judge.compare.tables import Table
+from judge.estimate import Estimate
 
 _DASH = "-"
 _WIDEST = 12

@@ -9,9 +9,9 @@ import numpy as np
 
 from judge.compare.bradley_terry import Matrix, strengths, wins
 from judge.compare.columns import Floats
-from judge.compare.estimate import Estimate
 from judge.compare.games import Games
 from judge.compare.length_control import controlled, controlled_win_rates
+from judge.estimate import Estimate
 from judge.intervals import LEVEL
 
 _TAIL = (1 - LEVEL) / 2

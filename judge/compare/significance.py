@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from judge.compare.columns import Column, Floats, credit
-from judge.compare.estimate import Estimate, rounded
+from judge.estimate import Estimate, rounded
 from judge.intervals import LEVEL, bootstrap, weighted_share
 
 RESAMPLES = 9999

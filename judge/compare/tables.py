@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from judge.compare.accuracy import Accuracy
 from judge.compare.calibration import Reading
 from judge.compare.comparison import Comparison
-from judge.compare.estimate import Estimate
 from judge.compare.matching import Match
 from judge.compare.slices import Slice
-from judge.compare.written import (
+from judge.estimate import Estimate
+from judge.written import (
     DASH,
     decimal,
     number,

@@ -21,6 +21,8 @@ from judge.verdict import NEITHER_VALID, STRENGTHS
 
 LABEL_FIELDS = ("label", "preference", "winner")
 STRENGTH_FIELDS = ("strength", "preference_strength", "margin")
+LABELS = ("annotations", "chosen", *LABEL_FIELDS, *STRENGTH_FIELDS)
+"""The fields that say which response is better."""
 _TIE = 0
 _MEANINGS = {
     **dict.fromkeys(("1", "response_1", "response 1", "a", "response_a", "model_a", "a>b"), 1),

@@ -35,7 +35,7 @@ def read_row(record: Record, seen: IdSet) -> Pair | Failure:
     pair_id: str | None = None
     try:
         fields = row_fields(record.row)
-        pair_id = _pair_id(fields, record.line)
+        pair_id = id_of(fields, record.line)
         if not seen.add(pair_id):
             raise RowError("duplicate_id", f"id {shown(pair_id)} was used before; expected once")
         return _pair(pair_id, fields)
@@ -46,7 +46,7 @@ def read_row(record: Record, seen: IdSet) -> Pair | Failure:
 def row_id(record: Record) -> str | None:
     """Return the id of a record, None where it has none that can be read."""
     try:
-        return _pair_id(row_fields(record.row), record.line)
+        return id_of(row_fields(record.row), record.line)
     except RowError:
         return None
 
@@ -62,19 +62,31 @@ def find_pairs(source: Source, ids: Collection[str]) -> dict[str, Pair]:
     return found
 
 
-def _pair_id(fields: Mapping[str, Any], line: int) -> str:
+def id_of(fields: Mapping[str, Any], line: int) -> str:
+    """Return the id of the row with these fields on this line of an input.
+
+    Raises:
+        RowError: when its own id is none.
+    """
     own = given_id(fields)
     return f"row-{line}" if own is None else own
 
 
+def responses_of(fields: Mapping[str, Any]) -> tuple[str, str]:
+    """Return ``response_1`` and ``response_2`` of a row, as a judge sees them.
+
+    Raises:
+        RowError: when it has not both.
+    """
+    _, one, two = _schema(fields)
+    return response(one, fields[one]), response(two, fields[two])
+
+
 def _pair(pair_id: str, fields: Mapping[str, Any]) -> Pair:
     names = _schema(fields)
-    pair = Pair(
-        pair_id=pair_id,
-        prompt=prompt(names[0], fields[names[0]]),
-        response_1=response(names[1], fields[names[1]]),
-        response_2=response(names[2], fields[names[2]]),
-    )
+    messages = prompt(names[0], fields[names[0]])
+    one, two = responses_of(fields)
+    pair = Pair(pair_id=pair_id, prompt=messages, response_1=one, response_2=two)
     check_length(pair.prompt, pair.response_1, pair.response_2)
     if pair.response_1 == pair.response_2:
         raise RowError("identical_responses", f"{names[1]} and {names[2]} are the same text")

@@ -13,6 +13,7 @@ from judge.formats.rows import Row
 
 T = TypeVar("T")
 AUTO = "auto"
+_NOTHING: tuple[Any, ...] = (None, "", [])
 
 
 @dataclass(frozen=True)
@@ -22,19 +23,25 @@ class Format(Generic[T]):
     name: str
     recognises: Callable[[Mapping[str, Any]], bool]
     parse: Callable[[Row], list[T]]
+    labels: tuple[str, ...] = ()
+    """The fields one of which must hold something where a row has a label; none for any."""
+
+    def may_have_label(self, fields: Mapping[str, Any]) -> bool:
+        """Say, at a glance, whether these fields may hold a label."""
+        return not self.labels or any(fields.get(name) not in _NOTHING for name in self.labels)
 
 
 # The first that recognises a row reads it: what is more particular stands first.
 PAIRS: tuple[Format[AnnotatedPair], ...] = (
     Format("helpsteer2", helpsteer.is_helpsteer2, helpsteer.helpsteer2),
     Format("helpsteer3", helpsteer.is_helpsteer3, helpsteer.helpsteer3),
-    Format("judgebench", benchmarks.is_judgebench, benchmarks.judgebench),
+    Format("judgebench", benchmarks.is_judgebench, benchmarks.judgebench, ("label",)),
     Format("llmbar", benchmarks.is_llmbar, benchmarks.llmbar),
     Format("rewardbench2", benchmarks.is_rewardbench2, benchmarks.rewardbench2),
     Format("rm-bench", benchmarks.is_rm_bench, benchmarks.rm_bench),
     Format("arena", arena.is_arena, arena.arena),
     Format("rewardbench", benchmarks.is_rewardbench, benchmarks.rewardbench),
-    Format("pairs", generic.is_generic, generic.generic),
+    Format("pairs", generic.is_generic, generic.generic, generic.LABELS),
 )
 DISAGREEMENTS = "disagreements"
 RATINGS: tuple[Format[RatedResponse], ...] = (
@@ -66,9 +73,11 @@ class Parser(Generic[T]):
         Raises:
             Unusable, RowError: when the row cannot be used.
         """
+        known = self.format_of(row.fields)
+        return None if known is None else known.parse(row)
+
+    def format_of(self, fields: Mapping[str, Any]) -> Format[T] | None:
+        """Return the format that was asked for, or the first that recognises the fields."""
         if self._forced is not None:
-            return self._forced.parse(row)
-        for known in self._formats:
-            if known.recognises(row.fields):
-                return known.parse(row)
-        return None
+            return self._forced
+        return next((known for known in self._formats if known.recognises(fields)), None)

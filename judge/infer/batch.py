@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +15,18 @@ from judge.errors import BudgetExceeded, UsageError
 from judge.formats.pairs import read_row
 from judge.formats.sources import Record, Source, doubtful_end, open_source
 from judge.infer.engine import Engine
+from judge.infer.input_labels import InputLabels, labels_of
 from judge.infer.interrupts import Interrupts
 from judge.infer.judge import Numbered, PairwiseJudge
 from judge.infer.judges import Judge, Progress, Streamed, Unwatched
+from judge.infer.label_tally import LabelTally
 from judge.infer.pair_scorer import JudgeWithScorers, PairScorer
 from judge.infer.resume import Position, limited, skip_finished, unrecorded, windows_of
 from judge.infer.scorer_files import read_weights
 from judge.infer.summary import Session, Summary, summarise
 from judge.jsonlines import encode_line, read_rows
 from judge.judgment import Failure, Judgment
+from judge.label_agreement import JUDGE
 from judge.pair import Pair
 from judge.prompt import Template, load_template
 from judge.recorded import Recorded
@@ -72,7 +75,7 @@ def run(
         judge = PairwiseJudge(load(), template, config.mode, config.orders)
         return JudgeWithScorers(judge, scorers)
 
-    return run_rows(config, source, identity, load_judge, progress)
+    return run_rows(config, source, identity, load_judge, [JUDGE, *config.scorer], progress)
 
 
 def run_rows(
@@ -80,25 +83,28 @@ def run_rows(
     source: Source,
     identity: Mapping[str, Any],
     load: Callable[[], Judge | Streamed],
+    names: Sequence[str],
     progress: Progress | None = None,
 ) -> Summary:
     """Judge the rows of ``source`` that the run folder lacks; as :func:`run`.
 
     Args:
         identity: what a resumed run must have in common, besides the input and the judge itself.
+        names: the judge (:data:`judge.label_agreement.JUDGE`) and the reward models.
     """
     identity = {**identity, "input": source.identity()}
     with Interrupts() as interrupts, RunDir.open(Path(config.out), config.fresh) as folder:
         folder.check(identity)
         recorded = folder.scan(keep=2 * config.window)
         reach = recorded.failed_rows[-1] if recorded.failed_rows else 0
-        records = limited(source.records(), config.limit, reach)
+        outcome = _Outcome(folder, labels_of(source), names)
+        records = outcome.labels.watch(limited(source.records(), config.limit, reach))
         windows = windows_of(records, config.window)
         position = skip_finished(windows, recorded, cut=config.limit is not None)
         if position.rest is None:
             if not position.rows:
                 raise UsageError(f"{config.input} has no rows")
-            return _finished(folder, position)
+            return _finished(outcome, position)
         _check_budget(config, len(recorded.failed_rows))
         if progress and (doubt := doubtful_end(source)):
             progress.note(doubt)
@@ -108,7 +114,7 @@ def run_rows(
         folder.check(resolved)
         folder.begin(config.model_dump(), {**identity, **resolved})
         folder.drop_summary()
-        job = _Job(config, folder, judge, recorded, interrupts, progress or Unwatched())
+        job = _Job(config, outcome, judge, recorded, interrupts, progress or Unwatched())
         job.load_seconds = time.monotonic() - started
         return job.run(position, _total(source, config) if progress else None)
 
@@ -118,9 +124,9 @@ def _total(source: Source, config: RowsConfig) -> int | None:
     return count if count is None or config.limit is None else min(count, config.limit)
 
 
-def _finished(folder: RunDir, position: Position) -> Summary:
+def _finished(outcome: _Outcome, position: Position) -> Summary:
     """Return the summary of a folder to which nothing was added."""
-    there = folder.read_summary()
+    there = outcome.folder.read_summary()
     if there is not None and there.get("complete"):
         return Summary.model_validate(there)
     nothing = Session(
@@ -131,18 +137,31 @@ def _finished(folder: RunDir, position: Position) -> Summary:
         pairs_per_second=None,
         engine={},
     )
-    return _summarise(folder, complete=True, session=nothing)
+    return outcome.summarise(complete=True, session=nothing)
 
 
-def _summarise(folder: RunDir, complete: bool, session: Session) -> Summary:
-    summary = summarise(
-        read_rows(folder.path / JUDGMENTS, dict),
-        read_rows(folder.path / FAILURES, dict),
-        complete,
-        session,
-    )
-    folder.write_summary(summary.model_dump())
-    return summary
+@dataclass(frozen=True)
+class _Outcome:
+    """What a run leaves behind."""
+
+    folder: RunDir
+    labels: InputLabels
+    """Of no use before all is judged."""
+    names: Sequence[str]
+    """The systems of the run."""
+
+    def summarise(self, complete: bool, session: Session) -> Summary:
+        """Write the summary of what the folder holds, and return it."""
+        judgments, failures = self.folder.path / JUDGMENTS, self.folder.path / FAILURES
+        summary = summarise(
+            read_rows(judgments, dict),
+            read_rows(failures, dict),
+            complete,
+            session,
+            LabelTally(self.labels.rows(), read_rows(failures, dict), self.names),
+        )
+        self.folder.write_summary(summary.model_dump())
+        return summary
 
 
 def _check_budget(config: RowsConfig, failed: int) -> None:
@@ -158,7 +177,7 @@ class _Job:
     """One session on a run folder."""
 
     config: RowsConfig
-    folder: RunDir
+    outcome: _Outcome
     judge: Judge | Streamed
     recorded: Recorded
     interrupts: Interrupts
@@ -198,7 +217,7 @@ class _Job:
             engine=counts.pop("judge", {}),
             scorers=counts,
         )
-        return _summarise(self.folder, complete, session)
+        return self.outcome.summarise(complete, session)
 
     def _judged(
         self, windows: Iterator[list[Record]]
@@ -237,9 +256,9 @@ class _Job:
             if position.judged or position.failed:  # the first window, partly recorded
                 position.judged = position.failed = 0
                 failures, judgments = unrecorded(
-                    self.folder, self.recorded, rows, failures, judgments
+                    self.outcome.folder, self.recorded, rows, failures, judgments
                 )
-            self.folder.append(failures, judgments)
+            self.outcome.folder.append(failures, judgments)
         self.rows += len(failures) + len(judgments)
         self.judged += len(judgments)
         self.progress.advance(len(failures) + len(judgments), len(failures))

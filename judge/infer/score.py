@@ -40,10 +40,13 @@ def run(
     source = open_source(config.input, config.split, config.subset, config.revision)
     weights = None if config.weights is None else read_weights(Path(config.weights))
 
-    def load_judge() -> Judge:
-        return RewardJudge(scorer_name(config.model), load())
+    name = scorer_name(config.model)
+    identity = {**config.identity(), "weights": weights}
 
-    return run_rows(config, source, {**config.identity(), "weights": weights}, load_judge, progress)
+    def load_judge() -> Judge:
+        return RewardJudge(name, load())
+
+    return run_rows(config, source, identity, load_judge, [name], progress)
 
 
 def scorer_name(model: str) -> str:

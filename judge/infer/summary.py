@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from judge.infer.label_tally import LabelTally
+from judge.label_agreement import LabelAgreement
 
 _PLACES = 6
 
@@ -88,6 +91,8 @@ class Summary(BaseModel):
     completion_tokens: int
     scorers: dict[str, ScorerSummary] = {}
     """The reward models, by name."""
+    labels: LabelAgreement | None = Field(default=None, exclude_if=lambda labels: labels is None)
+    """How often each system agrees with the labels in the input; not there where it has none."""
     session: Session | None = None
 
     @property
@@ -106,11 +111,14 @@ def summarise(
     failures: Iterable[Mapping[str, Any]],
     complete: bool,
     session: Session | None = None,
+    labels: LabelTally | None = None,
 ) -> Summary:
     """Return the summary of a run folder's rows, as its two files have them."""
     tally = _Tally()
     for row in judgments:
         tally.add(row)
+        if labels is not None:
+            labels.judged(row)
     reasons = Counter(str(row["reason"]) for row in failures)
     wins = _by_preference(tally.wins)
     return Summary(
@@ -131,6 +139,7 @@ def summarise(
         prompt_tokens=tally.prompt_tokens,
         completion_tokens=tally.completion_tokens,
         scorers={name: scorer.summary() for name, scorer in tally.scorers.items()},
+        labels=None if labels is None else labels.result(),
         session=session,
     )
 

@@ -12,8 +12,8 @@ from scipy.stats import binomtest
 
 from judge.compare.accuracy import Accuracy, accuracies
 from judge.compare.columns import Column, credit
-from judge.compare.estimate import Estimate
 from judge.compare.significance import holm, mcnemar, paired_tests, permutation
+from judge.estimate import Estimate
 from judge.intervals import wilson
 from tests.compare.made import Said, made_column, people
 

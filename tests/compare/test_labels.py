@@ -7,19 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from judge.compare.facts import read_facts
 from judge.compare.labels import (
     Labels,
-    Vote,
-    decide,
     labels_of_column,
     labels_of_input,
     read_labels,
 )
-from judge.compare.systems import Decision, read_run
+from judge.compare.systems import read_run
 from judge.errors import UsageError
 from tests.compare.made import judged
 from tests.scripted import row, write_rows
@@ -217,35 +213,6 @@ def test_a_bad_labels_file_is_one_clear_line(tmp_path: Path, text: str, message:
 def test_no_such_file() -> None:
     with pytest.raises(UsageError, match="no such file"):
         read_labels("nowhere.csv")
-
-
-votes = st.builds(
-    lambda s: Vote(-100 if s == -100 else (0 if s == 0 else 1 + (s > 0)), None if s == -100 else s),
-    st.sampled_from([-100, -3, -2, -1, 0, 1, 2, 3]),
-)
-
-
-@given(st.lists(votes, max_size=6), st.sampled_from(["consensus", "majority"]))
-def test_relabelling_the_responses_flips_the_decision(given_votes: list[Vote], rule: Any) -> None:
-    other = {1: 2, 2: 1, 0: 0, -100: -100}
-    flipped = [
-        Vote(other[v.better], None if v.strength is None else -v.strength) for v in given_votes
-    ]
-    decision = decide(given_votes, rule)
-    assert decide(flipped, rule) == decision.flipped()
-    assert decide(given_votes[::-1], rule) == decision
-
-
-@given(st.lists(votes, min_size=1, max_size=6))
-def test_a_majority_is_the_sign_of_the_sum(given_votes: list[Vote]) -> None:
-    valid = [v for v in given_votes if v.better != -100]
-    decision = decide(given_votes, "majority")
-    if not valid:
-        assert decision.failure == "no_valid_annotation"
-        return
-    balance = sum({1: -1, 2: 1, 0: 0}[v.better] for v in valid)
-    expected = None if balance == 0 else f"response_{1 if balance < 0 else 2}"
-    assert decision == Decision(expected)  # type: ignore[arg-type]
 
 
 def test_the_labels_file_of_a_byte_order_mark(tmp_path: Path) -> None:

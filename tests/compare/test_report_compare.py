@@ -18,7 +18,7 @@ from judge.compare.config import CompareConfig
 from judge.compare.reports.bench import write_report as write_bench
 from judge.compare.reports.compare import sentence, write_report
 from judge.compare.reports.plots import labels, words
-from judge.compare.written import share
+from judge.written import share
 from tests.compare.benching import example
 from tests.compare.made import judged, judged_beside, labelled_rows
 from tests.compare.pages import HOSTILE, Page, check_safe

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pydantic import BaseModel, ConfigDict
 
 from judge.compare.benches.item import OUTCOMES, Cell, Judged, Outcome
-from judge.compare.estimate import Estimate
+from judge.estimate import Estimate
 from judge.intervals import wilson
 
 NO_ROWS = "no rows"

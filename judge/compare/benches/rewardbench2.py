@@ -43,7 +43,7 @@ from judge.compare.benches.benchmark import (
 )
 from judge.compare.benches.figures import Line, line, mean_of, share, unscored
 from judge.compare.benches.item import Cell, Item, Judged
-from judge.compare.estimate import Estimate, rounded
+from judge.estimate import Estimate, rounded
 from judge.formats.rows import Row, Unusable
 
 TIES = "Ties"

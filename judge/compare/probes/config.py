@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from judge.compare.labels import Rule
 from judge.config import BatchConfig
+from judge.formats.labels import Rule
 
 Probe = Literal[
     "position",

@@ -10,10 +10,10 @@ from typing import cast
 
 from pydantic import Field
 
-from judge.compare import estimate
-from judge.compare.estimate import Estimate
+from judge import estimate
 from judge.compare.probes.config import Probe
 from judge.compare.probes.texts import ATTACKS, CONTROLS, MARKDOWN, NULL_ANSWERS
+from judge.estimate import Estimate
 from judge.intervals import bootstrap, wilson
 
 NOTHING = "no pair is left"

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
-from judge.compare.estimate import Estimate
 from judge.compare.probes.answers import answered, wins
 from judge.compare.probes.figures import Figure, figure, missing, share
 from judge.compare.probes.sets import SetRow
 from judge.compare.systems import System
+from judge.estimate import Estimate
 from judge.intervals import LEVEL
 from judge.reward import Preference
 

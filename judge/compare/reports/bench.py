@@ -10,7 +10,7 @@ from judge.compare.benches.score import BenchResult
 from judge.compare.benches.tables import tables
 from judge.compare.reports.page import Page, write
 from judge.compare.reports.plots import ONE, TWO, Plot, marks, shares
-from judge.compare.written import share
+from judge.written import share
 
 SECTIONS = {
     "bench": ("Score", "By the benchmark's own rule, and by our stricter reading beside it."),

@@ -16,7 +16,7 @@ from judge.compare.reports.pairs import gallery
 from judge.compare.significance import Paired
 from judge.compare.systems import read_run
 from judge.compare.tables import tables
-from judge.compare.written import decimal, p_value, share
+from judge.written import decimal, p_value, share
 
 SURE = 0.05
 """The p below which a difference is called more than chance."""

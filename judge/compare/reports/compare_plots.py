@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from judge.compare import estimate
+from judge import estimate
 from judge.compare.calibration import Reading
 from judge.compare.comparison import Comparison
-from judge.compare.estimate import Estimate
 from judge.compare.probes.figures import Figure
 from judge.compare.reports.plots import (
     COLOURS,
@@ -23,7 +22,8 @@ from judge.compare.reports.plots import (
 from judge.compare.rewards import Rewards
 from judge.compare.slices import Slice
 from judge.compare.tables import Table
-from judge.compare.written import number, share, share_and_interval
+from judge.estimate import Estimate
+from judge.written import number, share, share_and_interval
 
 _MOST_SYSTEMS = len(COLOURS)
 

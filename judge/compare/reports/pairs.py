@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from judge.compare.disagreements import Choice, Disagreement
 from judge.compare.reports.page import Gallery, Said, Shown
-from judge.compare.written import number
 from judge.reward import Preference
+from judge.written import number
 
 MOST = 20
 """Disagreements that are shown in full."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from judge.compare.estimate import Estimate
 from judge.compare.tables import Table
-from judge.compare.written import DASH, share_and_interval
+from judge.estimate import Estimate
+from judge.written import DASH, share_and_interval
 
 COLOURS = ("#3b86c8", "#d17a35", "#4aa071", "#9a6fc9", "#c9566f", "#8a939b")
 ONE, TWO, NONE = COLOURS[0], COLOURS[1], COLOURS[5]

@@ -12,20 +12,27 @@ from typing import Any
 from judge.compare.disagreements import Disagreement, Queue, disagreements
 from judge.compare.reports.page import Gallery, Page, Said, Shown, write
 from judge.compare.reports.pairs import MOST, SIDES, gallery
+from judge.compare.reports.run_labels import RunLabels
 from judge.compare.reports.run_plots import plots
 from judge.compare.reports.run_tables import SHOWN, tables
 from judge.compare.systems import read_run
-from judge.compare.written import number
 from judge.errors import UsageError
 from judge.formats.pairs import read_row, row_id
 from judge.formats.sources import Source
 from judge.idset import IdSet
 from judge.jsonlines import read_rows
 from judge.judgment import Judgment
+from judge.label_agreement import TITLE
 from judge.pair import Pair
 from judge.rundir import CONFIG, JUDGMENTS, SUMMARY, read_failures
+from judge.written import number
 
 SECTIONS = {
+    "labels": (
+        TITLE,
+        "How often each system prefers the response that the label prefers. No label reaches a"
+        " judge: they are read when all is judged.",
+    ),
     "preferences": ("Preferences", ""),
     "scorers": ("Judge and reward models", ""),
     "strength": ("Strength", "Negative prefers Response 1, positive Response 2."),
@@ -72,6 +79,7 @@ def write_report(folder: Path, source: Source | None = None) -> Path:
     """
     summary, config = _read_object(folder / SUMMARY), _read_object(folder / CONFIG)
     has_judge = "mode" in config["config"]
+    labels = RunLabels(summary, config["config"], _model_name(config))
     every = -(-summary["rows"] // DRAWN) or 1
     systems = read_run(folder, every)
     ids = list(dict.fromkeys(i for system in systems for i in system.decisions))
@@ -82,10 +90,13 @@ def write_report(folder: Path, source: Source | None = None) -> Path:
     page = Page(
         title=f"{'Judgments' if has_judge else 'Rewards'}: {config['config']['input']}",
         about=list(_about(config, has_judge)),
-        sentence=sentence(summary, config, has_judge),
-        tiles=list(_tiles(summary, has_judge)),
+        sentence=" ".join([sentence(summary, config, has_judge), *labels.sentences()]),
+        tiles=[*labels.tiles(), *_tiles(summary, has_judge)],
         sections=SECTIONS,
-        tables=list(tables(summary, islice(read_failures(folder), SHOWN), has_judge)),
+        tables=[
+            *labels.tables(),
+            *tables(summary, islice(read_failures(folder), SHOWN), has_judge),
+        ],
         plots=list(plots(summary, systems, ids, texts.lengths)),
         galleries=[_queue(queue, judgments, texts), _first(summary, judgments, texts, has_judge)],
         settings={"digest": config["digest"], **config["config"], **identity},
@@ -150,7 +161,7 @@ def _about(config: Mapping[str, Any], has_judge: bool) -> Iterator[str]:
 
 def sentence(summary: Mapping[str, Any], config: Mapping[str, Any], has_judge: bool) -> str:
     """Return what was found in plain words."""
-    who = Path(str(config["config"]["model"])).name or "the model"
+    who = _model_name(config)
     if not summary["judged"]:
         return f"{who} judged none of {summary['rows']:,} rows; every one of them failed."
     shares = summary["win_shares"]
@@ -190,6 +201,10 @@ def _tiles(summary: Mapping[str, Any], has_judge: bool) -> Iterator[tuple[str, s
             "50 % is no position bias",
         )
     yield number(summary["mean_margin"], 3), "mean margin", "|P(1 better) - P(2 better)|, 0 to 1"
+
+
+def _model_name(config: Mapping[str, Any]) -> str:
+    return Path(str(config["config"]["model"])).name or "the model"
 
 
 def _queue(queue: Queue, judgments: Mapping[str, Judgment], texts: Texts) -> Gallery:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from judge.compare.tables import Table
-from judge.compare.written import DASH, number
 from judge.judgment import Failure
+from judge.written import DASH, number
 
 SHOWN = 100
 """Judgments and failures that the page shows."""

@@ -9,7 +9,7 @@ from typing import Any
 from judge.compare.reports.page import Page, write
 from judge.compare.reports.plots import COLOURS, NONE, ONE, Plot
 from judge.compare.tables import Table
-from judge.compare.written import DASH
+from judge.written import DASH
 
 PAGE = "select.html"
 SECTIONS = {

@@ -11,8 +11,8 @@ from typing import Any
 from judge.compare.reports.page import Page, write
 from judge.compare.reports.plots import COLOURS, Plot
 from judge.compare.tables import Table
-from judge.compare.written import DASH
 from judge.errors import UsageError
+from judge.written import DASH
 
 PAGE = "training.html"
 STEPS, OBSERVED, RECIPE, MANIFEST = "steps.jsonl", "observed.json", "recipe.json", "manifest.json"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from judge.compare.estimate import Estimate
+from judge.estimate import Estimate
 
 DASH = "-"
 
