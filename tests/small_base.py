@@ -111,7 +111,7 @@ def describe(gguf_file: Path, made: Path, wheel: Path | None = None) -> Base:
     Args:
         made: an empty folder; the file is unpacked there.
     """
-    tokenizer = dequantise(gguf_file, made)
+    tokenizer = dequantise(gguf_file, made, SMALL.chat_template)
     data = gguf_file.read_bytes()
     packed = b"" if wheel is None else wheel.read_bytes()
     with (made / WEIGHTS).open("rb") as file:
@@ -149,7 +149,7 @@ def put_in_cache(base: Base, made: Path, cache: Path, patch: pytest.MonkeyPatch)
 def unpacked(base: Base, made: Path) -> Callable[[Path, Path], str]:
     """Return what unpacks a GGUF file by copying what was unpacked of it."""
 
-    def unpack(file: Path, folder: Path) -> str:
+    def unpack(file: Path, folder: Path, chat_template: str | None = None) -> str:
         shutil.copytree(made, folder, dirs_exist_ok=True)
         return base.tokenizer_digest
 
@@ -162,7 +162,7 @@ def fetch_slowly(base: Base, made: Path, cache: str, note: Callable[[str], None]
     patch.setenv(CACHE_VARIABLE, cache)
     unpack = unpacked(base, made)
 
-    def slowly(file: Path, folder: Path) -> str:
+    def slowly(file: Path, folder: Path, chat_template: str | None = None) -> str:
         note("unpacked")
         time.sleep(0.5)
         return unpack(file, folder)

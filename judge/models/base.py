@@ -42,6 +42,8 @@ class Base:
     weights_digest: str
     """Of the weights in bfloat16; see :func:`weights_digest`."""
     weights_bytes: int
+    chat_template: str
+    """In place of the file's own."""
     tokenizer_digest: str
     """Of what the unpacked tokenizer does; see :func:`judge.models.dequantise.dequantise`."""
 
@@ -51,6 +53,12 @@ class Base:
         return cache_folder() / f"{self.name}-{self.weights_digest[:12]}"
 
 
+# The file's own opens every conversation with a message about an assistant called SmolLM, which
+# nobody wrote: a fifth of a short prompt's tokens, and untrue of a judge.
+CHATML = """\
+{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + \
+'<|im_end|>' + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}\
+{% endif %}"""
 SMALL = Base(
     name="small-base",
     title="SmolLM2-135M-Instruct",
@@ -65,7 +73,8 @@ SMALL = Base(
     member_bytes=98_362_432,
     weights_digest="5fdcab4789f1a995287ddba5c1bde4d37ad53acdd25c6b6f970c39292ddd6375",
     weights_bytes=269_030_016,
-    tokenizer_digest="ef4ba6f839943aaaef192af93308878e0e010ec12a1e15d7ad7b16f557ba3997",
+    chat_template=CHATML,
+    tokenizer_digest="df53d2ca1df6b00b57c1eec1648291d50d13848cde2195c1ccada36ae3091883",
 )
 BASES = {SMALL.name: SMALL}
 

@@ -18,12 +18,15 @@ PROBE = (
 """A text that tokenizers cut in different ways."""
 
 
-def dequantise(file: Path, folder: Path) -> str:
+def dequantise(file: Path, folder: Path, chat_template: str | None = None) -> str:
     """Write the model in the GGUF ``file`` to ``folder``: weights, configurations, tokenizer.
 
     transformers' own way (``from_pretrained(gguf_file=...)``) marks the model as quantised, and
     then refuses to save or to train it; so only its parts are used here. A number is unpacked to
     float32 and rounded to bfloat16: the bytes depend on the file alone.
+
+    Args:
+        chat_template: what the tokenizer gets in place of its own.
 
     Returns:
         A digest of what the tokenizer does: the ids of ``PROBE``, and its chat template.
@@ -53,6 +56,7 @@ def dequantise(file: Path, folder: Path) -> str:
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
     config.save_pretrained(folder)
     GenerationConfig.from_model_config(config).save_pretrained(folder)
+    tokenizer.chat_template = chat_template or tokenizer.chat_template
     tokenizer.save_pretrained(folder)
     does = json.dumps([tokenizer(PROBE)["input_ids"], tokenizer.chat_template])
     return hashlib.sha256(does.encode()).hexdigest()

@@ -89,7 +89,7 @@ def _unpack(base: Base, file: Path, made: Path) -> None:
     from judge.models.dequantise import dequantise
 
     try:
-        tokenizer = dequantise(file, made)
+        tokenizer = dequantise(file, made, base.chat_template)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise UsageError(f"{file.name} cannot be unpacked: {first_line(error)}") from None
     wrong = weights_problem(made / WEIGHTS, base)

@@ -230,7 +230,7 @@ def test_too_little_room_is_said_before_anything_is_downloaded(
 def test_a_disk_that_fills_up_leaves_nothing(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(file: Path, folder: Path) -> str:
+    def full(file: Path, folder: Path, chat_template: object = None) -> str:
         (folder / "half").write_text("x")
         raise OSError(errno.ENOSPC, "No space left on device")
 
