@@ -49,6 +49,11 @@ class Games:
         """Return the number of prompts."""
         return int(self.prompts.max()) + 1 if len(self) else 0
 
+    def prompts_of(self, model: int) -> int:
+        """Return the number of prompts that a model answered in these games."""
+        there = (self.first == model) | (self.second == model)
+        return len(np.unique(self.prompts[there]))
+
 
 def read_games(
     origin: Origin, decisions: Mapping[str, Decision], columns: tuple[str, str]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations, pairwise
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from judge import __version__
 from judge.compare.bradley_terry import groups
 from judge.compare.games import Games
+from judge.compare.group_order import Counts, Order, before, order_notes, surely_above
 from judge.compare.length_control import length_term
 from judge.compare.resampled import Drawn, Figures
 from judge.estimate import Estimate, share
@@ -20,8 +20,6 @@ from judge.jsonlines import replace_json
 
 RANK = "rank.json"
 RESAMPLES = 1000
-Order = Sequence[Sequence[int]]
-Counts = NDArray[np.int64]
 
 
 class Standing(BaseModel):
@@ -32,16 +30,20 @@ class Standing(BaseModel):
     model: str
     rank: int | None
     """1 and the number of models whose interval of strength lies wholly above this one's, as in
-    Chatbot Arena; None without intervals, or where the groups of models have no order."""
+    Chatbot Arena; None without intervals, or where games do not order the model's group among all
+    others, not even through others."""
     group: int
-    """From 1: only the strengths of models of one group can be compared."""
+    """From 1: only the strengths of models of one group can be compared. A group that won every
+    game against another stands before it; between groups that no games order, the numbers say
+    nothing."""
     games: int
     wins: int
     ties: int
     losses: int
     win_rate: Estimate
     """Ties half. The intervals of these three are bootstrap ones, prompts drawn with all their
-    games; ``n`` is a number of games."""
+    games; ``n`` is a number of games. Where every resample gives the same rate (all games won), the
+    interval is Wilson's, each prompt an observation."""
     strength: Estimate
     """Bradley-Terry log-odds, mean 0 in its group."""
     length_controlled: Estimate
@@ -103,8 +105,11 @@ def rank(games: Games, system: str, seed: int = 0, resamples: int = RESAMPLES) -
     found = Figures.of(games, np.ones(len(games)), order, term)
     drawn = Drawn.of(games, order, term, found, seed, resamples)
     standings = _standings(games, won, tied, order, found, drawn)
-    effect = _named(found, drawn, "effect", 0, len(games), _no_control(order))
-    notes = _notes(games, won + tied, order)
+    no_control = _no_control(order)
+    effect = Estimate.missing(no_control, len(games))
+    if not np.isnan(found.effect[0]):
+        effect = drawn.estimate("effect", 0, float(found.effect[0]), len(games), games.clusters)
+    notes = order_notes(games.models, won, order)
     if effect.why_not and len(order) == 1:
         notes.append(f"no length-controlled win rates: {effect.why_not}")
     for name, what in (("strength", "strengths"), ("effect", "length-controlled win rates")):
@@ -114,6 +119,8 @@ def rank(games: Games, system: str, seed: int = 0, resamples: int = RESAMPLES) -
                 f"{without:,} of {resamples:,} resamples have no finite {what}"
                 + (": no intervals, too few games to rely on them" if drawn.endless(name) else "")
             )
+    if drawn.constant("strength") and not np.isnan(found.strength).all():
+        notes.append("all resamples have the same strengths: no intervals, and no ranks in a group")
     return Ranking(
         version=__version__,
         system=system,
@@ -156,41 +163,49 @@ def _standings(
 ) -> list[Standing]:
     wins, ties, losses = won.sum(axis=1), tied.sum(axis=1), won.sum(axis=0)
     played = wins + ties + losses
-    above: int | None = 0
+    known = before(order, won)
     standings: list[Standing] = []
-    for number, members in enumerate(order, start=1):
+    for number, members in enumerate(order):
         strength = {
-            m: _named(found, drawn, "strength", m, int(played[m]), _boundless(m, wins, played))
+            m: _named(games, found, drawn, "strength", m, _boundless(m, wins, played))
             for m in members
         }
-        for m in sorted(members, key=lambda m: (-(strength[m].value or 0), games.models[m])):
-            n, place = int(played[m]), _place(m, strength)
+        others = surely_above(known, order, number)
+        for m in sorted(members, key=lambda m: (*_better_first(strength[m], found, m), m)):
+            place = _place(m, strength)
             standings.append(
                 Standing(
                     model=games.models[m],
-                    rank=None if above is None or place is None else above + place,
-                    group=number,
-                    games=n,
+                    rank=None if others is None or place is None else others + place,
+                    group=number + 1,
+                    games=int(played[m]),
                     wins=int(wins[m]),
                     ties=int(ties[m]),
                     losses=int(losses[m]),
-                    win_rate=_named(found, drawn, "win_rate", m, n, ""),
+                    win_rate=_named(games, found, drawn, "win_rate", m, ""),
                     strength=strength[m],
-                    length_controlled=_named(found, drawn, "controlled", m, n, _no_control(order)),
+                    length_controlled=_named(
+                        games, found, drawn, "controlled", m, _no_control(order)
+                    ),
                 )
             )
-        after = order[number] if number < len(order) else []
-        met = bool((won + tied)[np.ix_(members, after)].any())
-        above = above + len(members) if above is not None and met else None
     return standings
 
 
-def _named(found: Figures, drawn: Drawn, name: str, model: int, n: int, why_not: str) -> Estimate:
+def _better_first(strength: Estimate, found: Figures, model: int) -> tuple[float, float]:
+    """Return a key by which models of a group stand in order."""
+    return -(strength.value or 0), -float(found.win_rate[model])
+
+
+def _named(
+    games: Games, found: Figures, drawn: Drawn, name: str, model: int, why_not: str
+) -> Estimate:
     """Return one figure of one model, or why there is none."""
     value = float(getattr(found, name)[model])
+    n = int(((games.first == model) | (games.second == model)).sum())
     if np.isnan(value):
         return Estimate.missing(why_not, n)
-    return drawn.estimate(name, model, value, n)
+    return drawn.estimate(name, model, value, n, games.prompts_of(model))
 
 
 def _boundless(model: int, wins: Counts, played: Counts) -> str:
@@ -234,18 +249,3 @@ def _meetings(games: Games, won: Counts, tied: Counts, names: Sequence[str]) -> 
                 Meeting(first=one, second=two, wins=wins, ties=ties, losses=losses, win_rate=rate)
             )
     return found
-
-
-def _notes(games: Games, met: Counts, order: Order) -> list[str]:
-    """Return why strengths cannot be compared across groups."""
-    notes = []
-    for number, (members, after) in enumerate(pairwise(order), start=1):
-        one, two = (", ".join(games.models[m] for m in of) for of in (members, after))
-        there = met[np.ix_(members, after)].any()
-        what = "won every game against" if there else "met nobody of"
-        notes.append(f"group {number} ({one}) {what} group {number + 1} ({two})")
-    if notes:
-        notes.append(
-            "no finite strengths compare one group with another: no chain of wins leads both ways"
-        )
-    return notes

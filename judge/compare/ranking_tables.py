@@ -21,9 +21,11 @@ def tables(ranking: Ranking) -> Iterator[Table]:
 
 
 def _standings(ranking: Ranking) -> Table:
+    grouped = any(s.group > 1 for s in ranking.standings)
     rows = tuple(
         (
             s.model,
+            *((f"{s.group}",) if grouped else ()),
             _DASH if s.rank is None else f"{s.rank}",
             _signed(s.strength),
             _percent(s.win_rate),
@@ -34,7 +36,7 @@ def _standings(ranking: Ranking) -> Table:
         for s in ranking.standings
     )
     columns = (
-        "model", "rank", "strength, 95 %", "win rate, 95 %", "length-controlled, 95 %",
+        "model", *(("group",) if grouped else ()), "rank", "strength, 95 %", "win rate, 95 %", "length-controlled, 95 %",
         "games", "won / tied / lost",
     )  # fmt: skip
     title = f"{len(rows)} models by {ranking.system}"

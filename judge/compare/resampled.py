@@ -12,9 +12,11 @@ from judge.compare.columns import Floats
 from judge.compare.games import Games
 from judge.compare.length_control import controlled, controlled_win_rates
 from judge.estimate import Estimate
-from judge.intervals import LEVEL
+from judge.intervals import LEVEL, wilson
 
 _TAIL = (1 - LEVEL) / 2
+_SAME = 1e-7
+"""Strengths are found to nine places; what differs by less does not differ."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,16 +93,25 @@ class Drawn:
             rows.append(Figures.of(games, weights, order, term, whole))
         return cls(rows)
 
-    def estimate(self, name: str, model: int, value: float, n: int) -> Estimate:
+    def estimate(self, name: str, model: int, value: float, n: int, prompts: int) -> Estimate:
         """Return a figure of one model with its percentile interval.
 
         There is none where more resamples than an interval leaves out on one side have no finite
-        estimate: its end would be infinite.
+        estimate: its end would be infinite. Where all resamples are the same (every game won, a
+        single prompt) they know nothing of how sure a figure is: a rate then has Wilson's interval,
+        each prompt an observation, anything else none.
+
+        Args:
+            prompts: on how many of them the model played.
         """
         values = np.array([getattr(row, name)[model] for row in self.rows])
         there = values[~np.isnan(values)]
         if _endless(len(values) - len(there), len(values)):
             return Estimate.of(value, n)
+        if _constant(there):
+            rate = name in ("win_rate", "controlled")
+            hits = min(max(value, 0.0), 1.0) * prompts
+            return Estimate.of(value, n, wilson(hits, prompts) if rate else None)
         low, high = np.quantile(there, [_TAIL, 1 - _TAIL])
         return Estimate.of(value, n, (float(low), float(high)))
 
@@ -113,6 +124,15 @@ class Drawn:
     def endless(self, name: str) -> bool:
         """Return whether so many lack it that there is no interval."""
         return _endless(self.without(name), len(self.rows))
+
+    def constant(self, name: str) -> bool:
+        """Return whether every resample gives the same."""
+        values = np.array([getattr(row, name) for row in self.rows])
+        return all(_constant(of_model[~np.isnan(of_model)]) for of_model in values.T)
+
+
+def _constant(values: Floats) -> bool:
+    return not len(values) or bool(np.ptp(values) < _SAME)
 
 
 def _endless(without: int, resamples: int) -> bool:

@@ -22,6 +22,7 @@ from judge.compare.ranking import Ranking, rank
 from judge.compare.systems import read_run
 from judge.errors import UsageError
 from judge.infer import batch
+from judge.intervals import wilson
 from tests.scripted import config, engine, row, write_rows
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -232,17 +233,80 @@ def test_a_model_that_wins_everything_has_no_strength_but_a_place() -> None:
 
 
 def test_models_that_no_game_connects_are_not_ranked_together() -> None:
-    ranking = rank(few("a>b b>a c>d d>c"), "j", resamples=20)
-    assert [s.group for s in ranking.standings] == [1, 1, 2, 2]
-    assert ranking.standings[2].rank is None
-    assert any("met nobody of group 2 (c, d)" in note for note in ranking.notes)
-    assert len(ranking.meetings) == 2
+    """Whatever their names are: no group that never met another stands before or behind it."""
+    for text in ("a>b b>a c>d d>c", "c>d d>c x>y y>x", "a>d d>a b>c c>b"):
+        ranking = rank(few(text), "j", resamples=20)
+        assert [s.group for s in ranking.standings] == [1, 1, 2, 2]
+        assert {s.rank for s in ranking.standings} == {None}
+        assert any("met nobody of group 2" in note for note in ranking.notes)
+        assert any("list's order says nothing" in note for note in ranking.notes)
+        assert len(ranking.meetings) == 2
+
+
+def test_a_rank_is_what_games_say_also_through_others() -> None:
+    """a and b, who never met, both beat c, who beat d: c is third and d fourth, whatever a is."""
+    ranks = {s.model: s.rank for s in rank(few("a>c b>c c>d"), "j", resamples=5).standings}
+    assert ranks == {"a": None, "b": None, "c": 3, "d": 4}
+    ranks = {s.model: s.rank for s in rank(few("z>b b>a"), "j", resamples=5).standings}
+    assert ranks == {"z": 1, "b": 2, "a": 3}, "z is before a through b"
+    alone = rank(few("a>b c>d"), "j", resamples=5)
+    assert {s.rank for s in alone.standings} == {None}
+    many = rank(few(" ".join(f"{x}>{x.upper()}" for x in "abcdefg")), "j", resamples=5)
+    assert any("more groups without an order" in note for note in many.notes)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=8))
+@settings(max_examples=15)
+def test_ranks_do_not_depend_on_names(pairs: list[tuple[int, int]]) -> None:
+    text = [(a, b) for a, b in pairs if a != b]
+    if not text:
+        return
+    names, other = "abcdef", "fedcba"
+    one = of(rank(few(" ".join(f"{names[a]}>{names[b]}" for a, b in text)), "j", resamples=3))
+    two = of(rank(few(" ".join(f"{other[a]}>{other[b]}" for a, b in text)), "j", resamples=3))
+    assert {m: s.rank for m, s in one.items()} == {
+        names[other.index(m)]: s.rank for m, s in two.items()
+    }
 
 
 def test_only_ties_are_equal_strengths() -> None:
     ranking = rank(few("a=b b=c a=c"), "j", resamples=20)
     assert {s.strength.value for s in ranking.standings} == {0.0}
     assert {s.win_rate.value for s in ranking.standings} == {0.5}
+    assert {(s.strength.interval, s.rank) for s in ranking.standings} == {(None, None)}
+
+
+def test_what_never_varies_is_not_sure() -> None:
+    """Five wins of five say as much in the standings as in the meetings; the bootstrap, nothing."""
+    ranking = rank(few("a>b a>b a>b a>b a>b"), "j", resamples=50)
+    low, high = wilson(5, 5)
+    for standing, ends in (("a", (low, high)), ("b", (1 - high, 1 - low))):
+        rate = of(ranking)[standing].win_rate
+        assert rate.interval == pytest.approx(ends, abs=1e-6) and rate.n == 5
+    assert ranking.meetings[0].win_rate.interval == of(ranking)["a"].win_rate.interval
+
+
+def test_games_on_one_prompt_are_one_observation() -> None:
+    """The resamples are all the same: intervals of no width, and so ranks, would be made up."""
+    ranking = rank(few("a>b b>a a>b a>b", prompts=[0, 0, 0, 0]), "j", resamples=50)
+    top = of(ranking)["a"]
+    assert top.win_rate.interval == pytest.approx(wilson(0.75, 1), abs=1e-6)
+    assert top.strength.value is not None and top.strength.interval is None
+    assert top.length_controlled.interval == pytest.approx(wilson(0.75, 1), abs=1e-4)
+    assert ranking.length_effect.interval is None
+    assert {s.rank for s in ranking.standings} == {None}
+    assert any("all resamples have the same strengths" in note for note in ranking.notes)
+
+
+@given(st.integers(0, 1000), st.integers(1, 12))
+@settings(max_examples=15)
+def test_no_interval_has_no_width(seed: int, count: int) -> None:
+    found, _ = games(3, count, seed)
+    ranking = rank(found, "j", resamples=20)
+    for s in ranking.standings:
+        for name in ("win_rate", "strength", "length_controlled"):
+            ends = getattr(s, name).interval
+            assert ends is None or ends[0] < ends[1], (s.model, name)
 
 
 def test_one_game_is_one_winner() -> None:
@@ -317,6 +381,7 @@ def test_the_command(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     assert "3 models by" in done.stdout and "37 games on 7 prompts" in done.stdout
+    assert "group" not in done.stdout
     written = (folder / "rank.json").read_bytes()
     ranking = Ranking.model_validate_json(written)
     assert ranking.games == 37 and len(ranking.meetings) == 3
