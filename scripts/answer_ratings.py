@@ -1,11 +1,12 @@
-"""Write ratings for mini-regression: people's own, and right and wrong answers as 4 and 0.
+"""Write ratings for a regression model: people's own, and right and wrong answers as 4 and 0.
 
-    python scripts/answer_ratings.py DATA/human_pairs work/answers
+    python scripts/answer_ratings.py DATA/human_pairs work/answers [PAIRS TIMES]
 
 People rated some 600 arguments only. What the cause or effect of something is was not rated but
 answered: the right answer counts as 4 on HelpSteer2's scale of helpfulness, the wrong one as 0. The
 people's ratings are written several times, so that they are not lost among the answers.
-Of the preferences only the train and val splits are read, each for itself; none of the test part.
+Only the train and val splits of the preferences are written, each for itself; a prompt that stands
+in the test part is left out.
 """
 
 from __future__ import annotations
@@ -19,10 +20,8 @@ from pathlib import Path
 from typing import Any
 
 SOURCES = ("e-CARE", "COPA-SSE")
-PAIRS = {"train": 4_000, "val": 200}
-"""Answered pairs of each split that are taken."""
-TIMES = {"train": 4, "val": 1}
-"""How often each of the people's ratings is written."""
+VALIDATION_PAIRS = 200
+"""Answered pairs that are taken for validation, where each rating is written once."""
 FILES = {"train": "train.jsonl.gz", "val": "validation.jsonl.gz"}
 OTHERS = ("correctness", "coherence", "complexity", "verbosity")
 
@@ -50,20 +49,32 @@ def answers(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             }
 
 
-def main(source: Path, target: Path, seed: int = 17) -> None:
-    """Write ``train.jsonl.gz`` and ``validation.jsonl.gz`` to the folder ``target``."""
+def main(source: Path, target: Path, pairs: int = 4_000, times: int = 4, seed: int = 17) -> None:
+    """Write ``train.jsonl.gz`` and ``validation.jsonl.gz`` to the folder ``target``.
+
+    Args:
+        pairs: answered pairs that are taken for training.
+        times: how often each of the people's ratings is written for training.
+    """
     rng = random.Random(seed)
+    taken = {"train": (pairs, times), "val": (VALIDATION_PAIRS, 1)}
+    tested = {row["prompt"] for row in read(source / "test" / "preference.jsonl.gz")}
     preferences = read(source / "preference" / "preference.jsonl.gz")
     target.mkdir(parents=True, exist_ok=True)
     for split, name in FILES.items():
-        answered = [r for r in preferences if r["split"] == split and r["source"] in SOURCES]
-        rows = list(answers(rng.sample(answered, min(PAIRS[split], len(answered)))))
+        wanted, repeats = taken[split]
+        answered = [
+            row
+            for row in preferences
+            if row["split"] == split and row["source"] in SOURCES and row["prompt"] not in tested
+        ]
+        rows = list(answers(rng.sample(answered, min(wanted, len(answered)))))
         for row in read(source / name):
-            rows += [{**row, "id": f"{row['id']}-{time}"} for time in range(TIMES[split])]
+            rows += [{**row, "id": f"{row['id']}-{time}"} for time in range(repeats)]
         with gzip.GzipFile(target / name, "wb", mtime=0) as out:
             out.writelines(json.dumps(row).encode() + b"\n" for row in rows)
         print(f"{split}: {len(rows):,} ratings")
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:3]))
+    main(*map(Path, sys.argv[1:3]), *map(int, sys.argv[3:]))

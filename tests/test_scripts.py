@@ -169,19 +169,84 @@ def test_answers_become_ratings_beside_the_peoples_own(tmp_path: Path) -> None:
     (tmp_path / "preference").mkdir()
     humans = [row(0, [3]), row(1, [-3, -2]), row(2, [2, -2]), row(3, [3], "UKPConvArg1")]
     humans += [{**row(4, [3]), "split": "val"}]
+    humans += [{**row(5, [3]), "prompt": "asked in the test part"}]
     write_rows(tmp_path / "preference" / "preference.jsonl.gz", humans)
+    (tmp_path / "test").mkdir()
+    write_rows(tmp_path / "test" / "preference.jsonl.gz", [{"prompt": "asked in the test part"}])
     rated = {"prompt": "p", "response": "r", "helpfulness": 3, "id": "x", "source": "UKP"}
     for name in script.FILES.values():
         write_rows(tmp_path / name, [rated])
-    script.main(tmp_path, tmp_path / "out")
+    script.main(tmp_path, tmp_path / "out", 100, 3)
     train = script.read(tmp_path / "out" / "train.jsonl.gz")
     assert {r["response"]: r["helpfulness"] for r in train if r["source"] == "e-CARE"} == {
         "one of 0": 0, "two, of 0": 4, "one of 1": 4, "two, of 1": 0,
     }  # fmt: skip
-    assert len({r["id"] for r in train}) == len(train) == 4 + script.TIMES["train"]
-    assert sum(r["helpfulness"] == 3 for r in train) == script.TIMES["train"]
+    assert len({r["id"] for r in train}) == len(train) == 4 + 3
+    assert sum(r["helpfulness"] == 3 for r in train) == 3
     val = script.read(tmp_path / "out" / "validation.jsonl.gz")
     assert [r["helpfulness"] for r in val] == [0, 4, 3]
+
+
+def _data(folder: Path) -> Path:
+    """Write the folders that small_pairs reads: ten e-CARE pairs, of which one prompt is tested."""
+    humans = [row(i, [3]) for i in range(10)] + [{**row(10, [-3]), "split": "val"}]
+    for name, rows in (("human_pairs", humans), ("qa_feedback", []), ("assistant_pairs", [])):
+        (folder / name / "preference").mkdir(parents=True)
+        write_rows(folder / name / "preference" / "preference.jsonl.gz", rows)
+    (folder / "human_pairs" / "test").mkdir()
+    tested = [{"prompt": humans[4]["prompt"]}]
+    write_rows(folder / "human_pairs" / "test" / "preference.jsonl.gz", tested)
+    return folder
+
+
+def test_small_pairs_are_drawn_by_source_and_never_with_a_tested_prompt(tmp_path: Path) -> None:
+    script = load("small_pairs")
+    rows = script.draw(_data(tmp_path), {"e-CARE": 100}, 5, 17)
+    tested = script.read(tmp_path / "human_pairs" / "test" / "preference.jsonl.gz")[0]["prompt"]
+    assert Counter(r["split"] for r in rows) == {"train": 9, "val": 1}
+    assert tested not in {r["prompt"] for r in rows}
+    assert rows == script.draw(tmp_path, {"e-CARE": 100}, 5, 17)
+    with pytest.raises(SystemExit, match="no source COPA; there are e-CARE"):
+        script.draw(tmp_path, {"COPA": 1}, 5, 17)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "strength", "reason", "expected"),
+    [
+        (
+            "He was robbed.\nWhat happened as a result?",
+            3,
+            "Wheels have solid rubber tires.",
+            '@Response 2 names the likelier result: "He gave up all tires."'
+            " Wheels have solid rubber tires.",
+        ),
+        (
+            "It grew.\nWhat was the cause of this?",
+            -3,
+            "Rain makes plants grow",
+            '@Response 1 names the likelier cause: "It rained a lot." Rain makes plants grow.',
+        ),
+        ("Argue.", -2, "@Response 1 gives examples.", "@Response 1 is the stronger answer: it gives"
+         " examples."),
+        ("Argue.", -2, "@Response 2 gives no reason!", "@Response 1 is the stronger answer:"
+         " @Response 2 gives no reason!"),
+        ("Argue.", 2, "Short.", "Short."),
+    ],
+)  # fmt: skip
+def test_reasons_open_with_what_they_are_reasons_for(
+    prompt: str, strength: int, reason: str, expected: str
+) -> None:
+    script = load("small_pairs")
+    better = 1 if strength < 0 else 2
+    statement = f"@Response {better} is better than @Response {3 - better}"
+    given = {"strength": strength, "justification": f"{statement}. {reason}"}
+    pair = {
+        "prompt": prompt,
+        "response_1": 'It "rained" a lot.',
+        "response_2": "He gave up all tires.",
+    }
+    found = script.explained({**pair, "all_preferences_unprocessed": [given]})
+    assert found["all_preferences_unprocessed"][0]["justification"] == f"{statement}. {expected}"
 
 
 def test_evaluation_counts_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -166,6 +166,12 @@ class TrainerConfig(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _adapters_start_whole(self) -> Self:
+        if self.lora is not None and self.lora.start and self.deepspeed is not None:
+            raise ValueError("lora.start runs without deepspeed, which shares the adapter out")
+        return self
+
+    @model_validator(mode="after")
     def _bfloat16_states_are_whole(self) -> Self:
         check_deepspeed(self.deepspeed or {})
         return self

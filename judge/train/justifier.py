@@ -21,6 +21,7 @@ from judge.errors import UsageError
 from judge.grammar import Grammar
 from judge.models import resolve_model
 from judge.prompt import PromptBuilder, load_template
+from judge.train.adapter_start import start_adapter
 from judge.train.balancing import BalancedSteps, LengthGroupedTwins
 from judge.train.config import JustifierConfig
 from judge.train.examples import (
@@ -159,6 +160,7 @@ def build_trainer(
         examples=train,
         sides=Grammar(builder).sides,
     )
+    start_adapter(trainer.model, config)
     score_positions(model)
     return trainer
 

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArgum
 
 from judge.conversation import ConversationBuilder, template_digest
 from judge.errors import UsageError
+from judge.train.adapter_start import start_adapter
 from judge.train.config import RewardConfig
 from judge.train.finetune import (
     choose_packing,
@@ -121,6 +122,7 @@ def _with_adapter(model: PreTrainedModel, config: RewardConfig) -> Any:
 
     # Under ZeRO-3 all trained weights must have one precision (deepspeedai/DeepSpeed#8072).
     adapted = get_peft_model(model, adapter, autocast_adapter_dtype=config.deepspeed is None)
+    start_adapter(adapted, config)
     if config.gradient_checkpointing:
         adapted.enable_input_require_grads()
     return adapted

@@ -20,6 +20,9 @@ class LoraSection(BaseModel):
     """Dropout before the adapter."""
     target_modules: str | list[str] = "all-linear"
     """Modules that get an adapter."""
+    start: str | None = None
+    """The folder of an adapter whose weights this one starts from: of the same base, rank, scale
+    and modules (``judge.train.adapter_start``). None: LoRA's own start, which changes nothing."""
 
 
 class HardwareSection(BaseModel):
