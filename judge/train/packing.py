@@ -15,7 +15,8 @@ from typing import Any
 
 import torch
 from transformers import AttentionInterface, PreTrainedModel
-from transformers.integrations.sdpa_attention import repeat_kv
+
+from judge.train.short_attention import SHORT, Group, ShortAttention
 
 PACKED = "packed_sdpa"
 """The name of :func:`packed_attention` among transformers' attention implementations."""
@@ -56,32 +57,69 @@ def packed_attention(
     if attention_mask is not None or cu_seq_lens_q is None or changed:
         found = ", ".join(changed) or "a mask"
         raise ValueError(f"packed attention is plain and causal, found {found}; use packing=false")
-    groups = getattr(module, "num_key_value_groups", 1)
-    key, value = repeat_kv(key, groups), repeat_kv(value, groups)
     bounds = cu_seq_lens_q.tolist()
     rows = [tensor[0].transpose(0, 1) for tensor in (query, key, value)]  # [tokens, heads, size]
-    on_cpu = query.device.type == "cpu"
+    last = bounds[-1] - 1
+    short, others = [], []
+    for group in like_lengths(bounds):
+        (short if _is_short(group[1], value, dropout) else others).append(group)
+    output = torch.zeros_like(rows[0])
+    if short:
+        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+        chosen = [Group.of(*group, last) for group in short]
+        halves = [tensor.bfloat16() for tensor in rows]
+        output = ShortAttention.apply(*halves, chosen, scale).to(query.dtype)
+    if others:
+        times = getattr(module, "num_key_value_groups", 1)
+        rows[1:] = [tensor.repeat_interleave(times, dim=1) for tensor in rows[1:]]
+        parts = [_fused(rows, group, last, dropout, scaling) for group in others]
+        places, values = (torch.cat(found) for found in zip(*parts, strict=True))
+        output = output.index_copy(0, places, values.to(query.dtype))
+    return output[None], None
+
+
+def _is_short(lengths: list[int], value: torch.Tensor, dropout: float) -> bool:
+    """Say whether a group's attention is :class:`ShortAttention`'s: on a CPU, short, in bfloat16.
+
+    Values are bfloat16 where products are (``bf16``); queries may have been rotated in float32.
+    """
+    half_on_cpu = value.device.type == "cpu" and value.dtype == torch.bfloat16
+    return half_on_cpu and not dropout and max(lengths) <= SHORT
+
+
+def _fused(
+    rows: list[torch.Tensor],
+    group: tuple[list[int], list[int]],
+    last: int,
+    dropout: float,
+    scaling: float | None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return which tokens of the row a group holds, and their attention by PyTorch's SDPA.
+
+    Args:
+        rows: query, key and value, ``[tokens, heads, size]`` each.
+        group: starts and lengths of its sequences.
+        last: the row's last token.
+        dropout, scaling: as of :func:`packed_attention`.
+    """
+    starts, lengths = group
+    device = rows[0].device
+    first = torch.tensor(starts, device=device)[:, None]
+    step = torch.arange(max(lengths), device=device)[None]
+    real = step < torch.tensor(lengths, device=device)[:, None]
+    # Tokens after a sequence's end are a neighbour's; nothing before them looks at them.
+    index = (first + step).clamp(max=last)
+    on_cpu = device.type == "cpu"
     if on_cpu:  # where bfloat16 attention takes three times as long
         rows = [tensor.float() for tensor in rows]
-    parts, places = [], []
-    for starts, lengths in like_lengths(bounds):
-        width = max(lengths)
-        first = torch.tensor(starts, device=query.device)[:, None]
-        step = torch.arange(width, device=query.device)[None]
-        real = step < torch.tensor(lengths, device=query.device)[:, None]
-        # Tokens after a sequence's end are a neighbour's; nothing before them looks at them.
-        index = (first + step).clamp(max=bounds[-1] - 1)
-        with torch.autocast("cpu", enabled=False) if on_cpu else nullcontext():
-            output = torch.nn.functional.scaled_dot_product_attention(
-                *(tensor[index].transpose(1, 2) for tensor in rows),
-                dropout_p=dropout,
-                scale=scaling,
-                is_causal=True,
-            )
-        parts.append(output.transpose(1, 2)[real])
-        places.append(index[real])
-    order = torch.cat(places).argsort()
-    return torch.cat(parts)[order][None].to(query.dtype), None
+    with torch.autocast("cpu", enabled=False) if on_cpu else nullcontext():
+        output = torch.nn.functional.scaled_dot_product_attention(
+            *(tensor[index].transpose(1, 2) for tensor in rows),
+            dropout_p=dropout,
+            scale=scaling,
+            is_causal=True,
+        )
+    return index[real], output.transpose(1, 2)[real]
 
 
 AttentionInterface.register(PACKED, packed_attention)
