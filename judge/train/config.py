@@ -107,6 +107,9 @@ class TrainerConfig(BaseModel):
     """Gradients are clipped to this norm."""
     bf16: bool = True
     """Mixed precision in bfloat16."""
+    base_dtype: Literal["bfloat16"] | None = None
+    """Keep the frozen weights under a LoRA adapter in bfloat16, to which the products of ``bf16``
+    round them anyway; None keeps them in float32."""
     gradient_checkpointing: bool = False
     """Recompute activations instead of keeping them."""
     attn_implementation: str | None = None
@@ -169,6 +172,16 @@ class TrainerConfig(BaseModel):
     def _adapters_start_whole(self) -> Self:
         if self.lora is not None and self.lora.start and self.deepspeed is not None:
             raise ValueError("lora.start runs without deepspeed, which shares the adapter out")
+        return self
+
+    @model_validator(mode="after")
+    def _only_frozen_weights_are_rounded(self) -> Self:
+        if self.base_dtype is None:
+            return self
+        if self.lora is None or not self.bf16:
+            raise ValueError("base_dtype is of frozen weights in bf16 products: lora, and bf16")
+        if self.quantization is not None or self.deepspeed is not None:
+            raise ValueError("base_dtype: quantization and deepspeed store weights their own way")
         return self
 
     @model_validator(mode="after")

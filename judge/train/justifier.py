@@ -39,6 +39,7 @@ from judge.train.finetune import (
     lora_config,
     model_config,
     random_config,
+    store_base,
     train_and_save,
     trainer_arguments,
     weight_options,
@@ -161,6 +162,7 @@ def build_trainer(
         sides=Grammar(builder).sides,
     )
     start_adapter(trainer.model, config)
+    store_base(trainer.model, config)
     score_positions(model)
     return trainer
 

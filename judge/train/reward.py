@@ -17,6 +17,7 @@ from judge.train.finetune import (
     join_deepspeed,
     load_tokenizer,
     lora_config,
+    store_base,
     train_and_save,
     trainer_arguments,
 )
@@ -123,6 +124,7 @@ def _with_adapter(model: PreTrainedModel, config: RewardConfig) -> Any:
     # Under ZeRO-3 all trained weights must have one precision (deepspeedai/DeepSpeed#8072).
     adapted = get_peft_model(model, adapter, autocast_adapter_dtype=config.deepspeed is None)
     start_adapter(adapted, config)
+    store_base(adapted, config)
     if config.gradient_checkpointing:
         adapted.enable_input_require_grads()
     return adapted

@@ -59,6 +59,29 @@ def test_the_losses_are_those_of_plain_training(
         assert found["eval_loss"] == pytest.approx(plain["eval_loss"], abs=2e-5)
 
 
+def test_in_bfloat16_packed_rows_and_rounded_frozen_weights_agree(
+    prepared: Path, tmp_path: Path
+) -> None:
+    """Packed attention is computed in bfloat16 then; frozen weights are only rounded earlier."""
+    options = ["bf16=true", "lora.r=2", "learning_rate=0.01"]
+    padded = logged(prepared, tmp_path / "a", *options, "packing=false", "group_by_length=false")
+    packed = logged(prepared, tmp_path / "b", *options, "packing=true")
+    rounded = logged(prepared, tmp_path / "c", *options, "packing=true", "base_dtype=bfloat16")
+    assert packed["loss"] == pytest.approx(padded["loss"], abs=2e-3)
+    assert packed["loss"][2] < packed["loss"][0] - 0.01  # the steps were large enough to see
+    assert rounded == packed
+
+
+@pytest.mark.parametrize(
+    "overrides", [[], ["lora.r=2", "bf16=false"], ["lora.r=2", "bf16=true", "deepspeed={}"]]
+)
+def test_only_frozen_weights_of_bfloat16_products_are_rounded(
+    overrides: list[str], prepared: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="base_dtype"):
+        smoke(prepared, tmp_path, "base_dtype=bfloat16", *overrides)
+
+
 def test_packed_rows_have_the_same_statement_loss(prepared: Path, tmp_path: Path) -> None:
     """Of a whole step, where it is one row: the statement loss is a mean over each row."""
     options = ["statement_weight=5", "order_consistency=0.3", "per_device_batch_size=8"]

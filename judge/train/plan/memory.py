@@ -103,7 +103,8 @@ def _states(
     if not zero.on:
         # float32 weights, gradients and moments; autocast keeps bfloat16 copies of products.
         copies = 2 * (model.layers * model.layer_weights if not frozen else trained)
-        return 4 * (trained + frozen) + copies, 4 * trained, 8 * trained, 0
+        halved = model.layers * model.layer_weights if config.base_dtype is not None else 0
+        return 4 * (trained + frozen) - 2 * halved + copies, 4 * trained, 8 * trained, 0
     parts = zero.bytes_of_a_parameter()
     share = [int(each * trained / gpus) for each in parts]
     largest = model.embedding
