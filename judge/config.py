@@ -30,7 +30,7 @@ class RowsConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     input: str
-    """A file (.jsonl, .json, .csv, each also as .gz; .parquet), ``-`` or a hub data set id."""
+    """A file (.jsonl, .json, .csv, .tsv, each also as .gz; .parquet), ``-`` or a hub data set."""
     out: str
     """The run folder."""
     window: int = Field(default=64, ge=1)

@@ -22,12 +22,16 @@ Text = Annotated[str, AfterValidator(_can_be_encoded)]
 """Text that has a UTF-8 form: no tokenizer and no run folder takes any other."""
 
 
+Role = Literal["system", "user", "assistant", "tool"]
+"""Who speaks; ``tool`` is what a tool answered to the assistant."""
+
+
 class Message(BaseModel):
     """One turn of a conversation."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    role: Literal["system", "user", "assistant"]
+    role: Role
     content: Text
 
 
@@ -38,15 +42,15 @@ class Pair(BaseModel):
 
     pair_id: Text
     prompt: tuple[Message, ...]
-    """The conversation, at least one message, the last one from the user."""
+    """The conversation, at least one message, the last one from the user or a tool."""
     response_1: Text
     response_2: Text
 
     @field_validator("prompt")
     @classmethod
     def _ends_with_the_user(cls, prompt: tuple[Message, ...]) -> tuple[Message, ...]:
-        if not prompt or prompt[-1].role != "user":
-            raise ValueError("the last message of the prompt must be the user's")
+        if not prompt or prompt[-1].role not in ("user", "tool"):
+            raise ValueError("the last message of the prompt must be the user's or a tool's")
         return prompt
 
     def flipped(self) -> Pair:

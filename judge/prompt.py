@@ -24,7 +24,7 @@ _VARIABLE = re.compile(r"\{(\w+)\}")
 _AT = re.compile("[@\ufe6b\uff20]")
 _INVISIBLE = {"Cc", "Cf", "Mn"}
 _SENTINEL = "pairwise-justifier-content-7f3a1c"
-_ROLES = {"system": "System", "user": "User", "assistant": "Assistant"}
+_ROLES = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
 
 
 @dataclass(frozen=True)

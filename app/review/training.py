@@ -132,11 +132,11 @@ def safe_cell(value: str | int | float | None) -> str | int | float | None:
 def prompt_text(messages: Sequence[Message]) -> str | list[dict[str, str]]:
     """Return a conversation as HelpSteer2 writes it: turns inline.
 
-    One that this cannot say (a system message, a turn that holds a marker) stays a list of
+    One that this cannot say (a system message, a tool's, a turn that holds a marker) stays a list of
     messages, which our readers take as well.
     """
     first, *rest = messages
-    names = {"user": "User", "assistant": "Assistant", "system": "System"}
+    names = {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool"}
     turns = [f"\n<extra_id_1>{names[turn.role]}\n{turn.content}" for turn in rest]
     text = first.content + "".join(turns)
     if parse_prompt(text) == tuple(messages):

@@ -18,7 +18,7 @@ Pairs = Annotated[
     str,
     typer.Argument(
         metavar="INPUT",
-        help="Pairs: .jsonl[.gz], .json, .csv, .parquet, - (JSON lines) or a hub data set id.",
+        help="Pairs: .jsonl[.gz], .json, .csv, .tsv, .parquet, - (JSON lines) or a hub data set.",
     ),
 ]
 Data = Annotated[

@@ -11,6 +11,7 @@ from typing import Any
 
 from judge.annotated import AnnotatedPair
 from judge.formats import fields as checks
+from judge.formats.messages import message
 from judge.formats.rows import Row, Unusable, content_id, labelled, listed, whole_number
 from judge.pair import Annotation, Message, Pair
 from judge.verdict import NEITHER_VALID
@@ -76,7 +77,7 @@ def _side(row: Row, side: str) -> tuple[tuple[Message, ...], str]:
         name = f"response_{side}"
         messages = _alternating(row.required("prompt"), row.required(name), name)
     else:
-        messages = [checks.message(name, _plain(m), "bad_prompt") for m in row.list_of(name)]
+        messages = [message(name, m, "bad_prompt") for m in row.list_of(name)]
         # MT-bench writes both turns, also where only the first was judged.
         turn = whole_number(row.fields.get("turn"))
         messages = messages[: 2 * turn] if turn and turn > 0 else messages
@@ -98,16 +99,6 @@ def _alternating(prompts: Any, responses: Any, name: str) -> list[Message]:
         messages.append(Message(role="user", content=checks.text("prompt", question)))
         messages.append(Message(role="assistant", content=checks.text(name, answer)))
     return messages
-
-
-def _plain(message: Any) -> Any:
-    """Return a message whose content is one text, where it came as a list of text parts."""
-    parts = message.get("content") if isinstance(message, dict) else None
-    if not isinstance(parts, list) or not all(
-        isinstance(part, dict) and part.get("type") == "text" for part in parts
-    ):
-        return message
-    return {**message, "content": "".join(str(part.get("text") or "") for part in parts)}
 
 
 def _pair_id(row: Row, messages: tuple[Message, ...], one: str, two: str) -> str:

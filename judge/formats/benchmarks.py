@@ -12,6 +12,7 @@ from typing import Any
 
 from judge.annotated import AnnotatedPair
 from judge.formats import fields as checks
+from judge.formats.responses import has_pair
 from judge.formats.rows import Row, Unusable, better_of, labelled_pair, pair_of
 
 STYLES = ("concise", "detailed", "markdown")
@@ -20,17 +21,17 @@ STYLES = ("concise", "detailed", "markdown")
 
 def is_chosen_rejected(fields: Mapping[str, Any]) -> bool:
     """Return whether a row has a prompt with one response chosen and one rejected."""
-    return {"prompt", "chosen", "rejected"} <= fields.keys() and not _lists(fields)
+    return has_pair(fields, "prompt", "chosen", "rejected") and not _lists(fields)
 
 
 def is_rewardbench(fields: Mapping[str, Any]) -> bool:
     """Return whether the fields are RewardBench's."""
-    return is_chosen_rejected(fields) and "subset" in fields
+    return is_chosen_rejected(fields) and {"prompt", "subset"} <= fields.keys()
 
 
 def rewardbench(row: Row) -> list[AnnotatedPair]:
     """Return the pair of a RewardBench row. Source: data set card of allenai/reward-bench."""
-    pair = pair_of(row, row.prompt("prompt"), row.response("chosen"), row.response("rejected"))
+    pair = pair_of(row, *row.two("prompt", "chosen", "rejected"))
     return [labelled_pair(row, pair, 1)]
 
 
@@ -71,9 +72,7 @@ def is_judgebench(fields: Mapping[str, Any]) -> bool:
 
 def judgebench(row: Row) -> list[AnnotatedPair]:
     """Return the pair of a JudgeBench row. Source: README of ScalerLab/JudgeBench."""
-    pair = pair_of(
-        row, row.prompt("question"), row.response("response_A"), row.response("response_B")
-    )
+    pair = pair_of(row, *row.two("question", "response_A", "response_B"))
     return [labelled_pair(row, pair, better_of(row, "label", {"A>B": 1, "B>A": 2}))]
 
 
@@ -87,7 +86,7 @@ def llmbar(row: Row) -> list[AnnotatedPair]:
 
     Source: princeton-nlp/LLMBar, Dataset/LLMBar.
     """
-    pair = pair_of(row, row.prompt("input"), row.response("output_1"), row.response("output_2"))
+    pair = pair_of(row, *row.two("input", "output_1", "output_2"))
     better = better_of(row, "label", {1: 1, 2: 2, "1": 1, "2": 2})
     return [labelled_pair(row, pair, better, **({"subset": row.subset} if row.subset else {}))]
 

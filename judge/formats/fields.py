@@ -6,20 +6,27 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from judge.errors import FailureReason, RowError
+from judge.errors import RowError
 from judge.formats.lines import LONGEST_LINE, too_long
+from judge.formats.messages import is_message, message, transcript
 from judge.formats.sources import RawRow
-from judge.formats.tables import ID_FIELDS
+from judge.formats.values import ID_FIELDS, without_nan
 from judge.formats.values import kind as kind
 from judge.formats.values import shown as shown
 from judge.formats.values import text as text
 from judge.pair import Message, parse_prompt
 
-ROLES = ("system", "user", "assistant")
+
+def _no_nan(constant: str) -> float | None:
+    """Return the value of one of JSON's three words for what is no number."""
+    return None if constant == "NaN" else float(constant)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_nan)
 
 
 def row_fields(row: RawRow) -> Mapping[str, Any]:
-    """Return the fields of a raw row.
+    """Return the fields of a raw row; a NaN in it is null, as pandas writes what is not there.
 
     Raises:
         RowError: when it is no object, or its bytes are no JSON or no UTF-8.
@@ -27,11 +34,11 @@ def row_fields(row: RawRow) -> Mapping[str, Any]:
     if isinstance(row, RowError):
         raise row
     if not isinstance(row, bytes):
-        return row
+        return {name: without_nan(value) for name, value in row.items()}
     if (place := row.find(b"\0")) >= 0:
         raise RowError("nul_character", f"NUL at byte {place + 1} of the line; expected text")
     try:
-        fields = json.loads(row.decode().rstrip())
+        fields = _DECODER.decode(row.decode().rstrip())
     except UnicodeDecodeError as error:
         found = f"byte 0x{row[error.start]:02x} at {error.start + 1} of the line"
         raise RowError("bad_encoding", f"{found} is no UTF-8") from None
@@ -49,7 +56,8 @@ def row_fields(row: RawRow) -> Mapping[str, Any]:
 def given_id(fields: Mapping[str, Any]) -> str | None:
     """Return the row's own id, None where it has none.
 
-    Null and an empty text (a CSV cell left blank) count as no id.
+    Null and an empty text (a CSV cell left blank) count as no id. A number is written without the
+    point that pandas gives the whole numbers of a column with gaps: 1.0 is "1".
 
     Raises:
         RowError: when the id is neither a text nor a whole number.
@@ -60,20 +68,26 @@ def given_id(fields: Mapping[str, Any]) -> str | None:
             continue
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
+        if isinstance(value, float) and value.is_integer():
+            return str(int(value))
         return text(name, value)
     return None
 
 
 def response(name: str, value: Any) -> str:
-    """Return a response: a text, or a list of one assistant's message.
+    """Return a response: a text, or one assistant's message, alone or as a list of one.
 
     Raises:
         RowError: when it is neither, or holds white space only.
     """
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
-        only = message(name, value[0], "wrong_type")
-        if only.role == "assistant":
-            value = only.content
+    if isinstance(value, list) and len(value) == 1 and is_message(value[0]):
+        value = value[0]
+    if is_message(value):
+        only = message(name, value, "wrong_type")
+        if only.role != "assistant":
+            found = f"{name} is a message of the {only.role}"
+            raise RowError("wrong_type", f"{found}, expected the assistant's")
+        value = only.content
     content = text(name, value)
     if not content.strip():
         raise RowError("empty_response", f"{name} is {'white space' if content else 'empty'}")
@@ -86,35 +100,47 @@ def prompt(name: str, value: Any) -> tuple[Message, ...]:
     Raises:
         RowError: when it is neither, or the user's last message is empty.
     """
-    if isinstance(value, list):
-        messages = tuple(message(name, item, "bad_prompt") for item in value)
-    else:
-        messages = parse_prompt(text(name, value))
-    if not messages:
-        raise RowError("bad_prompt", f"{name} is an empty list, expected messages")
-    if messages[-1].role != "user":
-        raise RowError(
-            "bad_prompt", f"the last message is from the {messages[-1].role}, expected the user"
-        )
-    if not messages[-1].content.strip():
-        raise RowError("bad_prompt", f"{name} {'ends with' if messages[1:] else 'is'} empty text")
-    return messages
+    return ends_with_the_user(name, messages_of(name, value))
 
 
-def message(name: str, value: Any, reason: FailureReason) -> Message:
-    """Return one message of the field ``name``.
+def messages_of(name: str, value: Any) -> tuple[Message, ...]:
+    """Return the messages of a text, or of a list of messages, whoever has the last word.
 
     Raises:
-        RowError: for ``reason``, when it is no object of a known role and a text.
+        RowError: when it is neither, or an empty list.
     """
-    if not isinstance(value, dict):
-        raise RowError(reason, f"{name} holds {kind(value)}, expected messages")
-    role, content = value.get("role"), value.get("content")
-    if role not in ROLES:
-        raise RowError(reason, f"{name} has the role {shown(role)}, expected {', '.join(ROLES)}")
-    if not isinstance(content, str):
-        raise RowError(reason, f"{name} has a message of {kind(content)}, expected text")
-    return Message(role=role, content=text(name, content))
+    if not isinstance(value, list):
+        return _turns(text(name, value))
+    if not value:
+        raise RowError("bad_prompt", f"{name} is an empty list, expected messages")
+    return tuple(message(name, item, "bad_prompt") for item in value)
+
+
+def _turns(whole: str) -> tuple[Message, ...]:
+    """Return the turns of a text: HelpSteer2's inline ones, or those of HH-RLHF's prompts.
+
+    The latter end where the assistant's answer would begin; any other transcript is a text.
+    """
+    turns = transcript(whole)
+    if turns is not None and turns[-1].role == "assistant" and not turns[-1].content.strip():
+        return tuple(turns[:-1])
+    return parse_prompt(whole)
+
+
+def ends_with_the_user(name: str, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Return a conversation that an assistant can answer: the user has the last word, or a tool.
+
+    Raises:
+        RowError: ``bad_prompt``, when it is none.
+    """
+    last = messages[-1]
+    if last.role not in ("user", "tool"):
+        raise RowError("bad_prompt", f"the last message is from the {last.role}, expected the user")
+    if all(message.role != "user" for message in messages):
+        raise RowError("bad_prompt", f"{name} has no message of the user")
+    if not last.content.strip():
+        raise RowError("bad_prompt", f"{name} {'ends with' if messages[1:] else 'is'} empty text")
+    return messages
 
 
 def check_length(messages: tuple[Message, ...], *responses: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from judge.annotated import AnnotatedPair
 from judge.formats import fields as checks
 from judge.formats.benchmarks import is_chosen_rejected
+from judge.formats.responses import has_pair
 from judge.formats.rows import (
     BETTER,
     Row,
@@ -34,7 +35,7 @@ _MEANINGS = {
 
 def is_generic(fields: Mapping[str, Any]) -> bool:
     """Return whether the fields are a prompt and two responses."""
-    return {"prompt", "response_1", "response_2"} <= fields.keys() or is_chosen_rejected(fields)
+    return has_pair(fields, "prompt", "response_1", "response_2") or is_chosen_rejected(fields)
 
 
 def generic(row: Row) -> list[AnnotatedPair]:
@@ -47,7 +48,7 @@ def generic(row: Row) -> list[AnnotatedPair]:
     """
     chosen = is_chosen_rejected(row.fields)
     names = ("chosen", "rejected") if chosen else ("response_1", "response_2")
-    pair = pair_of(row, row.prompt("prompt"), row.response(names[0]), row.response(names[1]))
+    pair = pair_of(row, *row.two("prompt", *names))
     released = None
     if _given(row, "annotations") is not None:
         annotations = annotations_of(row, "annotations")

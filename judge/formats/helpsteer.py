@@ -35,9 +35,7 @@ def helpsteer2(row: Row) -> list[AnnotatedPair]:
     The annotations are the raw ones; where a file has none, the released three stand in.
     """
     raw = row.fields.get(_RAW) is not None
-    pair = pair_of(
-        row, row.prompt("prompt"), row.response("response_1"), row.response("response_2")
-    )
+    pair = pair_of(row, *row.two("prompt", "response_1", "response_2"))
     if raw:
         annotations = annotations_of(row, _RAW, texts=("justification", "statement", "elaboration"))
     elif row.fields.get(_SIMILAR) is None:
@@ -78,11 +76,9 @@ def helpsteer3(row: Row) -> list[AnnotatedPair]:
     Its scale has a 0, "about the same", which no annotation can say: such an entry becomes a
     problem, and a row without any other is an undecided pair (``released_strength`` 0).
     """
-    context = row.required("context")
-    messages = row.prompt("context") if isinstance(context, list) else ()
-    if not messages:
+    if not isinstance(row.required("context"), list):
         raise Unusable("wrong_type", "context is no list of messages")
-    pair = pair_of(row, messages, row.response("response1"), row.response("response2"))
+    pair = pair_of(row, *row.two("context", "response1", "response2"))
     annotations = annotations_of(row, "individual_preference", "score", ("reasoning",))
     overall = whole_number(row.fields.get("overall_preference"))
     if not annotations and overall != 0:

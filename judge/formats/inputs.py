@@ -12,7 +12,14 @@ from judge.errors import UsageError
 from judge.formats.hub import HubSource, Rows, fetched_files, hub_folder, rows_as_records
 from judge.formats.registry import DISAGREEMENTS
 from judge.formats.rows import SPLITS
-from judge.formats.sources import FileSource, Record, Source, StdinSource, table_format
+from judge.formats.sources import (
+    KNOWN_SUFFIXES,
+    FileSource,
+    Record,
+    Source,
+    StdinSource,
+    table_format,
+)
 
 HELPSTEER2 = "nvidia/HelpSteer2"
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(/[\w.-]+)*")
@@ -119,9 +126,7 @@ def files_of(path: Path, rated: bool, format: str) -> list[Path]:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     if not found:
         what = "ratings" if rated else "preference"
-        raise UsageError(
-            f"{path}: holds no {what}: no .jsonl, .json, .csv or .parquet file (.gz, too)"
-        )
+        raise UsageError(f"{path}: holds no {what}: no file named {KNOWN_SUFFIXES}, each also .gz")
     return found
 
 

@@ -9,10 +9,12 @@ input, whatever becomes of its row. The fields' names are those of
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from judge.errors import RowError
-from judge.formats.fields import check_length, given_id, prompt, response, row_fields, shown
+from judge.formats.fields import check_length, given_id, row_fields, shown
+from judge.formats.responses import prompt_field, texts_of
 from judge.formats.sources import Record, Source
 from judge.formats.tables import EXPECTED, SCHEMAS
 from judge.idset import IdSet
@@ -78,26 +80,35 @@ def responses_of(fields: Mapping[str, Any]) -> tuple[str, str]:
     Raises:
         RowError: when it has not both.
     """
-    _, one, two = _schema(fields)
-    return response(one, fields[one]), response(two, fields[two])
+    found = texts_of(fields, *_names(fields))
+    return found.response_1, found.response_2
 
 
 def _pair(pair_id: str, fields: Mapping[str, Any]) -> Pair:
-    names = _schema(fields)
-    messages = prompt(names[0], fields[names[0]])
-    one, two = responses_of(fields)
-    pair = Pair(pair_id=pair_id, prompt=messages, response_1=one, response_2=two)
+    asked, one, two = _names(fields)
+    found = texts_of(fields, asked, one, two)
+    pair = Pair(
+        pair_id=pair_id,
+        prompt=found.prompt,
+        response_1=found.response_1,
+        response_2=found.response_2,
+    )
     check_length(pair.prompt, pair.response_1, pair.response_2)
     if pair.response_1 == pair.response_2:
-        raise RowError("identical_responses", f"{names[1]} and {names[2]} are the same text")
+        raise RowError("identical_responses", f"{one} and {two} are the same text")
     return pair
 
 
-def _schema(fields: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Return the field names of this row: the first schema that is whole."""
-    for names in SCHEMAS:
-        if all(name in fields for name in names):
-            return names
+def _names(fields: Mapping[str, Any]) -> tuple[str | None, str, str]:
+    """Return the field names of this row: of the first schema that is whole.
+
+    The prompt's is None where the responses are whole conversations.
+    """
+    for needs_prompt in (True, False):
+        for asked, one, two in SCHEMAS:
+            if one in fields and two in fields and (asked in fields or not needs_prompt):
+                with suppress(KeyError):
+                    return prompt_field(fields, asked, one, two), one, two
     begun = next((n for n in SCHEMAS if n[1] in fields or n[2] in fields), SCHEMAS[0])
     missing = ", ".join(name for name in begun if name not in fields)
     raise RowError("missing_field", f"no {missing}; expected {EXPECTED}")

@@ -13,6 +13,7 @@ import orjson
 from judge.annotated import UNNAMED, AnnotatedPair, ProblemReason, Split
 from judge.errors import RowError
 from judge.formats import fields as checks
+from judge.formats.responses import Texts, prompt_field, texts_of
 from judge.formats.values import listed as listed
 from judge.pair import Annotation, Message, Pair
 from judge.verdict import NEITHER_VALID, STRENGTHS
@@ -68,6 +69,17 @@ class Row:
     def response(self, name: str) -> str:
         """Return the response in the field ``name``."""
         return checks.response(name, self.required(name))
+
+    def two(self, prompt: str, one: str, two: str) -> Texts:
+        """Return the prompt and the responses in these fields, however the row writes them."""
+        try:
+            asked = prompt_field(self.fields, prompt, one, two)
+        except KeyError:
+            asked = prompt
+        for name in (asked, one, two):
+            if name is not None:
+                self.required(name)
+        return texts_of(self.fields, asked, one, two)
 
     def list_of(self, name: str) -> list[Any]:
         """Return the list in the field ``name``, also where it came as the text of one."""

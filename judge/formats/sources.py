@@ -12,17 +12,18 @@ annotated data goes on with the next file.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Protocol, cast
+from typing import IO, Any, NamedTuple, Protocol
 
 from judge.errors import RowError, UsageError
+from judge.formats.encodings import as_utf8, is_gzipped, unpacked
 from judge.formats.lines import TooLong, bounded_lines, too_long
 from judge.formats.tables import csv_rows, parquet_file, parquet_rows
 
@@ -97,24 +98,32 @@ def doubtful_end(source: Source) -> str | None:
     JSON closes its objects, a gzipped file has a checksum, a Parquet file its footer. A CSV ends
     with a line end or a quotation mark, or anywhere: some programs write no last line end.
     """
-    if not isinstance(source, FileSource) or source.format != ".csv" or source.compressed:
+    if not isinstance(source, FileSource) or source.format not in _SEPARATED or source.compressed:
         return None
     with source.path.open("rb") as file:
-        file.seek(max(0, file.seek(0, 2) - 1))
-        if file.read(1) in (b"", b"\n", b"\r", b'"'):
+        file.seek(max(0, file.seek(0, 2) - 4))
+        if file.read().rstrip(b"\0")[-1:] in (b"", b"\n", b"\r", b'"'):
             return None
     return f"{source.path} ends without a line end: if it was cut there, its last row is not whole"
 
 
 def table_format(path: Path) -> str:
-    """Return the format that a file's name says (``.jsonl`` also of ``.jsonl.gz``), else ""."""
-    suffix = Path(path.name.removesuffix(".gz")).suffix
-    return suffix if suffix in _FORMATS else ""
+    """Return the format that a file's name says (``.jsonl`` also of ``.NDJSON.gz``), else ""."""
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    return _SUFFIXES.get(suffix, "")
+
+
+def unknown_format(path: Path) -> UsageError:
+    """Return what is wrong with a file of another kind, and what to do about it."""
+    suffix = path.suffix.lower()
+    cure = _CURES.get(suffix)
+    hint = f"; {cure}" if cure else ""
+    return UsageError(f"{path}: unknown format; expected {KNOWN_SUFFIXES}, each also .gz{hint}")
 
 
 @dataclass(frozen=True)
 class FileSource:
-    """A file: ``.jsonl``, ``.json`` (an array), ``.csv``, each also gzipped, or ``.parquet``."""
+    """A file: ``.jsonl``, ``.json`` (an array), ``.csv``, ``.tsv``, all also gzipped; Parquet."""
 
     path: Path
     format: str
@@ -125,9 +134,7 @@ class FileSource:
     def open(cls, path: Path, labels: bool = False) -> FileSource:
         known = table_format(path)
         if not known:
-            raise UsageError(
-                f"{path}: unknown format; expected .jsonl, .jsonl.gz, .json, .csv or .parquet"
-            )
+            raise unknown_format(path)
         try:
             path.open("rb").close()
         except OSError as error:
@@ -161,13 +168,19 @@ class FileSource:
 
     @property
     def compressed(self) -> bool:
-        """Whether it is gzipped."""
-        return self.path.name.endswith(".gz")
+        """Whether it is gzipped, by its name or its content."""
+        with self.path.open("rb") as file:
+            return self.path.name.lower().endswith(".gz") or is_gzipped(file.read(2))
 
-    def _stream(self) -> IO[bytes]:
-        if self.compressed:
-            return cast("IO[bytes]", gzip.open(self.path, "rb"))
-        return self.path.open("rb", buffering=1 << 20)
+    @contextmanager
+    def _stream(self) -> Iterator[IO[bytes]]:
+        with ExitStack() as opened:
+            stream: IO[bytes] = opened.enter_context(self.path.open("rb", buffering=1 << 20))
+            if self.format != ".parquet":
+                if self.compressed:
+                    stream = opened.enter_context(unpacked(stream))
+                stream = as_utf8(stream)
+            yield stream
 
 
 @dataclass(frozen=True)
@@ -181,7 +194,10 @@ class StdinSource:
         return None
 
     def records(self) -> Iterator[Record]:
-        return _jsonl_records(sys.stdin.buffer)
+        try:
+            yield from _jsonl_records(as_utf8(sys.stdin.buffer))
+        except EOFError as error:
+            raise UsageError(f"the standard input breaks off: {error}") from None
 
 
 def _jsonl_records(stream: IO[bytes], file: FileSource | None = None) -> Iterator[Record]:
@@ -217,7 +233,9 @@ def _json_records(stream: IO[bytes], file: FileSource) -> Iterator[Record]:
 
 
 def _csv_records(stream: IO[bytes], file: FileSource) -> Iterator[Record]:
-    for number, row in enumerate(csv_rows(bounded_lines(stream), file.path, file.labels), start=1):
+    usual = "\t" if file.format == ".tsv" else ","
+    rows = csv_rows(bounded_lines(stream), file.path, file.labels, usual)
+    for number, row in enumerate(rows, start=1):
         yield Record(number, row)
 
 
@@ -230,5 +248,15 @@ _FORMATS: dict[str, Callable[[IO[bytes], FileSource], Iterator[Record]]] = {
     ".jsonl": _jsonl_records,
     ".json": _json_records,
     ".csv": _csv_records,
+    ".tsv": _csv_records,
     ".parquet": _parquet_records,
+}
+_SEPARATED = (".csv", ".tsv")
+_SUFFIXES = {**{suffix: suffix for suffix in _FORMATS}, ".ndjson": ".jsonl", ".tab": ".tsv"}
+KNOWN_SUFFIXES = ".jsonl (.ndjson), .json, .csv, .tsv or .parquet"
+_CURES = {
+    **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), "save it as CSV"),
+    **dict.fromkeys((".zip", ".tar", ".tgz", ".zst", ".bz2", ".xz", ".7z"), "unpack it"),
+    **dict.fromkeys((".arrow", ".feather", ".pkl", ".pickle"), "write it as Parquet"),
+    ".txt": "name it after what it holds",
 }

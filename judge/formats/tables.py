@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from judge.errors import RowError, UsageError
 from judge.formats.cells import fields_of
 from judge.formats.lines import LONGEST_LINE, TooLong, too_long
+from judge.formats.values import CONVERSATIONS, ID_FIELDS
 
-ID_FIELDS = ("pair_id", "id")
 SCHEMAS: tuple[tuple[str, str, str], ...] = (
     ("prompt", "response_1", "response_2"),
     ("prompt", "chosen", "rejected"),
@@ -19,8 +21,12 @@ SCHEMAS: tuple[tuple[str, str, str], ...] = (
 )
 """Names of prompt, response_1 and response_2: ours and HelpSteer2-Preference's, RewardBench's,
 JudgeBench's. No label is among them, so none can reach the judge."""
-EXPECTED = "; or ".join(", ".join(names) for names in SCHEMAS)
-_KNOWN = tuple(dict.fromkeys([*ID_FIELDS, *(name for names in SCHEMAS for name in names)]))
+EXPECTED = "; or ".join(", ".join(names) for names in SCHEMAS) + (
+    "; or chosen, rejected with whole conversations"
+)
+_KNOWN = tuple(
+    dict.fromkeys([*ID_FIELDS, *(name for names in SCHEMAS for name in names), *CONVERSATIONS])
+)
 # Stands for the content of an overlong line; a private-use character keeps it out of real text.
 _SKIPPED = "\ue000overlong line\ue000"
 
@@ -28,16 +34,22 @@ _SKIPPED = "\ue000overlong line\ue000"
 def check_columns(columns: Sequence[str], path: Path) -> None:
     """Refuse a table none of whose rows could be judged.
 
+    Beside ``chosen`` and ``rejected`` there need be no prompt: they may be whole conversations.
+
     Raises:
         UsageError: when no schema of :data:`SCHEMAS` is whole.
     """
-    if not any(set(names) <= set(columns) for names in SCHEMAS):
+    prompts = {*CONVERSATIONS} & {*columns}
+    if not any(
+        {one, two} <= {*columns} and (prompt in columns or prompts or one == "chosen")
+        for prompt, one, two in SCHEMAS
+    ):
         found = ", ".join(columns)[:200] or "none"
         raise UsageError(f"{path} has the columns {found}; expected {EXPECTED}")
 
 
 def csv_rows(
-    lines: Iterable[bytes | TooLong], path: Path, labels: bool = False
+    lines: Iterable[bytes | TooLong], path: Path, labels: bool = False, usual: str = ","
 ) -> Iterator[Mapping[str, Any] | RowError]:
     """Yield the records after the header, blank ones left out; a damaged one is a RowError.
 
@@ -46,13 +58,16 @@ def csv_rows(
 
     Args:
         labels: whether the rows are read with their labels, whatever columns there are.
+        usual: what stands between cells, unless the header or a line ``sep=;`` before it says
+            otherwise.
 
     Raises:
-        UsageError: when the header has no known columns, or there is none.
+        UsageError: when the header has no known columns, one twice, or there is none.
         EOFError: when a quotation mark is never closed, so the rest of the file is one record.
     """
     skipped: list[int] = []
-    reader = csv.reader(_texts(lines, skipped), strict=True)
+    texts, delimiter = _delimited(_texts(lines, skipped), usual)
+    reader = csv.reader(texts, strict=True, delimiter=delimiter)
     header: list[str] | None = None
     before = csv.field_size_limit(LONGEST_LINE)
     try:
@@ -64,15 +79,41 @@ def csv_rows(
                 row = too_long(max(skipped))
                 skipped.clear()
             if header is None and not isinstance(row, RowError):
-                header = row
-                if not labels:
-                    check_columns(header, path)
+                header = _header(row, path, labels)
             elif row:
                 yield row if isinstance(row, RowError) else _cells(header or [], row)
     finally:
         csv.field_size_limit(before)
     if header is None:
         raise UsageError(f"{path} has no header; expected the names of columns")
+
+
+def _header(row: Sequence[str], path: Path, labels: bool) -> list[str]:
+    header = [name.strip() for name in row]
+    twice = next((name for name in header if name and header.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"{path} has two columns {twice}; expected every name once")
+    if not labels:
+        check_columns(header, path)
+    return header
+
+
+def _delimited(texts: Iterator[str], usual: str) -> tuple[Iterator[str], str]:
+    """Return the lines from the header on, and what stands between its names.
+
+    Spreadsheets write what their country writes: a comma, a semicolon, a tab. A first line
+    ``sep=;`` is theirs, too, and says it.
+    """
+    first = next(texts, "")
+    said = re.fullmatch(r"sep=([^\w\s]|\t)\s*", first, re.IGNORECASE)
+    if said:
+        return texts, said[1]
+    names = {mark: _count(first, mark) for mark in dict.fromkeys((usual, ",", ";", "\t"))}
+    return chain([first] if first else [], texts), max(names, key=names.__getitem__)
+
+
+def _count(line: str, delimiter: str) -> int:
+    return len(next(csv.reader([line], delimiter=delimiter), []))
 
 
 def _texts(lines: Iterable[bytes | TooLong], skipped: list[int]) -> Iterator[str]:

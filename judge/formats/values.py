@@ -9,6 +9,9 @@ import orjson
 
 from judge.errors import RowError
 
+ID_FIELDS = ("pair_id", "id")
+CONVERSATIONS = ("conversations", "conversation", "messages")
+"""What stands for ``prompt`` beside two responses in ShareGPT's and similar layouts."""
 _KINDS: dict[type, str] = {
     type(None): "null",
     bool: "true or false",
@@ -51,6 +54,17 @@ def listed(value: Any) -> list[Any] | None:
             except (ValueError, SyntaxError, MemoryError, RecursionError):
                 return None
     return list(value) if isinstance(value, list | tuple) else None
+
+
+def without_nan(value: Any) -> Any:
+    """Return a value, null where it is NaN, at any depth of its lists and objects."""
+    if isinstance(value, float):
+        return None if value != value else value
+    if isinstance(value, list):
+        return [without_nan(item) for item in value]
+    if isinstance(value, dict):
+        return {name: without_nan(item) for name, item in value.items()}
+    return value
 
 
 def kind(value: Any) -> str:

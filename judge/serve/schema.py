@@ -19,9 +19,18 @@ from judge.verdict import Order
 
 _TEXT = {"type": "string"}
 _ID = {"type": ["string", "integer"]}
+_PART = {
+    "type": "object",
+    "properties": {"type": {"const": "text"}, "text": _TEXT},
+    "required": ["type", "text"],
+}
 _MESSAGE = {
     "type": "object",
-    "properties": {"role": {"enum": ["system", "user", "assistant"]}, "content": _TEXT},
+    "properties": {
+        "role": {"enum": ["system", "developer", "user", "assistant", "tool"]},
+        "content": {"anyOf": [_TEXT, {"type": "array", "items": _PART}, {"type": "null"}]},
+        "tool_calls": {"type": "array", "items": {"type": "object"}},
+    },
     "required": ["role", "content"],
 }
 _PROMPT = {"anyOf": [_TEXT, {"type": "array", "items": _MESSAGE}]}
@@ -57,7 +66,7 @@ class PairRequest(Options):
     pair_id: IdField = None
     """Comes back with the answer; without one it is `row-1`."""
     prompt: PromptField
-    """A text, or the messages of a conversation that ends with the user's."""
+    """A text, or the messages of a conversation that ends with the user's or a tool's."""
     response_1: TextField
     response_2: TextField
     stream: StrictBool = False

@@ -192,10 +192,10 @@ def test_the_pairs_that_are_written_carry_the_right_labels(
 
 
 def test_a_number_that_json_has_no_word_for_is_one_line(tmp_path: Path) -> None:
-    prompt = [{"role": "user", "content": float("nan")}]
+    prompt = [{"role": "user", "content": float("inf")}]
     rows = [{**ROWS["rewardbench"], "prompt": prompt}]
-    (tmp_path / "nan.jsonl").write_text(json.dumps(rows[0]) + "\n")
-    items = read_items(find("rewardbench"), str(tmp_path / "nan.jsonl"))
+    (tmp_path / "inf.jsonl").write_text(json.dumps(rows[0]) + "\n")
+    items = read_items(find("rewardbench"), str(tmp_path / "inf.jsonl"))
     planned = plan(find("rewardbench"), items, "judge")
     with pytest.raises(UsageError, match="row hep-go/3 cannot be written"):
         write_pairs(tmp_path / "out", items, planned, fresh=False)

@@ -184,6 +184,16 @@ def test_one_response_that_is_json_stays_a_text(tmp_path: Path) -> None:
     assert found.response_2 == text
 
 
+@pytest.mark.parametrize(
+    "text", ['{"name": "Ada", "age": 36}', '[{"name": "Ada"}, {"name": "Bob"', '{"role": "admin"}']
+)
+def test_responses_that_are_json_of_another_kind_stay_texts(tmp_path: Path, text: str) -> None:
+    fields = row(1, response_1=text, response_2=f"{text} ", reason='[{"role": "user", "cont')
+    [found] = cells(tmp_path / "in.csv", fields)
+    assert isinstance(found, Pair)
+    assert (found.response_1, found.response_2) == (text, f"{text} ")
+
+
 def test_a_prompt_that_only_quotes_messages_stays_a_text(tmp_path: Path) -> None:
     text = json.dumps(MESSAGES) + " What is wrong with this request?"
     [found] = cells(tmp_path / "in.csv", row(1, prompt=text))

@@ -288,16 +288,22 @@ BAD: dict[str, tuple[dict[str, Any] | bytes, str, str | None, str]] = {
         "the last message is from the assistant, expected the user",
     ),
     "role": (
+        row(2, prompt=[{"role": "narrator", "content": "x"}]),
+        "bad_prompt",
+        "p2",
+        "prompt has the role 'narrator', expected system, developer, user, assistant, tool",
+    ),
+    "no user": (
         row(2, prompt=[{"role": "tool", "content": "x"}]),
         "bad_prompt",
         "p2",
-        "prompt has the role 'tool', expected system, user, assistant",
+        "prompt has no message of the user",
     ),
     "parts": (
-        row(2, prompt=[{"role": "user", "content": [{"text": "x"}]}]),
+        row(2, prompt=[{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]),
         "bad_prompt",
         "p2",
-        "a message of a list, expected text",
+        "prompt has a part of the type 'image_url'; a judge of texts sees text parts",
     ),
 }
 

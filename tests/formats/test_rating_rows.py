@@ -54,7 +54,7 @@ def test_lists_of_unequal_length_cost_the_row(tmp_path: Path) -> None:
     assert found[1].response == "s"
 
 
-@pytest.mark.parametrize("value", [5, -1, "many", True, float("nan"), [2, None, 1], [2, 5, 1]])
+@pytest.mark.parametrize("value", [5, -1, "many", True, float("inf"), [2, None, 1], [2, 5, 1]])
 def test_a_rating_off_the_scale_costs_its_attribute(tmp_path: Path, value: Any) -> None:
     base = LISTS if isinstance(value, list) else MEANS
     lost, row = rated(tmp_path, {**base, "helpfulness": value})
