@@ -136,6 +136,18 @@ class ServerEngine:
 
     async def _justify(self, prompts: list[list[int]]) -> list[Verdict | RowError]:
         """Let the model write, then read the statement after what it wrote."""
+        written = [self._written(c) for c in await self._write(prompts)]
+        contexts = [[*ids, *w.tokens] for ids, w in zip(prompts, written, strict=True)]
+        self.counts.completion_tokens += sum(w.count for w in written)
+        return [
+            verdict_of(distribution, w.text, w.reason, len(ids), w.count)
+            for ids, distribution, w in zip(
+                prompts, await self._read(contexts), written, strict=True
+            )
+        ]
+
+    async def _write(self, prompts: list[list[int]]) -> list[Completion]:
+        """Return what the model writes after each prompt."""
         body = {
             "model": self.model,
             "prompt": prompts,
@@ -148,24 +160,28 @@ class ServerEngine:
             **(regex(JUSTIFY_REGEX) if self.features.constraint else {}),
         }
         read = partial(completions_of, count=len(prompts))
-        written = [self._written(c) for c in await self.client.ask("/completions", body, read)]
-        contexts = [[*ids, *w.tokens] for ids, w in zip(prompts, written, strict=True)]
-        self.counts.completion_tokens += sum(w.count for w in written)
-        return [
-            verdict_of(distribution, w.text, w.reason, len(ids), w.count)
-            for ids, distribution, w in zip(
-                prompts, await self._read(contexts), written, strict=True
-            )
-        ]
+        return await self.client.ask("/completions", body, read)
 
     async def _read(self, contexts: list[list[int]]) -> list[Distribution]:
         """Return each context's distribution over strengths, were a statement to follow now."""
-        prompts = [[*context, *fork.path] for context in contexts for fork in self._reading.forks]
+        forks = self._reading.forks
+        prompts = [[*context, *fork.path] for context in contexts for fork in forks]
+        children = [fork.children for _ in contexts for fork in forks]
+        found = iter(await self._log_probs(prompts, children))
+        return [self._distribution([next(found) for _ in forks]) for _ in contexts]
+
+    async def _log_probs(
+        self, prompts: list[list[int]], children: Sequence[Sequence[int]]
+    ) -> list[dict[int, float]]:
+        """Return log-probabilities after each prompt, by token id.
+
+        Args:
+            children: for each prompt the tokens that are of interest.
+        """
         wanted = self._labels if self.features.probabilities == "asked" else []
         read = partial(log_probs_of, count=len(prompts), wanted=wanted)
         body = read_body(self.model, prompts, self._labels)
-        found = iter(await self.client.ask("/completions", body, read))
-        return [self._distribution([next(found) for _ in self._reading.forks]) for _ in contexts]
+        return await self.client.ask("/completions", body, read)
 
     def _distribution(self, found: Sequence[dict[int, float]]) -> Distribution:
         """Return the distribution of one context from what was found at its forks."""
