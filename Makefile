@@ -9,7 +9,7 @@ WORKERS ?= 2
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-core demo review services test check format setup-vllm test-vllm bench bench-data bench-train bench-server bench-review bench-vllm screenshots mini ablation
+.PHONY: help setup setup-core demo review services test check format setup-vllm test-vllm bench bench-data bench-train bench-server bench-review bench-vllm screenshots mini small ablation
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,30 @@ mini: setup ## Retrain the bundled mini judge (under two hours on two cores, min
 	judge train justifier --config mini_contrast
 	judge train justifier --config mini
 	python scripts/bundle_mini.py work/mini_judge judge/models/mini_judge work/mini_base
+
+# The pairs of each step, so many a source: what two cores learn in two hours.
+small: setup ## Retrain the bundled small models (about two hours on two quiet cores with bfloat16)
+	python scripts/small_pairs.py $(SHARED)/data work/small_answers_pairs \
+	  --count e-CARE=6000 --count COPA-SSE=400 --val 400 --seed 17
+	judge data prepare work/small_answers_pairs --kind preference --out work/small_answers_preferences
+	judge train reward --config small_answers
+	python scripts/answer_ratings.py $(SHARED)/data/human_pairs work/small_rated 1500 2
+	judge data prepare work/small_rated --kind regression --attributes helpfulness \
+	  --out work/small_ratings
+	judge train reward --config small_regression
+	python scripts/small_pairs.py $(SHARED)/data work/small_mixed_pairs --count e-CARE=1500 \
+	  --count COPA-SSE=150 --count UKPConvArg1=900 --count Vicuna80=120 --count FineGrainedRLHF=60 \
+	  --val 100 --seed 18
+	judge data prepare work/small_mixed_pairs --kind preference --out work/small_mixed_preferences
+	judge train reward --config small_bt
+	python scripts/small_pairs.py $(SHARED)/data work/small_judge_pairs --explain \
+	  --count e-CARE=1250 --count COPA-SSE=150 --count UKPConvArg1=650 --count Vicuna80=60 \
+	  --count FineGrainedRLHF=20 --val 60 --seed 19
+	judge data prepare work/small_judge_pairs --style statement_only --style elaboration_first \
+	  --out work/small_judge_sets
+	judge train justifier --config small_judge
+	for name in judge regression bt; do \
+	  python scripts/bundle_small.py work/small_$$name judge/models/small_$$name || exit 1; done
 
 ablation: setup ## Compare kinds of justifiers at the mini scale (about two hours on one quiet core)
 	for set in overall all; do for flip in flip no-flip; do \

@@ -249,6 +249,37 @@ def test_reasons_open_with_what_they_are_reasons_for(
     assert found["all_preferences_unprocessed"][0]["justification"] == f"{statement}. {expected}"
 
 
+def test_explanations_are_counted_by_hand(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = load("explanation_quality")
+    pair = {"prompt": "Why is the sky blue?", "response_1": "Scattering.", "response_2": "Paint."}
+    (tmp_path / "pairs.jsonl").write_text(
+        "".join(json.dumps({"id": f"p{i}", **pair}) + "\n" for i in range(4))
+    )
+    said = [
+        ("@Response 1 is clear and correct: scattering makes it blue.", 1),
+        ("It is fine. It is fine.", 1),
+        ("@Response 2 is wrong, vague and useless.", 2),
+        (None, 1),
+    ]
+    rows = [
+        {
+            "pair_id": f"p{i}",
+            "elaboration": text,
+            "statement": f"@Response {better} is better than @Response {3 - better}.",
+        }
+        for i, (text, better) in enumerate(said)
+    ]
+    (tmp_path / "judgments.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    monkeypatch.setattr("sys.argv", ["x", str(tmp_path / "pairs.jsonl"), str(tmp_path)])
+    script.main()
+    printed = capsys.readouterr().out
+    counts = [line.split("(")[1].split(")")[0] for line in printed.splitlines() if line[:1] == "|"]
+    assert counts == ["1 of 3", "1 of 3", "1 of 3"]
+    assert "p2: @Response 2 is wrong, vague and useless. @Response 2 is better than" in printed
+
+
 def test_evaluation_counts_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evaluate = load("evaluate_mini")
     rows = [row(0, [2] * 4, "UKPConvArg1"), row(1, [-2, 2], "UKPConvArg1")]

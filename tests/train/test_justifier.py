@@ -68,6 +68,10 @@ KINDS: dict[str, type[BaseModel]] = {
     "mini_regression": RewardConfig,
     "mini_scaled_bt": RewardConfig,
     "mini_topic": RewardConfig,
+    "small_answers": RewardConfig,
+    "small_bt": RewardConfig,
+    "small_judge": JustifierConfig,
+    "small_regression": RewardConfig,
     "reward_smoke": RewardConfig,
     "smoke": JustifierConfig,
 }
