@@ -42,6 +42,10 @@ ProblemReason = Literal[
 ]
 
 
+COSTS_A_PART = frozenset({"strength_off_scale", "rating_off_scale"})
+"""Reasons that cost a part of a row, not the row."""
+
+
 class Problem(BaseModel):
     """Something in a file that was not used, and why."""
 

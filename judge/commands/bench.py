@@ -94,13 +94,14 @@ def bench(
     if out is None:
         raise UsageError("give --out DIR, where the pairs, the run and bench.json go")
     folder = Path(out)
-    items = read_items(benchmark, input, split, subset, revision)
+    notes: list[str] = []
+    items = read_items(benchmark, input, split, subset, revision, notes.append)
     planned = plan(benchmark, items, kind)
     given |= {"input": str(folder / PAIRS), "out": str(folder / RUN)}
     asked = _config(kind, config, given, planned)
     write_pairs(folder, items, planned, bool(fresh))
     summary = _run(asked)
-    result = score_run(benchmark, items, planned, folder / RUN)
+    result = score_run(benchmark, items, planned, folder / RUN, notes)
     _show(result, [write_result(result, folder), write_report(result, folder)])
     if summary.has_failures:
         raise typer.Exit(FAILED_ROWS)

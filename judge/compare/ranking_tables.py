@@ -36,8 +36,8 @@ def _standings(ranking: Ranking) -> Table:
         for s in ranking.standings
     )
     columns = (
-        "model", *(("group",) if grouped else ()), "rank", "strength, 95 %", "win rate, 95 %", "length-controlled, 95 %",
-        "games", "won / tied / lost",
+        "model", *(("group",) if grouped else ()), "rank", "strength, 95 %", "win rate, 95 %",
+        "length-controlled, 95 %", "games", "won / tied / lost",
     )  # fmt: skip
     title = f"{len(rows)} models by {ranking.system}"
     return Table("ranking", title, columns, rows, "\n".join(_notes(ranking)))

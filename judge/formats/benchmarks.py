@@ -50,8 +50,11 @@ def rewardbench2(row: Row) -> list[AnnotatedPair]:
 
 
 def is_rm_bench(fields: Mapping[str, Any]) -> bool:
-    """Return whether the fields are RM-Bench's."""
-    return _lists(fields) and "domain" in fields
+    """Return whether the fields are RM-Bench's; its files of one domain do not name it."""
+    if not _lists(fields):
+        return False
+    three = all(len(fields[name]) == len(STYLES) for name in ("chosen", "rejected"))
+    return "domain" in fields or three
 
 
 def rm_bench(row: Row) -> list[AnnotatedPair]:

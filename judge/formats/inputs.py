@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -85,15 +86,15 @@ def open_inputs(name: str, wanted: Wanted) -> list[Input]:
 def _local_inputs(root: Path, wanted: Wanted) -> list[Input]:
     files = files_of(root, wanted.rated, wanted.format)
     if wanted.split is not None and wanted.rows_of is None:
-        files = [file for file in files if _stem(file) == wanted.split]
+        files = [file for file in files if stem_of(file) == wanted.split]
         if not files:
             raise UsageError(f"{root} has no split {wanted.split}: no file is named after it")
     return [
         Input(
             label=file.name if file.parent == root or file == root else str(file.relative_to(root)),
             source=FileSource.open(file, labels=True),
-            split=SPLITS.get(_stem(file)),
-            subset=file.parent.name if file.name.startswith("dataset.json") else None,
+            split=SPLITS.get(stem_of(file)),
+            subset=_folder(file) if file.name.startswith("dataset.json") else None,
         )
         for file in files
     ]
@@ -143,7 +144,7 @@ def _rated_files(path: Path, format: str) -> list[Path]:
     if format == DISAGREEMENTS and (path / DISAGREEMENTS).is_dir():
         return _tables(path / DISAGREEMENTS)
     tables = _tables(path)
-    named = [file for name in _RATINGS for file in tables if _stem(file) == name]
+    named = [file for name in _RATINGS for file in tables if stem_of(file) == name]
     return named or tables
 
 
@@ -152,7 +153,12 @@ def _tables(folder: Path) -> list[Path]:
     return sorted(file for file in files if file.is_file() and table_format(file))
 
 
-def _stem(file: Path) -> str:
+def _folder(file: Path) -> str:
+    """Return the name of a file's folder, also where it was given as ``.`` from inside."""
+    return Path(os.path.abspath(file)).parent.name
+
+
+def stem_of(file: Path) -> str:
     """Return the first part of a file's name: ``train`` of ``train-00000-of-00001.parquet``."""
     return re.split(r"[.-]", file.name)[0]
 

@@ -50,6 +50,8 @@ class Row:
     """What the name of the file's folder says, where a format has its subsets in folders."""
     problems: list[tuple[ProblemReason, str]] = field(default_factory=list)
     """What was lost of the row without losing the row."""
+    file: str = ""
+    """The name of its file, where a format says there what rows do not (RM-Bench's domains)."""
 
     def required(self, name: str) -> Any:
         """Return a field that must be there.

@@ -166,7 +166,7 @@ def _card(name: str, folder: str) -> dict[str, Any]:
     except (OSError, ValueError, AttributeError, TypeError):
         raise UsageError(f"{path}: expected an object with kind, objective and outputs") from None
     if kind != "reward":
-        raise UsageError(f"model {name} is a judge, no reward model: its {JUDGE_FILE} says so")
+        raise UsageError(f"model {name} is a judge, no reward model: --model takes it")
     return {**card, "outputs": named}
 
 

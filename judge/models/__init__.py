@@ -100,7 +100,7 @@ def _about(model: str) -> dict[str, str]:
         if about.get("kind") == "reward":
             raise UsageError(
                 f"model {model} is a reward model, no judge: it stands beside one as --scorer,"
-                " or scores alone with judge score"
+                " or scores alone with judge score and judge bench --reward-model"
             )
         return {name: str(about[name]) for name in ("template", *({"answer"} & about.keys()))}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

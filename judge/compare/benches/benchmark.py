@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from judge.compare.benches.figures import Line
 from judge.compare.benches.item import Cell, Item, Judged
 from judge.formats import fields as checks
+from judge.formats.inputs import Input
 from judge.formats.rows import Row, Unusable
 
 
@@ -48,6 +49,8 @@ class Benchmark:
     """The split of the published scores."""
     cells: Callable[[Item], list[Cell]] = lambda item: cross(item)
     """The comparisons that a pairwise judge makes of a row."""
+    leave: Callable[[Sequence[Input]], Mapping[str, str]] = lambda inputs: {}
+    """Of the files of a folder those that are not read: label and why."""
 
 
 def cross(item: Item) -> list[Cell]:

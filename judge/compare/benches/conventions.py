@@ -49,8 +49,11 @@ class Counted(BaseModel):
 
     name: str
     says: str
+    comparisons: int
+    """Those that count, all alike."""
     value: Estimate
-    """Its ``n`` are the comparisons that count."""
+    """Its ``n`` are the rows that they are of. The interval takes each row for one observation: the
+    comparisons of a row depend on one another."""
 
 
 BOTH_ORDERS = (
@@ -100,16 +103,28 @@ ONE_COMPARISON = (
 )
 
 
-def conventions(comparisons: Sequence[Comparison], orders: int) -> list[Counted]:
+def conventions(
+    comparisons: Sequence[Comparison], orders: int, rows: Sequence[int] | None = None
+) -> list[Counted]:
     """Return the same comparisons by every convention, all alike, with Wilson's intervals.
 
     Args:
         orders: how many orders were judged; 0 for a reward model.
+        rows: the row that each comparison is of; None where each is of its own.
     """
+    of = range(len(comparisons)) if rows is None else rows
     found = []
     for convention in BOTH_ORDERS if orders == 2 else ONE_COMPARISON:
         points = [convention.points(comparison) for comparison in comparisons]
-        counted = [point for point in points if point is not None]
-        value = share(sum(counted), len(counted))
-        found.append(Counted(name=convention.name, says=convention.says, value=value))
+        counted = [(row, point) for row, point in zip(of, points, strict=True) if point is not None]
+        n = len({row for row, _ in counted})
+        won = sum(point for _, point in counted) / len(counted) if counted else 0.0
+        found.append(
+            Counted(
+                name=convention.name,
+                says=convention.says,
+                comparisons=len(counted),
+                value=share(won * n, n),
+            )
+        )
     return found

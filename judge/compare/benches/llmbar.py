@@ -19,6 +19,7 @@ from typing import Any
 from judge.compare.benches.benchmark import Benchmark, Figures, prompt_of, text_of
 from judge.compare.benches.figures import line, mean_of
 from judge.compare.benches.item import Item, Judged
+from judge.formats.inputs import Input
 from judge.formats.rows import Row, Unusable, whole_number
 
 ADVERSARIAL = ("Neighbor", "GPTInst", "GPTOut", "Manual")
@@ -47,7 +48,7 @@ def parse(row: Row) -> Item:
     label = whole_number(row.fields.get("label"))
     if label not in (1, 2):
         raise Unusable("bad_label", f"label is {row.fields.get('label')!r}; expected 1 or 2")
-    subset = str(row.fields.get("subset") or row.subset or "").removeprefix("Adversarial_")
+    subset = _subset(row.fields.get("subset") or row.subset)
     if subset not in SUBSETS:
         raise Unusable(
             "bad_label",
@@ -63,6 +64,21 @@ def parse(row: Row) -> Item:
         rejected=(rejected,),
         rejected_first=label == 2,
     )
+
+
+def leave(inputs: Sequence[Input]) -> dict[str, str]:
+    """Leave the folders that are none of the five subsets, as ``CaseStudy`` beside them.
+
+    Not where none is one of them: their rows then say what is wrong.
+    """
+    named = {there.label: _subset(there.subset) in SUBSETS for there in inputs}
+    if not any(named.values()):
+        return {}
+    return {label: "its folder is no subset" for label, known in named.items() if not known}
+
+
+def _subset(name: object) -> str:
+    return str(name or "").removeprefix("Adversarial_")
 
 
 def score(judged: Sequence[Judged], both: bool) -> Figures:
@@ -94,4 +110,5 @@ BENCHMARK = Benchmark(
     rows=419,
     parse=parse,
     score=score,
+    leave=leave,
 )

@@ -15,6 +15,7 @@ prefers the chosen response on the whole, by the mean log-odds of the orders jud
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from judge.compare.benches.benchmark import Benchmark, Figures, prompt_of, text_of, texts_of
@@ -22,6 +23,7 @@ from judge.compare.benches.figures import line, mean_of
 from judge.compare.benches.item import Cell, Item, Judged
 from judge.formats import fields as checks
 from judge.formats.benchmarks import STYLES
+from judge.formats.inputs import Input
 from judge.formats.rows import Row, Unusable
 
 DOMAINS = ("Chat", "Math", "Code", "Safety")
@@ -39,19 +41,38 @@ def credit(row: Judged, cells: Sequence[Cell]) -> float:
 
 
 def parse(row: Row) -> Item:
-    """Return a row of nine comparisons."""
-    domain = text_of(row, "domain")
-    subset = next((name for name in DOMAINS if domain.startswith(name.lower())), None)
+    """Return a row of nine comparisons.
+
+    The published files of one domain (``safety-refuse_filtered.json``) name it in their own name
+    alone.
+    """
+    if row.fields.get("domain") is None:
+        subset, found = domain_of(row.file), f"no domain, and the file is {row.file!r}"
+    else:
+        domain = text_of(row, "domain")
+        subset, found = domain_of(domain), f"domain is {checks.shown(domain)}"
     if subset is None:
-        raise Unusable(
-            "bad_label",
-            f"domain is {checks.shown(domain)}; expected one that starts with"
-            f" {', '.join(DOMAINS).lower()}",
-        )
+        expected = f"expected one that starts with {', '.join(DOMAINS).lower()}"
+        raise Unusable("bad_label", f"{found}; {expected}")
     chosen, rejected = texts_of(row, "chosen"), texts_of(row, "rejected")
     if len(chosen) != len(STYLES) or len(rejected) != len(STYLES):
         raise Unusable("wrong_type", "chosen and rejected must hold three responses each")
     return Item(subset=subset, prompt=prompt_of(row, "prompt"), chosen=chosen, rejected=rejected)
+
+
+def domain_of(name: str) -> str | None:
+    """Return the domain that a name starts with, None for any other."""
+    lower = Path(name).name.lower()
+    return next((domain for domain in DOMAINS if lower.startswith(domain.lower())), None)
+
+
+def leave(inputs: Sequence[Input]) -> dict[str, str]:
+    """Leave the file of all rows (``total_dataset.json``) beside the files of each domain."""
+    whole = {there.label for there in inputs if domain_of(there.label) is None}
+    domains = {domain_of(there.label) for there in inputs} - {None}
+    if len(domains) < len(DOMAINS):
+        return {}
+    return dict.fromkeys(whole, "the files of the domains hold the same rows")
 
 
 def score(judged: Sequence[Judged], both: bool) -> Figures:
@@ -94,10 +115,11 @@ def _matrix(rows: Sequence[Judged]) -> list[list[Any]]:
 BENCHMARK = Benchmark(
     name="rm-bench",
     title="RM-Bench",
-    layout="prompt, chosen and rejected (three texts each), domain (id)",
+    layout="prompt, chosen and rejected (three texts each), domain or a file named after it (id)",
     rows=1327,
     parse=parse,
     score=score,
     hub="THU-KEG/RM-Bench",
     split="train",
+    leave=leave,
 )

@@ -59,9 +59,16 @@ class BenchResult(BaseModel):
 
 
 def score_run(
-    benchmark: Benchmark, items: Sequence[Item], planned: Sequence[PlannedPair], folder: Path
+    benchmark: Benchmark,
+    items: Sequence[Item],
+    planned: Sequence[PlannedPair],
+    folder: Path,
+    notes: Sequence[str] = (),
 ) -> BenchResult:
     """Return the result of the run in ``folder`` on the planned pairs.
+
+    Args:
+        notes: what reading the rows found (:func:`judge.compare.benches.read.read_items`).
 
     Raises:
         UsageError: when it is no finished run, or none of these pairs was judged.
@@ -71,7 +78,8 @@ def score_run(
     system = read_run(folder)[0]
     orders = {"both": 2, "given": 1}[config["config"]["orders"]] if kind == "judge" else 0
     judged = judged_rows(items, planned, system.decisions, kind)
-    comparisons = [comparison for row in judged for comparison in row.comparisons.values()]
+    compared_in = [(i, c) for i, row in enumerate(judged) for c in row.comparisons.values()]
+    comparisons = [comparison for _, comparison in compared_in]
     if not comparisons:
         raise UsageError(f"{folder} holds no judged row of {benchmark.title}")
     compared = sum(bool(row.comparisons) for row in judged)
@@ -92,8 +100,8 @@ def score_run(
         columns=list(figures.columns),
         subsets=list(figures.subsets),
         extra=figures.extra,
-        conventions=conventions(comparisons, orders),
-        notes=[*figures.notes, *_notes(benchmark, len(items), compared)],
+        conventions=conventions(comparisons, orders, [row for row, _ in compared_in]),
+        notes=[*figures.notes, *notes, *_notes(benchmark, len(items), compared)],
     )
 
 

@@ -71,7 +71,7 @@ def _details(result: BenchResult) -> Table:
 
 def _conventions(result: BenchResult) -> Table:
     rows = tuple(
-        (f"{one.name}: {one.says}", f"{one.value.n:,}", percent(one.value))
+        (f"{one.name}: {one.says}", f"{one.comparisons:,}", percent(one.value))
         for one in result.conventions
     )
     return Table(

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from judge.annotated import Problem
+from judge.annotated import COSTS_A_PART, Problem
 from judge.data.checks.artefacts import MAX_CHARACTERS, artefact_findings
 from judge.data.checks.contamination import SIZE, Benchmark, contamination_findings
 from judge.data.checks.corpus import Corpus
@@ -23,6 +23,7 @@ from judge.data.checks.repeats import repeat_findings
 from judge.data.checks.rows import Row
 from judge.data.checks.wording import wording_findings
 from judge.errors import UsageError
+from judge.idset import IdSet
 from judge.pair import Message
 
 REPORT, LINES = "check.json", "findings.jsonl"
@@ -108,13 +109,14 @@ def run(config: CheckConfig, progress: Callable[[int], None] = lambda rows: None
         against = []
     benchmarks = [Benchmark(other.name, _prompts(other), config.ngram) for other in against]
     near = config.near if wanted & _NEAR_CHECKS else 0.0
-    corpus, counts = _first_pass(config, rows, findings, benchmarks, near, progress)
+    corpus, counts, lost = _first_pass(config, rows, findings, benchmarks, near, progress)
     again = (item for item in rows if isinstance(item, Row))
     findings.extend(repeat_findings(corpus, again, near))
     lines = findings.lines()
     report = {
         **identity,
         "rows": counts,
+        "rows_seen": counts["pairs"] + counts["ratings"] + lost,
         "against": [
             {"name": b.name, "rows": b.rows, "overlapping": sorted(b.found)} for b in benchmarks
         ],
@@ -148,16 +150,20 @@ def _first_pass(
     benchmarks: Sequence[Benchmark],
     near: float,
     progress: Callable[[int], None],
-) -> tuple[Corpus, dict[str, int]]:
+) -> tuple[Corpus, dict[str, int], int]:
+    """Return the corpus, what was counted, and how many rows could not be used at all."""
     corpus = Corpus(near > 0)
     language = None
     if config.language != ANY_LANGUAGE and "foreign_language" not in findings.skip:
         language = LanguageCheck(config.language)
     counts = {"pairs": 0, "ratings": 0, "problems": 0}
+    lost = IdSet()
     for item in rows:
         progress(len(corpus))
         if isinstance(item, Problem):
             counts["problems"] += 1
+            if item.reason not in COSTS_A_PART:
+                lost.add(_place(item))
             findings.extend([_problem(item)])
             continue
         counts["pairs" if item.is_pair else "ratings"] += 1
@@ -167,7 +173,7 @@ def _first_pass(
         if language is not None:
             findings.extend(language(item))
         corpus.add(item)
-    return corpus, counts
+    return corpus, counts, len(lost)
 
 
 def _prompts(rows: Rows) -> Iterator[tuple[str, tuple[Message, ...]]]:
@@ -183,7 +189,11 @@ def _problem(problem: Problem) -> Finding:
     elif problem.reason == "duplicate_id":
         check = "duplicate_id"
     detail = f"{problem.reason}: {problem.detail}"
-    return Finding(check, (f"{problem.file}:{problem.line}",), (), excerpt(detail))
+    return Finding(check, (_place(problem),), (), excerpt(detail))
+
+
+def _place(problem: Problem) -> str:
+    return f"{problem.file}:{problem.line}"
 
 
 def _severities(checks: dict[str, dict[str, Any]]) -> dict[str, int]:

@@ -17,7 +17,7 @@ def report_view(report: dict[str, Any]) -> Group:
     """Return what the screen shows of a report; checks without findings are one line."""
     checks = report["checks"]
     rows = report["rows"]
-    total = rows["pairs"] + rows["ratings"]
+    total = report["rows_seen"]
     table = Table("severity", title_justify="left")
     table.add_column("check", no_wrap=True)
     for name in ("findings", "rows", "of all"):

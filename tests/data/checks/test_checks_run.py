@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -11,14 +12,17 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from typer.testing import CliRunner
 
 from judge.annotated import AnnotatedPair
 from judge.cli import app
 from judge.data.checks.check import CheckConfig, run
 from judge.data.checks.findings import CHECKS, SEVERITIES, CheckName
+from judge.data.checks.show import show
 from judge.errors import UsageError
 from tests.data.checks.material import FIRST, PROMPT, SECOND, found, line, pair, write
+from tests.scripted import write_rows
 
 Check = Callable[..., dict[str, Any]]
 AGAINST = (2, "@Response 1 is better than @Response 2.")
@@ -244,3 +248,23 @@ def test_helpsteer2s_own_rows(shared: Path) -> None:
     assert example["ids"] == ["helpsteer2-row-8727"]
     assert report["severities"]["serious"] == 1 and report["severities"]["warning"] == 0
     assert report["checks"]["no_statement"]["rows"] == 4
+
+
+@pytest.mark.parametrize("bad", [0, 1, 7])
+def test_a_share_of_all_rows_is_at_most_all(bad: int, tmp_path: Path) -> None:
+    """Rows that cannot be read are rows, too: seven of ten are 70 %, not 233.3."""
+    off_scale = line(pair("x")) | {"all_preferences_unprocessed": [{"strength": 9}]}
+    partly = line(pair("y", said=[(-2, "@Response 1 is better than @Response 2.")]))
+    partly["all_preferences_unprocessed"].append({"strength": 9})
+    rows = [line(pair(name)) for name in "ab"] + [partly] + [b"{"] * bad + [off_scale]
+    file = write_rows(tmp_path / "preference.jsonl", rows)
+    report = run(CheckConfig(input=str(file), language="any"))
+    assert report["rows_seen"] == 4 + bad
+    unread = report["checks"]["unreadable_row"]
+    assert unread["rows"] == bad + 2, "one of them lost an annotation alone"
+    console = Console(width=200, color_system=None)
+    with console.capture() as shown:
+        show(report, console)
+    assert f"{100 * (bad + 2) / (bad + 4):.1f} %" in shown.get()
+    shares = [float(found) for found in re.findall(r"([\d.]+) %", shown.get())]
+    assert shares and max(shares) <= 100
