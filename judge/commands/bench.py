@@ -99,6 +99,7 @@ def bench(
     planned = plan(benchmark, items, kind)
     given |= {"input": str(folder / PAIRS), "out": str(folder / RUN)}
     asked = _config(kind, config, given, planned)
+    _check_kind(asked)
     write_pairs(folder, items, planned, bool(fresh))
     summary = _run(asked)
     result = score_run(benchmark, items, planned, folder / RUN, notes)
@@ -134,6 +135,17 @@ def _config(
     if pairs == 0:
         raise UsageError("a pairwise judge has nothing to compare in these rows")
     return asked if asked.limit is None else asked.model_copy(update={"limit": pairs})
+
+
+def _check_kind(asked: BatchConfig | ScoreConfig) -> None:
+    """Look whether the model is of the kind that is asked for, before anything is written."""
+    from judge.config import BatchConfig
+    from judge.infer.scorer_files import check_kind
+
+    if isinstance(asked, BatchConfig):
+        _ = asked.template_name  # which says so of a reward model
+    else:
+        check_kind(asked.model)
 
 
 def _run(asked: BatchConfig | ScoreConfig) -> Summary:

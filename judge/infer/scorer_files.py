@@ -89,6 +89,15 @@ def describe(name: str, form: Literal["auto", "head", "logit"] = "auto") -> tupl
     return described, tokenizer
 
 
+def check_kind(name: str) -> None:
+    """Look whether a model says of itself that it is no reward model; its weights stay unread.
+
+    Raises:
+        UsageError: when it does, or its ``judge.json`` is damaged.
+    """
+    _card(name, resolve_model(name))
+
+
 def output_weights(described: Described, file: str | None) -> dict[str, float]:
     """Return the weight of each output that counts: those of ``file``, else helpfulness alone.
 

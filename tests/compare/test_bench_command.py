@@ -164,6 +164,8 @@ def test_an_empty_response_is_a_failed_row(tmp_path: Path) -> None:
             "nowhere",
         ),
         (["judgebench", "rows.jsonl", "--out", "rows.jsonl"], "cannot write rows.jsonl"),
+        (["judgebench", "rows.jsonl", "--out", "o", "--model", "mini-bt"], "bench --reward-model"),
+        (["judgebench", "rows.jsonl", "--out", "o", "--reward-model", "mini"], "--model takes it"),
         (["rewardbench2", "ties.jsonl", "--out", "o"], "has nothing to compare in these rows"),
     ],
 )
@@ -183,6 +185,8 @@ def test_a_bad_command_is_one_line(
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and expected in errors[0], done.stderr
     assert not (tmp_path / "o" / "bench.json").exists()
+    if "mini" in arguments or "mini-bt" in arguments:  # the other option is free to use the folder
+        assert not (tmp_path / "o").exists()
 
 
 def test_another_model_in_the_same_folder_is_refused(tmp_path: Path) -> None:
