@@ -86,6 +86,7 @@ def bench(
     from judge.compare.benches.registry import find
     from judge.compare.benches.score import score_run, write_result
     from judge.compare.reports.bench import write_report
+    from judge.rundir import CONFIG
 
     given = {k: v for k, v in locals().items() if k in (*_OF_JUDGES, *_OF_REWARDS)}
     given |= {"engine": engine, "limit": limit, "max_failures": max_failures, "fresh": fresh}
@@ -99,7 +100,8 @@ def bench(
     planned = plan(benchmark, items, kind)
     given |= {"input": str(folder / PAIRS), "out": str(folder / RUN)}
     asked = _config(kind, config, given, planned)
-    _check_kind(asked)
+    if not (folder / RUN / CONFIG).exists():  # a finished run is scored without its model
+        _check_kind(asked)
     write_pairs(folder, items, planned, bool(fresh))
     summary = _run(asked)
     result = score_run(benchmark, items, planned, folder / RUN, notes)
