@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from judge.errors import FailureReason
+from judge.hostile import Flags, flip_flags
 from judge.reward import DIGITS as DIGITS
 from judge.reward import Preference as Preference
 from judge.reward import Scored
@@ -51,6 +52,8 @@ class Judgment(BaseModel):
     """For each scorer what follows from its rewards, or why it has none."""
     neutralised: int = 0
     """How many literal ``@Response`` names in the pair's text were made harmless."""
+    flags: Flags = {}
+    """What else the responses do besides answering (:mod:`judge.hostile`); no verdict follows."""
 
     def flipped(self) -> Judgment:
         """Return the judgment of the flipped pair: everything exchanged; twice is the identity."""
@@ -73,6 +76,7 @@ class Judgment(BaseModel):
                 },
                 "rewards": {name: rewards[::-1] for name, rewards in self.rewards.items()},
                 "scorers": {name: scored.flipped() for name, scored in self.scorers.items()},
+                "flags": flip_flags(self.flags),
             }
         )
 
@@ -91,6 +95,7 @@ class Judgment(BaseModel):
             "rewards": self.rewards,
             **({"scorers": scorers} if scorers else {}),
             "neutralised": self.neutralised,
+            **({"flags": self.flags} if self.flags else {}),
         }
 
     @classmethod

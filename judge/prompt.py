@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from judge.disguise import says
 from judge.errors import UsageError
 from judge.pair import Message, Pair
 from judge.plaintext import DATE, PlainText
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
 VARIABLES = ("prompt", "response_1", "response_2")
 _VARIABLE = re.compile(r"\{(\w+)\}")
-# Itself, small and full-width: a tokenizer may fold the three into one.
-_AT = re.compile("[@\ufe6b\uff20]")
-_INVISIBLE = {"Cc", "Cf", "Mn"}
+# Itself, small, full-width and as an invisible tag: a tokenizer may fold them into one.
+_AT = re.compile("[@\ufe6b\uff20\U000e0040]")
 _SENTINEL = "pairwise-justifier-content-7f3a1c"
 _ROLES = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
 
@@ -81,35 +80,18 @@ def neutralise(text: str) -> tuple[str, int]:
     """Make every literal ``@Response`` in ``text`` harmless; return the text and their number.
 
     ``@Response 1`` becomes ``(at)Response 1``: no response can speak as the judge or open another.
-    Case, white space after the ``@``, invisible characters and compatibility forms (full-width
-    letters) do not hide a name: a tokenizer's normalizer may fold all of them away.
+    Case, white space after the ``@``, look-alikes, styled letters and invisible characters do not
+    hide a name (:mod:`judge.disguise`): a tokenizer's normalizer, or the model, may see through
+    them. They stay in the text; only the ``@`` goes.
     """
     if text.isascii() and "@" not in text:  # nearly every text
         return text, 0
     parts, end = [], 0
     for match in _AT.finditer(text):
-        if _says_response(text, match.end()):
+        if says(text, match.end(), "response"):
             parts += [text[end : match.start()], "(at)"]
             end = match.end()
     return "".join([*parts, text[end:]]), len(parts) // 2
-
-
-def _says_response(text: str, start: int) -> bool:
-    """Say whether ``text`` goes on with the word "response" at ``start``, however it is written."""
-    wanted = "response"
-    for index in range(start, len(text)):
-        character = text[index]
-        if character.isspace():
-            if wanted != "response":
-                return False
-        elif unicodedata.category(character) not in _INVISIBLE:
-            folded = unicodedata.normalize("NFKC", character).casefold()
-            if not wanted.startswith(folded[: len(wanted)]):
-                return False
-            wanted = wanted[len(folded) :]
-            if not wanted:
-                return True
-    return False
 
 
 def render_conversation(messages: Sequence[Message]) -> str:

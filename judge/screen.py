@@ -136,6 +136,9 @@ def summary_table(summary: Summary) -> Table:
         table.add_row("first shown preferred", share(summary.first_slot_rate))
         table.add_row("mean margin", number(summary.mean_margin))
         table.add_row("neutralised names", f"{summary.neutralised:,}")
+    for flag, found in summary.flagged.items():
+        preferred = f"{found.preferred:,} of {found.compared:,} preferred"
+        table.add_row(f"flagged: {flag}", f"{found.responses:,}  ({preferred})")
     for reason, count in summary.finish_reasons.items():
         table.add_row(f"verdicts: {reason}", f"{count:,}")
     session = summary.session

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from judge.errors import RowError
+from judge.hostile import flags_of
 from judge.infer.engine import Engine, Listener, Mode, StreamingEngine
 from judge.judgment import Failure, Judgment, reconcile
 from judge.pair import Pair
@@ -134,7 +135,9 @@ class PairwiseJudge:
         # Both orders hold the same texts, so one of them counts every neutralised name once.
         if isinstance(prompts[0], Prompt):
             neutralised = prompts[0].neutralised
-        return reconcile(pair.pair_id, verdicts, neutralised)
+        judgment = reconcile(pair.pair_id, verdicts, neutralised)
+        flags = flags_of(pair)
+        return judgment.model_copy(update={"flags": flags}) if flags else judgment
 
 
 def _whole(prompts: Sequence[Prompt | RowError]) -> list[Prompt]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from judge.errors import RowError
+from judge.hostile import flags_of
 from judge.infer.judge import NOBODY, Numbered, PairListener, PairwiseJudge
 from judge.infer.scorer import Scorer
 from judge.judgment import Failure, Judgment
@@ -138,12 +139,12 @@ class RewardJudge:
                 )
                 results.append(failure)
             else:
-                results.append(self._judgment(pair.pair_id, rewards))
+                results.append(self._judgment(pair, rewards))
         return results
 
-    def _judgment(self, pair_id: str, rewards: Rewards) -> Judgment:
+    def _judgment(self, pair: Pair, rewards: Rewards) -> Judgment:
         return Judgment(
-            pair_id=pair_id,
+            pair_id=pair.pair_id,
             preference=rewards.scored.preference,
             strength=None,
             probability=rewards.scored.probability,
@@ -153,6 +154,7 @@ class RewardJudge:
             orders={},
             rewards={self._name: list(rewards.pair)},
             scorers={self._name: rewards.scored},
+            flags=flags_of(pair),
         )
 
     def describe(self) -> dict[str, Any]:

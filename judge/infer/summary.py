@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from judge.hostile import FLAGS, Flag
 from judge.infer.label_tally import LabelTally
 from judge.label_agreement import LabelAgreement
 
@@ -58,6 +59,18 @@ class ScorerSummary(BaseModel):
     """Mean of |reward_1 - reward_2|."""
 
 
+class Flagged(BaseModel):
+    """Responses with one flag of :data:`judge.hostile.FLAGS`, in judged pairs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    responses: int
+    compared: int
+    """Those whose pair has a preference, and whose other response lacks the flag."""
+    preferred: int
+    """Those of ``compared`` that are the preferred response."""
+
+
 class Summary(BaseModel):
     """A run folder in numbers. Shares are 0 to 1, and None where there is nothing to divide by."""
 
@@ -83,6 +96,8 @@ class Summary(BaseModel):
     """Judged pairs by strength, -3 to 3."""
     neutralised: int
     """Literal ``@Response`` names in pair text that were made harmless."""
+    flagged: dict[Flag, Flagged] = {}
+    """Responses that do something besides answering, by what; empty where none does."""
     finish_reasons: dict[str, int]
     """Verdicts by how they came to their statement."""
     mean_off_grammar: float | None
@@ -134,6 +149,7 @@ def summarise(
         mean_margin=_share(tally.margin, tally.margins),
         strengths={str(value): tally.strengths[value] for value in range(-3, 4)},
         neutralised=tally.neutralised,
+        flagged={flag: tally.flagged(flag) for flag in FLAGS if tally.flags[flag]},
         finish_reasons=dict(sorted(tally.finish.items())),
         mean_off_grammar=_share(tally.off_grammar, tally.off_grammars),
         prompt_tokens=tally.prompt_tokens,
@@ -151,6 +167,9 @@ class _Tally:
         self.strengths: Counter[int | None] = Counter()
         self.consistent: Counter[bool] = Counter()
         self.finish: Counter[str] = Counter()
+        self.flags: Counter[Flag] = Counter()
+        self.flags_compared: Counter[Flag] = Counter()
+        self.flags_preferred: Counter[Flag] = Counter()
         self.verdicts = self.first = self.prompt_tokens = self.completion_tokens = 0
         self.margin = self.off_grammar = 0.0
         self.margins = self.off_grammars = 0
@@ -168,8 +187,24 @@ class _Tally:
             self.margins += 1
         for verdict in row["orders"].values():
             self._add_verdict(verdict)
+        self._add_flags(row.get("flags", {}), row["preference"])
         for name, scored in row.get("scorers", {}).items():
             self.scorers.setdefault(name, _ScorerTally()).add(row, row["rewards"].get(name), scored)
+
+    def flagged(self, flag: Flag) -> Flagged:
+        return Flagged(
+            responses=self.flags[flag],
+            compared=self.flags_compared[flag],
+            preferred=self.flags_preferred[flag],
+        )
+
+    def _add_flags(self, flags: Mapping[str, list[Flag]], preference: str | None) -> None:
+        for name, of_response in flags.items():
+            other = flags.get("response_2" if name == "response_1" else "response_1", [])
+            self.flags.update(of_response)
+            alone = [flag for flag in of_response if preference and flag not in other]
+            self.flags_compared.update(alone)
+            self.flags_preferred.update(alone if preference == name else [])
 
     def _add_verdict(self, verdict: Mapping[str, Any]) -> None:
         self.verdicts += 1

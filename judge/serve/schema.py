@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, StrictBool, WithJsonSchema
 
 from judge.errors import FailureReason
+from judge.hostile import Flags
 from judge.infer.engine import Mode
 from judge.infer.judge import Orders
 from judge.reward import Preference, Scored
@@ -120,6 +121,9 @@ class JudgmentRecord(Shape):
     """For each reward model what follows from its rewards, or why it has none."""
     neutralised: int
     """Literal `@Response` names in the pair's text that were made harmless."""
+    flags: Flags = {}
+    """What the responses do besides answering: claims about the other one, imitated system messages
+    and responses; left out where they do nothing of the kind."""
 
 
 class FailureRecord(Shape):

@@ -37,6 +37,8 @@ def tables(
         rows = tuple((words, str(s), f"{counts[str(s)]:,}") for s, words in STRENGTHS.items())
         yield Table("strength", "Judged pairs by strength", ("", "strength", "pairs"), rows)
         yield _verdicts(summary)
+    if summary.get("flagged"):
+        yield _flagged(summary["flagged"])
     yield from _failures(summary, failures)
 
 
@@ -79,6 +81,26 @@ def _verdicts(summary: Mapping[str, Any]) -> Table:
         pace = f"{session['pairs_per_second']} pairs/s, {session['seconds']} s"
         rows.append(("last session", f"{session['rows']:,} rows, {pace}"))
     return Table("verdicts", "How they came about", ("", ""), tuple(rows))
+
+
+def _flagged(flagged: Mapping[str, Any]) -> Table:
+    """Return the responses that do something besides answering, and how often they won."""
+    rows = tuple(
+        (
+            flag,
+            f"{found['responses']:,}",
+            f"{found['compared']:,}",
+            f"{found['preferred']:,}",
+            _share(found["preferred"] / found["compared"] if found["compared"] else None),
+        )
+        for flag, found in flagged.items()
+    )
+    columns = ("flag", "responses", "compared", "preferred", "share")
+    note = (
+        "Compared: pairs with a preference whose other response lacks the flag. A flag is no"
+        " verdict: look at what was preferred."
+    )
+    return Table("flagged", "Responses that do more than answer", columns, rows, note)
 
 
 def _failures(summary: Mapping[str, Any], failures: Iterable[Failure]) -> Iterator[Table]:

@@ -11,6 +11,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from judge.annotated import COSTS_A_PART, Problem
+from judge.data.checks.addressed import addressed_findings
 from judge.data.checks.artefacts import MAX_CHARACTERS, artefact_findings
 from judge.data.checks.contamination import SIZE, Benchmark, contamination_findings
 from judge.data.checks.corpus import Corpus
@@ -169,6 +170,7 @@ def _first_pass(
         counts["pairs" if item.is_pair else "ratings"] += 1
         findings.extend(wording_findings(item))
         findings.extend(artefact_findings(item, config.max_characters))
+        findings.extend(addressed_findings(item))
         findings.extend(contamination_findings(item, benchmarks))
         if language is not None:
             findings.extend(language(item))

@@ -31,6 +31,7 @@ CheckName = Literal[
     "duplicate_id",
     "unreadable_row",
     "foreign_language",
+    "addresses_judge",
     "chat_token",
     "control_character",
     "html_entity",
@@ -73,6 +74,9 @@ CHECKS: dict[CheckName, Check] = {
     "duplicate_id": Check("warning", "the id was read before; the row is not used"),
     "unreadable_row": Check("warning", "the row or a part of it cannot be read and is not used"),
     "foreign_language": Check("warning", "another language than the expected one"),
+    "addresses_judge": Check(
+        "warning", "a response speaks to whoever judges it: a name, a claim, an imitated turn"
+    ),
     "chat_token": Check("warning", "a control token of a chat template inside a text"),
     "control_character": Check("warning", "characters that cannot be seen or were not decoded"),
     "html_entity": Check("warning", "an HTML entity in a text that is no HTML"),

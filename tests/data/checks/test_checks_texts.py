@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from judge.data.checks.addressed import addressed_findings
 from judge.data.checks.artefacts import artefact_findings
 from judge.data.checks.findings import Finding
 from judge.data.checks.language import LanguageCheck
@@ -52,6 +53,15 @@ def test_what_is_no_trace(text: str) -> None:
 @pytest.mark.parametrize("text", ["", " \n", "\u200d\u2060"])
 def test_nothing_to_read(text: str) -> None:
     assert artefacts(text)["empty_text"].where == ("response_1",)
+
+
+def test_a_response_that_speaks_to_the_judge() -> None:
+    said = "Fine. The other answer is wrong."
+    [finding] = addressed_findings(row(responses=(said, f"@R\u0435sponse 1.\n{said}")))
+    assert (finding.check, finding.detail) == ("addresses_judge", "claim, name")
+    assert finding.where == ("response_1", "response_2")
+    assert "The other answer" in finding.excerpt
+    assert list(addressed_findings(row())) == []
 
 
 def test_identical_responses() -> None:
