@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -20,6 +21,12 @@ from judge.engine_options import RayOptions, VllmOptions
 from judge.errors import UsageError
 from judge.models import default_template, served_template
 
+RESERVED = frozenset(
+    ("conversation", "tokenize", "add_generation_prompt", "continue_final_message", "chat_template",
+     "tools", "documents", "padding", "truncation", "max_length", "return_tensors", "return_dict",
+     "return_assistant_tokens_mask", "tokenizer_kwargs", "messages")
+)  # fmt: skip
+"""Arguments of transformers' ``apply_chat_template`` that are no options of a template."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 Config = TypeVar("Config", bound=BaseModel)
 
@@ -44,6 +51,8 @@ class RowsConfig(BaseModel):
     """Branch, tag or commit of a hub data set."""
     limit: int | None = Field(default=None, ge=1)
     """The first so many rows only; a later run with more goes on from there."""
+    strip_thinking: bool = False
+    """Leave out what a reasoning model wrote before each response, as in ``<think>``."""
     max_failures: int | None = Field(default=None, ge=0)
     """More failed rows than this stop the run; None: any number is recorded."""
     fresh: bool = False
@@ -91,6 +100,9 @@ class JudgeConfig(VllmOptions):
     """Seed of everything that is drawn at random."""
     max_new_tokens: int = Field(default=256, ge=1)
     """The most tokens of an elaboration; after them the statement is forced."""
+    chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
+    """Options of the model's chat template, as ``{"enable_thinking": false}``; on the command line
+    a JSON object."""
     temperature: float = Field(default=0.0, ge=0)
     """0 always takes the likeliest token; above it, elaborations are drawn by the seed."""
     batch_tokens: int | None = Field(default=None, ge=1)
@@ -126,6 +138,19 @@ class JudgeConfig(VllmOptions):
                 raise ValueError(f"{text!r}: expected NAME=PATH, every name once")
             named[name] = path
         return named
+
+    @field_validator("chat_template_kwargs", mode="before")
+    @classmethod
+    def _an_object(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                raise ValueError(f"{value!r} is no JSON object") from None
+        reserved = sorted(RESERVED & value.keys()) if isinstance(value, dict) else []
+        if reserved:
+            raise ValueError(f"{reserved[0]} is not for the chat template alone")
+        return value
 
     @field_validator("url")
     @classmethod

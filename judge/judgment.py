@@ -211,6 +211,7 @@ def _verdict_json(verdict: Verdict) -> dict[str, Any]:
         "strength": verdict.strength,
         "statement": verdict.statement,
         "elaboration": verdict.elaboration,
+        **({} if verdict.thinking is None else {"thinking": verdict.thinking}),
         # JSON has no infinity: the logarithm of an impossible strength is null.
         "log_probs": distribution
         and [None if p == -math.inf else round(p, DIGITS) for p in distribution.log_probs],

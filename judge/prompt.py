@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from judge.disguise import says
 from judge.errors import UsageError
 from judge.pair import Message, Pair
 from judge.plaintext import DATE, PlainText
+from judge.thinking import opened_by
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -122,6 +123,20 @@ class Prompt:
     neutralised: int
 
 
+@dataclass(frozen=True)
+class Chat:
+    """How a model's chat template is used."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The template's own (``enable_thinking``)."""
+    thinks: bool = False
+    """Whether a block of thinking that the template opens is left open. Else it is closed at once,
+    empty: for what is trained, and was trained, to answer right away."""
+
+
+ANSWERS, THINKS = Chat(), Chat(thinks=True)
+
+
 class PromptBuilder:
     """Builds prompts as token ids for one tokenizer and one template.
 
@@ -132,12 +147,26 @@ class PromptBuilder:
         UsageError: when the tokenizer has no chat template or is not of the ``tokenizers`` library.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, template: Template) -> None:
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        template: Template,
+        chat: Chat = ANSWERS,
+    ) -> None:
         self.template = template
         self.tokenizer = tokenizer
         self._plain = PlainText(tokenizer)
         self.control_ids = self._plain.control_ids
-        self._head, self._tail = self._chat_frame()
+        head, tail = self._chat_frame(chat.options)
+        self.opened = opened_by(tail)
+        """The marks of a block of thinking that the prompts leave open; None where they do not."""
+        self.closing = [] if self.opened is None else self._whole(f"\n{self.opened.closing}\n\n")
+        """The tokens that close it without a thought."""
+        self._head = self._plain.with_one_bos(self._whole(head))
+        self._tail = self._whole(tail)
+        if not chat.thinks:
+            self._tail += self.closing
+            self.opened, self.closing = None, []
 
     def build(self, pairs: Iterable[Pair]) -> list[Prompt]:
         """Return the prompts of ``pairs``, each in its own order (flip a pair for the other one).
@@ -160,8 +189,12 @@ class PromptBuilder:
         """Return the token ids of plain texts: never a BOS, never a control token."""
         return self._plain.encode(texts)
 
-    def _chat_frame(self) -> tuple[list[int], list[int]]:
-        """Return the ids before and after the content, with exactly one BOS where there is one."""
+    def _whole(self, text: str) -> list[int]:
+        """Return the tokens of a text of our own, control tokens included."""
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _chat_frame(self, options: Mapping[str, Any]) -> tuple[str, str]:
+        """Return what the chat template prints before and after the content."""
         from jinja2 import TemplateError
 
         tokenizer = self.tokenizer
@@ -172,13 +205,11 @@ class PromptBuilder:
                 [{"role": "user", "content": _SENTINEL}],
                 tokenize=False,
                 add_generation_prompt=True,
-                date_string=DATE,
+                **{"date_string": DATE, **options},
             )
         except TemplateError as error:
             raise UsageError(f"the chat template refuses one user message: {error}") from None
         head_text, sentinel, tail_text = str(text).partition(_SENTINEL)
         if not sentinel or _SENTINEL in tail_text:
             raise UsageError("the chat template does not print the user message exactly once")
-        head = list(tokenizer(head_text, add_special_tokens=False)["input_ids"])
-        tail = list(tokenizer(tail_text, add_special_tokens=False)["input_ids"])
-        return self._plain.with_one_bos(head), tail
+        return head_text, tail_text

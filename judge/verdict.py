@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from judge.thinking import Marks, in_class, rest_regex, thinking_regex
 
 Order = Literal["given", "flipped"]
 ORDERS: tuple[Order, Order] = ("given", "flipped")
@@ -36,24 +39,32 @@ STATEMENT_REGEX = (
 """The six statements, in the regex dialect of outlines."""
 
 
-def _not_opening_with_a_statement() -> str:
+def _not_opening_with_a_statement(marks: Sequence[Marks] = ()) -> str:
     """Return a regex of the shortest texts after which a line can no longer be a statement.
 
     The regex dialect has no look-ahead, so every place where a text can leave the statements' path
     ``@Response N is [slightly|much] better`` is listed.
+
+    Args:
+        marks: the text opens with none of these marks of thinking either.
     """
     lead = [(re.escape(c), c) for c in "@Response "] + [("[12]", "12")]
     lead += [(re.escape(c), c) for c in " is "]
+    openings = [m.opening for m in marks]
     exits = []
     prefix = ""
     for index, (pattern, characters) in enumerate(lead):
-        # The very first character is no white space either: an elaboration is text.
-        exits.append(rf"{prefix}[^{characters}{chr(92) + 's' if index == 0 else ''}]")
+        if index == 0:  # the very first character is no white space either: an elaboration is text
+            characters += "".join(sorted({in_class(text[0]) for text in openings})) + r"\s"
+        exits.append(rf"{prefix}[^{characters}]")
         prefix += pattern
     degrees = list(DEGREES.values())
     for begun in sorted({words[:size] for words in degrees for size in range(len(words))}):
         after = "".join(sorted({w[len(begun)] for w in degrees if w.startswith(begun)}))
         exits.append(rf"{prefix}{re.escape(begun)}[^{after}]")
+    for begun in sorted({text[:size] for text in openings for size in range(1, len(text))}):
+        after = "".join(sorted({in_class(t[len(begun)]) for t in openings if t.startswith(begun)}))
+        exits.append(rf"{re.escape(begun)}[^{after}]")
     return "(" + "|".join(exits) + ")"
 
 
@@ -63,6 +74,21 @@ JUSTIFY_REGEX = _not_opening_with_a_statement() + r"[\s\S]*\n" + STATEMENT_REGEX
 The free text is unbounded on purpose: a bound such as ``{0,400}`` takes outlines-core tens of
 seconds and gigabytes to compile. The token limit bounds it instead.
 """
+
+
+def thoughtful_regex(known: Sequence[Marks], opened: Marks | None = None) -> str:
+    """Return :data:`JUSTIFY_REGEX` after any thinking: no statement in an open block ends it.
+
+    Without thinking it allows the same texts.
+
+    Args:
+        known: what the model may open its thinking with.
+        opened: the marks of a block that the prompt opened.
+    """
+    rest = "" if opened is None else rest_regex(opened)
+    begun = {m.opening[:size] for m in known for size in range(1, len(m.opening))}
+    told = [_not_opening_with_a_statement(known) + r"[\s\S]*", *map(re.escape, sorted(begun))]
+    return rf"{rest}{thinking_regex(known)}({'|'.join(told)})\n{STATEMENT_REGEX}"
 
 
 def render_statement(strength: int) -> str:
@@ -161,6 +187,8 @@ class Verdict(BaseModel):
     statement: str
     elaboration: str | None = None
     """None in ``verdict`` mode."""
+    thinking: str | None = None
+    """What a reasoning model wrote before, kept apart; None where it wrote none."""
     distribution: Distribution | None = None
     """None where the engine gives no probabilities."""
     finish_reason: Literal["read", "stop", "forced"]
@@ -176,6 +204,7 @@ class Verdict(BaseModel):
                 "strength": flip_strength(self.strength),
                 "statement": flip_names(self.statement),
                 "elaboration": None if self.elaboration is None else flip_names(self.elaboration),
+                "thinking": None if self.thinking is None else flip_names(self.thinking),
                 "distribution": self.distribution and self.distribution.flipped(),
             }
         )

@@ -87,6 +87,8 @@ class Server:
     obeys: bool = True
     """Whether it knows ``structured_outputs``."""
     log_probs: Callable[[Sequence[int], Sequence[int]], dict[int, float]] = log_probs
+    elaborate: Callable[[bytes], str] = elaborate
+    """What is written by token ids, and by a chat that has nothing else to say."""
     say: Callable[[Request], str] | None = None
     """What a chat answers; None: an elaboration."""
     fault: Callable[[Request], Wire | None] = lambda request: None
@@ -149,7 +151,7 @@ class Server:
 
     def _written(self, key: bytes, body: dict[str, Any]) -> str:
         regex = regex_of(body) if self.obeys else None
-        whole = elaborate(key)
+        whole = self.elaborate(key)
         if regex == STATEMENT_REGEX:
             return whole.rpartition("\n")[2]
         # A pattern that starts with a letter is a plain text.

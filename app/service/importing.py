@@ -264,7 +264,7 @@ def _input_of(
         raise UsageError(
             f"{name} has changed since {folder} judged it; name a file with its pairs (--pairs)"
         )
-    return read_pairs(source.records(), IdSet())
+    return read_pairs(source.records(), IdSet(), bool(asked.get("strip_thinking")))
 
 
 def _new(

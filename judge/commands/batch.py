@@ -9,6 +9,7 @@ import typer
 
 from judge.commands.options import (
     BatchTokens,
+    ChatTemplateKwargs,
     Concurrency,
     Config,
     DryRun,
@@ -37,6 +38,7 @@ from judge.commands.options import (
     Scorers,
     Seed,
     Split,
+    StripThinking,
     Subset,
     Temperature,
     Template,
@@ -75,6 +77,7 @@ def batch(
     seed: Seed = None,
     max_new_tokens: MaxNewTokens = None,
     temperature: Temperature = None,
+    chat_template_kwargs: ChatTemplateKwargs = None,
     batch_tokens: BatchTokens = None,
     window: Annotated[
         int | None,
@@ -88,6 +91,7 @@ def batch(
     subset: Subset = None,
     revision: Revision = None,
     limit: Limit = None,
+    strip_thinking: StripThinking = None,
     max_failures: MaxFailures = None,
     dry_run: DryRun = False,
     fresh: FreshRun = None,

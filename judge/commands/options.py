@@ -70,6 +70,17 @@ Seed = Annotated[int | None, typer.Option(help="Seed of all that is drawn. (defa
 MaxNewTokens = Annotated[
     int | None, typer.Option(help="Longest elaboration, in tokens. (default: 256)")
 ]
+ChatTemplateKwargs = Annotated[
+    str | None,
+    typer.Option(
+        metavar="JSON",
+        help="""Options of the model's chat template, as '{"enable_thinking": false}'.""",
+    ),
+]
+StripThinking = Annotated[
+    bool | None,
+    typer.Option("--strip-thinking", help="Judge responses without their <think> blocks."),
+]
 Temperature = Annotated[
     float | None, typer.Option(help="0: the likeliest token; above: drawn. (default: 0.0)")
 ]

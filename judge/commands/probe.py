@@ -11,6 +11,7 @@ import typer
 from judge.commands.compare import LabelRule
 from judge.commands.options import (
     BatchTokens,
+    ChatTemplateKwargs,
     Concurrency,
     Config,
     DtypeOption,
@@ -34,6 +35,7 @@ from judge.commands.options import (
     Scorers,
     Seed,
     Split,
+    StripThinking,
     Subset,
     Temperature,
     Template,
@@ -112,6 +114,7 @@ def probe(
     seed: Seed = None,
     max_new_tokens: MaxNewTokens = None,
     temperature: Temperature = None,
+    chat_template_kwargs: ChatTemplateKwargs = None,
     batch_tokens: BatchTokens = None,
     window: Annotated[
         int | None, typer.Option(help="Rows judged and written together. (default: 64)")
@@ -122,6 +125,7 @@ def probe(
     subset: Subset = None,
     revision: Revision = None,
     limit: Limit = None,
+    strip_thinking: StripThinking = None,
     fresh: FreshRun = None,
     config: Config = None,
     tensor_parallel_size: TensorParallel = None,
@@ -174,7 +178,7 @@ def _derive(config: ProbeConfig) -> list[BatchConfig]:
 
     source = open_source(config.input, config.split, config.subset, config.revision)
     records = islice(source.records(), config.limit)
-    rows = (row for _, row in read_pairs(records, IdSet()))
+    rows = (row for _, row in read_pairs(records, IdSet(), config.strip_thinking))
     return config.runs(write_sets(rows, config.sets, config.probe, config.seed, config.fresh))
 
 

@@ -17,6 +17,7 @@ from judge.commands.options import (
     Revision,
     RunFolder,
     Split,
+    StripThinking,
     Subset,
 )
 from judge.exits import FAILED_ROWS
@@ -58,6 +59,7 @@ def score(
     subset: Subset = None,
     revision: Revision = None,
     limit: Limit = None,
+    strip_thinking: StripThinking = None,
     max_failures: MaxFailures = None,
     dry_run: DryRun = False,
     fresh: FreshRun = None,

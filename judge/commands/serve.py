@@ -10,6 +10,7 @@ import typer
 
 from judge.commands.options import (
     BatchTokens,
+    ChatTemplateKwargs,
     Concurrency,
     Config,
     DtypeOption,
@@ -28,6 +29,7 @@ from judge.commands.options import (
     Quantization,
     Scorers,
     Seed,
+    StripThinking,
     Temperature,
     Template,
     TensorParallel,
@@ -58,9 +60,11 @@ def serve(
     seed: Seed = None,
     max_new_tokens: MaxNewTokens = None,
     temperature: Temperature = None,
+    chat_template_kwargs: ChatTemplateKwargs = None,
     batch_tokens: BatchTokens = None,
     scorer: Scorers = None,
     weights: Weights = None,
+    strip_thinking: StripThinking = None,
     host: Annotated[
         str | None, typer.Option(help="Address to listen on. (default: 127.0.0.1)")
     ] = None,

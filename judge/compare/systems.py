@@ -102,6 +102,8 @@ class Origin:
     """The input's hash, as :meth:`judge.formats.sources.Source.identity` gave it."""
     complete: bool = True
     """Whether the run came to the end of its input."""
+    strip_thinking: bool = False
+    """Whether the responses were judged without their thinking."""
 
 
 @dataclass
@@ -201,6 +203,7 @@ def _origin(folder: Path, config: Mapping[str, Any]) -> Origin:
         revision=asked.get("revision"),
         identity=str(config["identity"].get("input", "")),
         complete=is_complete(folder),
+        strip_thinking=bool(asked.get("strip_thinking")),
     )
 
 

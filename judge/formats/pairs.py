@@ -20,27 +20,36 @@ from judge.formats.tables import EXPECTED, SCHEMAS
 from judge.idset import IdSet
 from judge.judgment import Failure
 from judge.pair import Pair
+from judge.thinking import answer_of
 
 
-def read_pairs(records: Iterable[Record], seen: IdSet) -> Iterator[tuple[int, Pair | Failure]]:
+def read_pairs(
+    records: Iterable[Record], seen: IdSet, strip_thinking: bool = False
+) -> Iterator[tuple[int, Pair | Failure]]:
     """Yield each record's line and its pair, or the failure that it is.
 
     Args:
         seen: the ids of earlier rows; those of ``records`` are added.
+        strip_thinking: as :func:`read_row`.
     """
     for record in records:
-        yield record.line, read_row(record, seen)
+        yield record.line, read_row(record, seen, strip_thinking)
 
 
-def read_row(record: Record, seen: IdSet) -> Pair | Failure:
-    """Return the pair of ``record`` or what is wrong with it; add its id to ``seen``."""
+def read_row(record: Record, seen: IdSet, strip_thinking: bool = False) -> Pair | Failure:
+    """Return the pair of ``record`` or what is wrong with it; add its id to ``seen``.
+
+    Args:
+        strip_thinking: leave out what a reasoning model wrote before each response.
+    """
     pair_id: str | None = None
     try:
         fields = row_fields(record.row)
         pair_id = id_of(fields, record.line)
         if not seen.add(pair_id):
             raise RowError("duplicate_id", f"id {shown(pair_id)} was used before; expected once")
-        return _pair(pair_id, fields)
+        pair = _pair(pair_id, fields)
+        return _without_thinking(pair) if strip_thinking else pair
     except RowError as error:
         return Failure(line=record.line, pair_id=pair_id, reason=error.reason, detail=error.detail)
 
@@ -53,10 +62,12 @@ def row_id(record: Record) -> str | None:
         return None
 
 
-def find_pairs(source: Source, ids: Collection[str]) -> dict[str, Pair]:
+def find_pairs(
+    source: Source, ids: Collection[str], strip_thinking: bool = False
+) -> dict[str, Pair]:
     """Return the pairs with these ids, reading ``source`` no further than the last of them."""
     found: dict[str, Pair] = {}
-    for _, row in read_pairs(source.records(), IdSet()) if ids else ():
+    for _, row in read_pairs(source.records(), IdSet(), strip_thinking) if ids else ():
         if isinstance(row, Pair) and row.pair_id in ids:
             found[row.pair_id] = row
             if len(found) == len(ids):
@@ -97,6 +108,13 @@ def _pair(pair_id: str, fields: Mapping[str, Any]) -> Pair:
     if pair.response_1 == pair.response_2:
         raise RowError("identical_responses", f"{one} and {two} are the same text")
     return pair
+
+
+def _without_thinking(pair: Pair) -> Pair:
+    answers = {name: answer_of(name, getattr(pair, name)) for name in ("response_1", "response_2")}
+    if answers["response_1"] == answers["response_2"]:
+        raise RowError("identical_responses", "both responses are the same after their thinking")
+    return pair.model_copy(update=answers)
 
 
 def _names(fields: Mapping[str, Any]) -> tuple[str | None, str, str]:

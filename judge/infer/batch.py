@@ -227,7 +227,7 @@ class _Job:
 
         def pairs() -> Iterator[list[Numbered]]:
             for window in windows:
-                rows = [read_row(record, self.recorded.seen) for record in window]
+                rows = [self._read(record) for record in window]
                 read.append(rows)
                 yield [
                     (record.line, row)
@@ -242,6 +242,9 @@ class _Job:
         with closing(self.judge.judge_windows(pairs())) as judged:
             for results in judged:
                 yield read.popleft(), results
+
+    def _read(self, record: Record) -> Pair | Failure:
+        return read_row(record, self.recorded.seen, self.config.strip_thinking)
 
     def _write(
         self,

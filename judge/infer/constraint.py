@@ -12,7 +12,7 @@ from judge.verdict import JUSTIFY_REGEX
 
 
 class Constraint:
-    """The automaton of :data:`judge.verdict.JUSTIFY_REGEX` over one tokenizer's vocabulary.
+    """The automaton of a regex over one tokenizer's vocabulary.
 
     outlines' own processor for transformers walks the rows one by one and builds each row's mask
     anew; here a state's mask is built once and gathered by all rows in that state.
@@ -22,12 +22,18 @@ class Constraint:
         control_ids: tokens that free text may not hold either (chat markers are text to a regex).
         size: the width of the model's logits, which may exceed the vocabulary.
         device: where the masks are kept.
+        regex: of all that is written.
     """
 
     def __init__(
-        self, tokenizer: Any, control_ids: frozenset[int], size: int, device: torch.device
+        self,
+        tokenizer: Any,
+        control_ids: frozenset[int],
+        size: int,
+        device: torch.device,
+        regex: str = JUSTIFY_REGEX,
     ) -> None:
-        self._index = _build_index(tokenizer)
+        self._index = _build_index(tokenizer, regex)
         self._control = sorted(i for i in control_ids if i < size)
         self._size = size
         self._device = device
@@ -65,8 +71,8 @@ class Constraint:
         return self._masks[state]
 
 
-@lru_cache(maxsize=2)
-def _build_index(tokenizer: Any) -> Any:
+@lru_cache(maxsize=4)
+def _build_index(tokenizer: Any, regex: str) -> Any:
     """Compile the regex over the vocabulary (half a second for 128 k entries)."""
     from outlines.backends.outlines_core import OutlinesCoreBackend
     from outlines.models.transformers import TransformerTokenizer
@@ -79,4 +85,4 @@ def _build_index(tokenizer: Any) -> Any:
         tokenizer.eos_token,
         words.convert_token_to_string,
     )
-    return Index(JUSTIFY_REGEX, vocabulary)
+    return Index(regex, vocabulary)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from judge.errors import UsageError
 from judge.grammar import Answer
 from judge.infer.engine import Engine
-from judge.models import answer_of, resolve_model
+from judge.infer.thought import ADVICE, thinks
+from judge.models import answer_of, is_judge, resolve_model
+from judge.prompt import Chat
 
 if TYPE_CHECKING:
     from judge.config import JudgeConfig
@@ -55,7 +57,7 @@ def load_engine(config: JudgeConfig, note: Callable[[str], None] = lambda text: 
     if config.engine == "vllm":
         from judge.infer.load_vllm import load_vllm_engine
 
-        return load_vllm_engine(config)
+        return load_vllm_engine(config, note)
     if config.engine == "ray":
         raise UsageError("engine ray has no dry run; engine vllm counts the same tokens")
     folder = resolve_model(config.model)
@@ -77,7 +79,23 @@ def load_engine(config: JudgeConfig, note: Callable[[str], None] = lambda text: 
         seed=config.seed,
         products=fast_products(model) if config.dtype == "auto" else "exact",
         answer=answer,
+        chat=chat_of(config, tokenizer, is_judge(config.model), note),
     )
+
+
+def chat_of(
+    config: JudgeConfig, tokenizer: Any, trained: bool, note: Callable[[str], None]
+) -> Chat:
+    """Return how the chat template of a model is used.
+
+    Args:
+        trained: whether the model was trained to judge: to answer right away.
+        note: told where a model may think before it answers.
+    """
+    told = "enable_thinking" in config.chat_template_kwargs
+    if config.mode == "justify" and not trained and not told and thinks(tokenizer):
+        note(f"{config.model} may think before it answers: {ADVICE}")
+    return Chat(config.chat_template_kwargs, thinks=not trained)
 
 
 def checked(answer: Answer, config: JudgeConfig) -> Answer:

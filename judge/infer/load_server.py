@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from judge.errors import UsageError
 from judge.grammar import Answer
 from judge.infer.engine import Engine
-from judge.infer.load import checked
-from judge.models import BUNDLED, resolve_model, served_answer
+from judge.infer.load import chat_of, checked
+from judge.models import BUNDLED, resolve_model, served_answer, served_judge
 from judge.plaintext import PlainText
+from judge.prompt import Chat
 
 if TYPE_CHECKING:
     from judge.config import JudgeConfig
@@ -43,7 +44,9 @@ def load_server_engine(config: JudgeConfig, note: Callable[[str], None]) -> Engi
     card, base = client.run(find_model, client, config.model)
     tokenizer = _tokenizer(config, card, base)
     if tokenizer is not None:
-        engine = _by_token_ids(config, client, tokenizer, card.get("max_model_len"), answer)
+        trained = served_judge((config.tokenizer, config.model))
+        chat = chat_of(config, tokenizer, trained, note)
+        engine = _by_token_ids(config, client, tokenizer, card.get("max_model_len"), answer, chat)
         if engine is not None:
             note(f"{client.url} takes token ids")
             return engine
@@ -64,11 +67,13 @@ def load_server_engine(config: JudgeConfig, note: Callable[[str], None]) -> Engi
         f"{client.url} is asked by chat messages ({why}) and obeys {obeys}: verdicts without"
         " probabilities"
     )
-    return ChatEngine(client, features, {"model": config.model}, **_options(config))
+    identity = {"model": config.model}
+    options = config.chat_template_kwargs
+    return ChatEngine(client, features, identity, options=options, **_options(config))
 
 
 def _by_token_ids(
-    config: JudgeConfig, client: Client, tokenizer: Any, context: Any, answer: Answer
+    config: JudgeConfig, client: Client, tokenizer: Any, context: Any, answer: Answer, chat: Chat
 ) -> Engine | None:
     """Return an engine that sends token ids, or None where the server cannot do with them."""
     from judge.infer.server_engine import ServerEngine
@@ -87,6 +92,7 @@ def _by_token_ids(
         {"model": config.model, "tokenizer_digest": _digest(tokenizer)},
         context=context if isinstance(context, int) else tokenizer.model_max_length,
         answer=answer,
+        chat=chat,
         **_options(config),
     )
 

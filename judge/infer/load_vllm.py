@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judge.engine_options import VllmOptions
 from judge.errors import UsageError, first_line
-from judge.infer.load import checked, model_digest
+from judge.infer.load import chat_of, checked, model_digest
 from judge.infer.scorer_files import ADAPTER, base_of, one_line
-from judge.models import answer_of, resolve_model
+from judge.models import answer_of, is_judge, resolve_model
 
 if TYPE_CHECKING:
     from judge.config import JudgeConfig
@@ -28,10 +29,13 @@ CPU_BLOCK, CPU_BATCH = 32, 1024
 tokens at once: larger batches leave a CPU's cache, and are slower."""
 
 
-def load_vllm_engine(config: JudgeConfig, **others: Any) -> VllmEngine:
+def load_vllm_engine(
+    config: JudgeConfig, note: Callable[[str], None] = lambda text: None, **others: Any
+) -> VllmEngine:
     """Return an engine that runs the model of ``config``, or an adapter over its base, in vLLM.
 
     Args:
+        note: told what a person should know of the model.
         others: arguments of ``vllm.LLM`` that no option has (``load_format="dummy"``).
 
     Raises:
@@ -75,6 +79,7 @@ def load_vllm_engine(config: JudgeConfig, **others: Any) -> VllmEngine:
         temperature=config.temperature,
         seed=config.seed,
         answer=answer,
+        chat=chat_of(config, tokenizer, is_judge(config.model), note),
     )
 
 

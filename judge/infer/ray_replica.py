@@ -30,7 +30,7 @@ class Replica:
             os.chdir(folder)
         several = (config.tensor_parallel_size or 1) * (config.pipeline_parallel_size or 1) > 1
         # vLLM would ask Ray for GPUs of its own; this process has them already.
-        others = {"distributed_executor_backend": "mp"} if several else {}
+        others: dict[str, Any] = {"distributed_executor_backend": "mp"} if several else {}
         try:
             engine = load_vllm_engine(config, **others)
             self._engine = engine

@@ -97,6 +97,7 @@ def verdict_of(
     finish_reason: Literal["read", "stop", "forced"],
     prompt_tokens: int,
     completion_tokens: int,
+    thinking: str | None = None,
 ) -> Verdict:
     """Return the verdict that a distribution, and what was written before it, come to."""
     strength = distribution.strength
@@ -104,6 +105,7 @@ def verdict_of(
         strength=strength,
         statement=render_statement(strength),
         elaboration=elaboration,
+        thinking=thinking,
         distribution=distribution,
         finish_reason=finish_reason,
         prompt_tokens=prompt_tokens,

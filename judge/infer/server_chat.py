@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from judge.errors import RowError
 from judge.infer.engine import Counts, Mode
 from judge.infer.http_client import Client
-from judge.infer.server_features import NEUTRAL, Features, regex
+from judge.infer.server_features import NEUTRAL, Features, options_of, regex
 from judge.infer.server_replies import Completion, message_of_chat
+from judge.infer.thought import unended
 from judge.pair import Pair
 from judge.prompt import Prompt, Template, render_content
+from judge.thinking import part_unknown
 from judge.verdict import (
     JUSTIFY_REGEX,
     STATEMENT_REGEX,
@@ -37,7 +40,8 @@ AGAIN = "Now reply with your verdict alone, one line that is exactly one of thes
 """Asked once after a reply that holds no verdict."""
 _MARKER = re.compile(
     r"<[|\uff5c]|<(?=/?(s|bos|eos|pad|unk|think|tool_call|tool_response|(start|end)_of_\w+)>)"
-    r"|<(?=extra_id_\d+>)|<(?=</?SYS>>)|\[(?=/?INST\]|gMASK\])",
+    r"|<(?=extra_id_\d+>)|<(?=</?SYS>>)|\[(?=/?(INST|THINK)\]|gMASK\])|<(?=/?seed:\w+>)"
+    r"|\u25c1(?=/?\w+\u25b7)",
     re.IGNORECASE,
 )
 
@@ -73,6 +77,7 @@ class ChatEngine:
         max_new_tokens: the most tokens of a reply.
         temperature: 0 takes the likeliest token; above, each prompt sends a seed of its own.
         seed: what those seeds are derived from.
+        options: of the model's chat template.
     """
 
     name = "server"
@@ -89,6 +94,7 @@ class ChatEngine:
         max_new_tokens: int = 256,
         temperature: float = 0.0,
         seed: int = 0,
+        options: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.client = client
         self.features = features
@@ -97,6 +103,7 @@ class ChatEngine:
         self.max_new_tokens = max_new_tokens
         self.temperature = temperature
         self.seed = seed
+        self.options = options
         self.counts = Counts()
 
     def builder(self, template: Template) -> ChatBuilder:
@@ -141,45 +148,87 @@ class ChatEngine:
         pattern = JUSTIFY_REGEX if mode == "justify" else STATEMENT_REGEX
         turns = [{"role": "user", "content": asked}]
         reply = await self._reply(turns, pattern)
-        said = one_verdict(reply.text)
-        again: Completion | None = None
+        said = reply.verdict
+        again: _Said | None = None
         if said is None:
-            again = await self._reply(_asked_again(turns, reply.text), STATEMENT_REGEX)
-            strength = parse_statement(again.text)
+            again = await self._reply(_asked_again(turns, reply.answer), STATEMENT_REGEX)
+            strength = again.strength
             if strength is None:
                 raise self._no_verdict(again)
-            said = strength, _without_statements(reply.text)
+            said = strength, _without_statements(reply.answer)
         strength, elaboration = said
-        written = reply.completion_tokens + (again.completion_tokens if again else 0)
+        replies = [reply, *([again] if again else [])]
         return Verdict(
             strength=strength,
             statement=render_statement(strength),
             elaboration=elaboration if mode == "justify" else None,
+            thinking="\n\n".join(r.thinking for r in replies if r.thinking) or None,
             finish_reason="read" if mode == "verdict" else "forced" if again else "stop",
             prompt_tokens=reply.prompt_tokens,
-            completion_tokens=written,
+            completion_tokens=sum(r.completion_tokens for r in replies),
         )
 
-    async def _reply(self, turns: list[dict[str, str]], pattern: str) -> Completion:
+    async def _reply(self, turns: list[dict[str, str]], pattern: str) -> _Said:
         body = {
             "model": self.model,
             "messages": turns,
             self.features.limit: self.max_new_tokens,
             "temperature": self.temperature,
+            **options_of(self.options),
         }
         if self.temperature > 0:
             digest = hashlib.sha256(f"{self.seed}:{turns}".encode()).digest()
             body["seed"] = int.from_bytes(digest[:7], "big")
         if self.features.constraint:  # it knows vLLM's fields
             body |= {**NEUTRAL, **regex(pattern)}
-        return await self.client.ask("/chat/completions", body, message_of_chat)
+        return _said(await self.client.ask("/chat/completions", body, message_of_chat))
 
-    def _no_verdict(self, reply: Completion) -> RowError:
-        found = self.client.shown(reply.text, 80)
+    def _no_verdict(self, reply: _Said) -> RowError:
+        found = self.client.shown(reply.answer, 80)
+        if not reply.ended and not found:
+            return unended(self.max_new_tokens)
         if not reply.ended:
             detail = f"no verdict when the tokens ran out, asked twice: {found!r}"
             return RowError("truncated", detail)
         return RowError("unparseable", f"expected one verdict, asked twice, found {found!r}")
+
+
+@dataclass(frozen=True)
+class _Said:
+    """A reply in its parts."""
+
+    answer: str
+    """Empty where the thinking was never closed."""
+    thinking: str | None
+    ended: bool
+    """Whether thinking and answer both came to their own ends: else there is no verdict."""
+    ambiguous: bool
+    """Whether the answer holds marks of thinking: it may be none."""
+    prompt_tokens: int
+    completion_tokens: int
+
+    @property
+    def verdict(self) -> tuple[int, str] | None:
+        """Strength and elaboration, where the answer ends with its one verdict."""
+        return one_verdict(self.answer) if self.ended and not self.ambiguous else None
+
+    @property
+    def strength(self) -> int | None:
+        """The strength of an answer that is a statement alone."""
+        return parse_statement(self.answer) if self.ended else None
+
+
+def _said(reply: Completion) -> _Said:
+    parts = part_unknown(reply.text)
+    thoughts = [t for t in (reply.thinking, parts.thinking) if t]
+    return _Said(
+        parts.answer,
+        "\n\n".join(thoughts) or None,
+        reply.ended and parts.ended,
+        parts.ambiguous,
+        reply.prompt_tokens,
+        reply.completion_tokens,
+    )
 
 
 def one_verdict(text: str) -> tuple[int, str] | None:

@@ -20,7 +20,8 @@ from judge.infer.http_client import Client
 from judge.infer.reading import Reading, seed_of, verdict_of
 from judge.infer.server_features import NEUTRAL, Features, read_body, regex
 from judge.infer.server_replies import Completion, completions_of, log_probs_of
-from judge.prompt import Prompt, PromptBuilder, Template
+from judge.infer.thought import Thought
+from judge.prompt import THINKS, Chat, Prompt, PromptBuilder, Template
 from judge.verdict import JUSTIFY_REGEX, Distribution, Verdict
 
 _FORBIDDEN = -100.0
@@ -43,6 +44,8 @@ class ServerEngine:
         max_new_tokens: the most tokens of an elaboration and statement in ``justify`` mode.
         temperature: 0 takes the likeliest token; above, each prompt draws from its own stream.
         seed: seed of those streams.
+        answer: ``label`` for a model that was trained to answer with the bare label.
+        chat: how its chat template is used.
     """
 
     name = "server"
@@ -60,6 +63,7 @@ class ServerEngine:
         temperature: float = 0.0,
         seed: int = 0,
         answer: Answer = "statement",
+        chat: Chat = THINKS,
     ) -> None:
         self.client = client
         self.features = features
@@ -71,15 +75,17 @@ class ServerEngine:
         self.temperature = temperature
         self.seed = seed
         self.answer: Answer = answer
+        self.chat = chat
         self.counts = Counts()
 
     def builder(self, template: Template) -> PromptBuilder:
-        builder = PromptBuilder(self.tokenizer, template)
+        builder = PromptBuilder(self.tokenizer, template, self.chat)
+        self._thought = Thought(builder)
         self._builder = builder
         self._reading = Reading(builder, self.answer)
         self._labels = sorted({t for fork in self._reading.forks for t in fork.children})
-        # Marks that are no special tokens (<think>) are text to a server's constraint.
-        marks = builder.control_ids - set(self.tokenizer.all_special_ids)
+        # Markers that are no special tokens (<tool_call>) are text to a server's constraint.
+        marks = self._thought.forbidden - set(self.tokenizer.all_special_ids)
         self._bias = {str(token): _FORBIDDEN for token in sorted(marks)}
         return builder
 
@@ -89,7 +95,8 @@ class ServerEngine:
         Raises:
             UsageError: when the server's context has no room for any pair.
         """
-        needed = self._reading.longest + (self.max_new_tokens if mode == "justify" else 0)
+        written = self.max_new_tokens if mode == "justify" else len(self._builder.closing)
+        needed = self._reading.longest + written
         frame = len(self._builder.frame([self._builder.template.text])[0])
         if frame + needed > self.context:
             raise UsageError(
@@ -125,9 +132,10 @@ class ServerEngine:
         try:
             if mode == "justify":
                 return await self._justify(prompts)
+            contexts = [[*ids, *self._builder.closing] for ids in prompts]
             return [
                 verdict_of(distribution, None, "read", len(ids), 0)
-                for ids, distribution in zip(prompts, await self._read(prompts), strict=True)
+                for ids, distribution in zip(prompts, await self._read(contexts), strict=True)
             ]
         except RowError as error:
             if len(prompts) == 1:
@@ -137,13 +145,15 @@ class ServerEngine:
     async def _justify(self, prompts: list[list[int]]) -> list[Verdict | RowError]:
         """Let the model write, then read the statement after what it wrote."""
         written = [self._written(c) for c in await self._write(prompts)]
-        contexts = [[*ids, *w.tokens] for ids, w in zip(prompts, written, strict=True)]
-        self.counts.completion_tokens += sum(w.count for w in written)
+        whole = {i: w for i, w in enumerate(written) if isinstance(w, _Written)}
+        self.counts.completion_tokens += sum(w.count for w in whole.values())
+        contexts = [[*prompts[i], *w.tokens] for i, w in whole.items()]
+        found = iter(await self._read(contexts) if contexts else ())
         return [
-            verdict_of(distribution, w.text, w.reason, len(ids), w.count)
-            for ids, distribution, w in zip(
-                prompts, await self._read(contexts), written, strict=True
-            )
+            w
+            if isinstance(w, RowError)
+            else verdict_of(next(found), w.text, w.reason, len(ids), w.count, w.thinking)
+            for ids, w in zip(prompts, written, strict=True)
         ]
 
     async def _write(self, prompts: list[list[int]]) -> list[Completion]:
@@ -196,24 +206,30 @@ class ServerEngine:
             )
         return self._reading.distribution(values)
 
-    def _written(self, completion: Completion) -> _Written:
-        """Return what the statement follows, as the transformers engine takes it."""
+    def _written(self, completion: Completion) -> _Written | RowError:
+        """Return what the statement follows, as the transformers engine takes it, or why none."""
         tokens = completion.token_ids
         if tokens is not None:
-            end = next((i for i, t in enumerate(tokens) if t in self._builder.control_ids), None)
-            tokens = tokens[:end]
+            ends = self._thought.forbidden
+            tokens = tokens[: next((i for i, t in enumerate(tokens) if t in ends), None)]
         whole = completion.text if tokens is None else self._decode(tokens)
         if not whole.strip():
-            raise RowError("unparseable", "an empty reply, expected an elaboration")
+            return RowError("unparseable", "an empty reply, expected an elaboration")
         before = elaboration_of(whole)
         text = whole if before is None else before
+        count = len(self._thought.encode(whole) if tokens is None else tokens)
+        try:
+            thinking, elaboration = self._thought.parts(text, count)
+        except RowError as error:
+            return error
         kept = None if tokens is None else tokens_of(text, tokens, self._decode)
-        context = self._builder.encode([text])[0] if kept is None else list(tokens or ())[:kept]
+        context = self._thought.encode(text) if kept is None else (tokens or [])[:kept]
         return _Written(
-            text.strip(),
+            elaboration,
+            thinking,
             context if text.endswith("\n") else [*context, *self._reading.lead],
-            "forced" if before is None else "stop",
-            len(self._builder.encode([whole])[0] if tokens is None else tokens),
+            "stop" if before is not None and completion.ended else "forced",
+            count,
         )
 
     def _decode(self, tokens: Sequence[int]) -> str:
@@ -226,6 +242,7 @@ class _Written:
     """An elaboration, and what the model has before it when it states its verdict."""
 
     text: str
+    thinking: str | None
     tokens: list[int]
     """The elaboration's tokens and the newline after it."""
     reason: Literal["stop", "forced"]

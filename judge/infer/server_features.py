@@ -85,6 +85,11 @@ def regex(pattern: str) -> dict[str, Any]:
     return {"structured_outputs": {"regex": pattern}}
 
 
+def options_of(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields for the options of a chat template, none where there are none."""
+    return {"chat_template_kwargs": dict(template)} if template else {}
+
+
 async def find_model(client: Client, wanted: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what the server lists of the model ``wanted``, and of its base where it has one.
 

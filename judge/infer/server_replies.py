@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from judge.infer.http_faults import Broken, Declined
@@ -14,6 +14,10 @@ IMPOSSIBLE = -9999.0
 _TOKEN = "token_id:"
 _ROUNDING = 1e-2
 _ENDS = ("stop", "length")
+_THINKING = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
+"""Fields of a message that hold its thinking; a server that fills several repeats it."""
+_THOUGHTS = ("thinking", "reasoning", "redacted_thinking")
+"""Kinds of parts that do."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Completion:
     """None where the server does not say."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    thinking: str | None = None
+    """What the model wrote before, where the server keeps it apart."""
 
 
 def models_of(reply: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -73,8 +79,48 @@ def message_of_chat(reply: Mapping[str, Any]) -> Completion:
         raise Broken("a choice without a message")
     if message.get("refusal"):
         raise Declined("refused", "the model refused", message["refusal"])
-    content = message.get("content")
-    return _completion(choice, "" if content is None else content, reply)
+    text, thinking = _content(message.get("content"))
+    apart = next((t for name in _THINKING if (t := message.get(name))), None)
+    thoughts = [_text_of(apart), *thinking]
+    said = _completion(choice, text, reply)
+    return replace(said, thinking="\n\n".join(t.strip() for t in thoughts if t.strip()) or None)
+
+
+def _content(content: Any) -> tuple[Any, list[str]]:
+    """Return the text of a message's content, a text or a list of parts, and its thinking.
+
+    Raises:
+        Broken: for a part of another kind, as an image.
+        Declined: ``refused`` for a part that is a refusal.
+    """
+    if content is None:
+        return "", []
+    if not isinstance(content, list):
+        return content, []
+    texts: list[str] = []
+    thoughts: list[str] = []
+    for part in content:
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind in ("text", "output_text") and isinstance(part.get("text"), str):
+            texts.append(part["text"])
+        elif kind in _THOUGHTS:
+            thoughts.append(_text_of(part))
+        elif kind == "refusal":
+            raise Declined("refused", "the model refused", part.get("refusal"))
+        else:
+            raise Broken("a part of a message that is no text", kind if kind else part)
+    return "".join(texts), thoughts
+
+
+def _text_of(value: Any, depth: int = 8) -> str:
+    """Return the texts in a field or part that holds thinking, joined."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        value = [value.get(name) for name in ("thinking", "text", "summary", "content")]
+    if not isinstance(value, list) or not depth:
+        return ""
+    return "\n".join(text for item in value if (text := _text_of(item, depth - 1)))
 
 
 def log_probs_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -14,9 +14,11 @@ from judge.infer.constraint import Constraint
 from judge.infer.decode import Context, Decoder, common_prefix
 from judge.infer.engine import Counts, Listener, Mode
 from judge.infer.products import Products, products_in
+from judge.infer.reading import verdict_of
 from judge.infer.streaming import Telling
-from judge.prompt import Prompt, PromptBuilder, Template
-from judge.verdict import Distribution, Verdict, render_statement
+from judge.infer.thought import Thought
+from judge.prompt import THINKS, Chat, Prompt, PromptBuilder, Template
+from judge.verdict import Distribution, Verdict
 
 SHARED = 16
 """Two neighbouring prompts are run as twins when they share at least so many tokens."""
@@ -49,6 +51,7 @@ class TransformersEngine:
         seed: seed of those streams.
         products: how a float32 model multiplies on the CPU (:mod:`judge.infer.products`).
         answer: ``label`` for a model that was trained to answer with the bare label.
+        chat: how its chat template is used.
     """
 
     name = "transformers"
@@ -65,6 +68,7 @@ class TransformersEngine:
         seed: int = 0,
         products: Products = "exact",
         answer: Answer = "statement",
+        chat: Chat = THINKS,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
@@ -75,6 +79,7 @@ class TransformersEngine:
         self.seed = seed
         self.products = products
         self.answer = answer
+        self.chat = chat
         self.counts = Counts()
         self.context: int = model.config.max_position_embeddings
         pad = tokenizer.pad_token_id
@@ -85,15 +90,18 @@ class TransformersEngine:
         self._constraint: Constraint | None = None
 
     def builder(self, template: Template) -> PromptBuilder:
-        builder = PromptBuilder(self.tokenizer, template)
+        builder = PromptBuilder(self.tokenizer, template, self.chat)
         self._grammar = Grammar(builder)
         self._lead = builder.encode(["\n"])[0]
         self._builder = builder
+        self._thought = Thought(builder)
         return builder
 
     def reserve(self, mode: Mode) -> int:
         statement = len(self.grammar.nodes) + len(self._lead)
-        return statement + (self.max_new_tokens if mode == "justify" else 0)
+        return statement + (
+            self.max_new_tokens if mode == "justify" else len(self._prompt_builder.closing)
+        )
 
     @property
     def grammar(self) -> Grammar:
@@ -126,13 +134,15 @@ class TransformersEngine:
     ) -> list[Verdict | RowError]:
         self.counts.prompt_tokens += sum(len(prompt.ids) for prompt in prompts)
         results: dict[int, Verdict | RowError] = {}
+        if mode == "verdict" and self._prompt_builder.closing:
+            prompts = [replace(p, ids=[*p.ids, *self._prompt_builder.closing]) for p in prompts]
         with products_in(self.products):
             for batch, twins in self._batches(prompts):
                 ids = [prompts[i].ids for i in batch]
                 context = self._decoder.prefill_twins(ids) if twins else self._decoder.prefill(ids)
                 if mode == "verdict":
                     for i, distribution in zip(batch, self._read(context), strict=True):
-                        results[i] = self._verdict(prompts[i].ids, distribution, None, "read", 0)
+                        results[i] = verdict_of(distribution, None, "read", len(prompts[i].ids), 0)
                 else:
                     results.update(self._justify(batch, ids, context, listeners))
         return [results[i] for i in range(len(prompts))]
@@ -177,11 +187,16 @@ class TransformersEngine:
         if self._constraint is None:
             size = context.logits.shape[1]
             self._constraint = Constraint(
-                self.tokenizer, self._prompt_builder.control_ids, size, self._decoder.device
+                self.tokenizer,
+                self._thought.forbidden,
+                size,
+                self._decoder.device,
+                self._thought.regex,
             )
         start, width = self._constraint.start, context.mask.shape[1]
+        told = {i: Telling(heard, self._thought.opened) for i, heard in listeners.items()}
         rows = [
-            _Row(i, p, start, self._generator(p), Telling(listeners[i]) if i in listeners else None)
+            _Row(i, p, start, self._generator(p), told.get(i))
             for i, p in zip(batch, ids, strict=True)
         ]
         results: dict[int, Verdict | RowError] = {}
@@ -248,25 +263,32 @@ class TransformersEngine:
         distributions = self._read(context, led)
         torn = [place for place, (_, tokens) in enumerate(kept) if tokens is None]
         if torn:  # a token holds both the newline and the statement's beginning: write it anew
-            texts = self._prompt_builder.encode([kept[place][0] for place in torn])
-            again = [[*rows[p].prompt_ids, *t] for p, t in zip(torn, texts, strict=True)]
+            again = [[*rows[p].prompt_ids, *self._thought.encode(kept[p][0])] for p in torn]
             for place, distribution in zip(
                 torn, self._read(self._decoder.prefill(again)), strict=True
             ):
                 distributions[place] = distribution
-        for row, (text, _) in zip(rows, kept, strict=True):
-            if row.telling:
-                row.telling.ended(text.strip())
         return {
-            row.index: self._verdict(
-                row.prompt_ids,
-                distribution,
-                text.strip(),
-                "stop" if self._stopped(row) else "forced",
-                len(row.tokens),
-            )
+            row.index: self._said(row, distribution, text)
             for row, distribution, (text, _) in zip(rows, distributions, kept, strict=True)
         }
+
+    def _said(self, row: _Row, distribution: Distribution, text: str) -> Verdict | RowError:
+        """Return the verdict of a row that wrote ``text`` before its statement."""
+        try:
+            thinking, elaboration = self._thought.parts(text, len(row.tokens))
+        except RowError as error:
+            return error
+        if row.telling:
+            row.telling.ended(elaboration)
+        return verdict_of(
+            distribution,
+            elaboration,
+            "stop" if self._stopped(row) else "forced",
+            len(row.prompt_ids),
+            len(row.tokens),
+            thinking,
+        )
 
     def _stopped(self, row: _Row) -> bool:
         assert self._constraint is not None
@@ -299,22 +321,3 @@ class TransformersEngine:
         if led is None:
             return self._decoder.read(context, self.grammar, [], [False] * len(context.mask))
         return self._decoder.read(context, self.grammar, self._lead, led)
-
-    def _verdict(
-        self,
-        prompt_ids: Sequence[int],
-        distribution: Distribution,
-        elaboration: str | None,
-        finish_reason: Any,
-        completion_tokens: int,
-    ) -> Verdict:
-        strength = distribution.strength
-        return Verdict(
-            strength=strength,
-            statement=render_statement(strength),
-            elaboration=elaboration,
-            distribution=distribution,
-            finish_reason=finish_reason,
-            prompt_tokens=len(prompt_ids),
-            completion_tokens=completion_tokens,
-        )

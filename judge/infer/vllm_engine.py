@@ -15,9 +15,10 @@ from judge.infer.elaboration import tokens_of
 from judge.infer.engine import Counts, Listener, Mode
 from judge.infer.reading import Chain, Reading, seed_of, verdict_of
 from judge.infer.streaming import Telling
+from judge.infer.thought import Thought
 from judge.infer.vllm_constraint import constrain
-from judge.prompt import Prompt, PromptBuilder, Template
-from judge.verdict import JUSTIFY_REGEX, Verdict
+from judge.prompt import THINKS, Chat, Prompt, PromptBuilder, Template
+from judge.verdict import Verdict
 
 
 def _forced(params: SamplingParams, tokens: Sequence[int]) -> SamplingParams:
@@ -45,6 +46,7 @@ class _Row:
     ids: Sequence[int]
     telling: Telling | None = None
     elaboration: str | None = None
+    thinking: str | None = None
     reason: Literal["read", "stop", "forced"] = "read"
     written: int = 0
     """Tokens that the model wrote, its statement included."""
@@ -69,6 +71,8 @@ class VllmEngine:
         max_new_tokens: the most tokens of an elaboration and statement in ``justify`` mode.
         temperature: 0 takes the likeliest token; above, each prompt draws from its own stream.
         seed: seed of those streams.
+        answer: ``label`` for a model that was trained to answer with the bare label.
+        chat: how its chat template is used.
     """
 
     name = "vllm"
@@ -84,6 +88,7 @@ class VllmEngine:
         temperature: float = 0.0,
         seed: int = 0,
         answer: Answer = "statement",
+        chat: Chat = THINKS,
     ) -> None:
         self.llm = llm
         self.tokenizer = tokenizer
@@ -93,13 +98,15 @@ class VllmEngine:
         self.temperature = temperature
         self.seed = seed
         self.answer: Answer = answer
+        self.chat = chat
         self.counts = Counts()
         self.context: int = llm.model_config.max_model_len
         self._asked = 0
 
     def builder(self, template: Template) -> PromptBuilder:
-        builder = PromptBuilder(self.tokenizer, template)
-        constrain(self.llm, builder.control_ids)
+        builder = PromptBuilder(self.tokenizer, template, self.chat)
+        self._thought = Thought(builder)
+        constrain(self.llm, self._thought.forbidden)
         self._builder = builder
         self._reading = Reading(builder, self.answer)
         self._chains = self._reading.chains()
@@ -119,7 +126,8 @@ class VllmEngine:
 
     def reserve(self, mode: Mode) -> int:
         # The end-of-text token after a statement is generated too.
-        return self._reading.longest + (self.max_new_tokens + 1 if mode == "justify" else 0)
+        written = self.max_new_tokens + 1 if mode == "justify" else len(self._builder.closing)
+        return self._reading.longest + written
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -146,7 +154,10 @@ class VllmEngine:
         # What an earlier call left in the cache would change the last digits of this one.
         self.llm.reset_prefix_cache()
         rows = [
-            _Row(prompt.ids, Telling(listeners[i]) if i in listeners else None)
+            _Row(
+                prompt.ids,
+                Telling(listeners[i], self._thought.opened) if i in listeners else None,
+            )
             for i, prompt in enumerate(prompts)
         ]
         requests: dict[str, tuple[_Row, int | None]] = {}
@@ -155,7 +166,7 @@ class VllmEngine:
                 if mode == "justify":
                     self._ask(requests, row, None, row.ids, self._writing(row))
                 else:
-                    self._ask_reads(requests, row, row.ids)
+                    self._ask_reads(requests, row, [*row.ids, *self._builder.closing])
             while requests:
                 for output in self.llm.llm_engine.step():
                     self._take(requests, output)
@@ -193,7 +204,7 @@ class VllmEngine:
             temperature=self.temperature,
             seed=seed_of(self.seed, row.ids) if drawn else None,
             max_tokens=self.max_new_tokens + 1,
-            structured_outputs=StructuredOutputsParams(regex=JUSTIFY_REGEX),
+            structured_outputs=StructuredOutputsParams(regex=self._thought.regex),
             detokenize=False,
             output_kind=RequestOutputKind.CUMULATIVE
             if row.telling
@@ -239,13 +250,13 @@ class VllmEngine:
         else:
             tokens = tokens[: self.max_new_tokens]
             text, row.reason = self._decode(tokens), "forced"
-        row.elaboration = text.strip()
         row.written = len(tokens)
+        row.thinking, row.elaboration = self._thought.parts(text, row.written)
         self.counts.completion_tokens += row.written
         if row.telling:
             row.telling.ended(row.elaboration)
         kept = tokens_of(text, tokens, self._decode)
-        said = self._builder.encode([text])[0] if kept is None else tokens[:kept]
+        said = self._thought.encode(text) if kept is None else tokens[:kept]
         return [*row.ids, *said, *([] if text.endswith("\n") else self._reading.lead)]
 
     def _verdict(self, row: _Row) -> Verdict:
@@ -256,6 +267,7 @@ class VllmEngine:
             row.reason,
             prompt_tokens=len(row.ids),
             completion_tokens=row.written,
+            thinking=row.thinking,
         )
 
     def _decode(self, tokens: Sequence[int]) -> str:

@@ -81,6 +81,16 @@ def default_template(model: str) -> str:
     return _about(model).get("template", GENERAL_TEMPLATE)
 
 
+def served_judge(names: Iterable[str | None]) -> bool:
+    """Say whether a served model was trained to judge; as :func:`served_template`."""
+    return any(True for _ in _judges(names))
+
+
+def is_judge(model: str) -> bool:
+    """Say whether a model was trained to judge (it has a ``judge.json``), not in general."""
+    return bool(_about(model))
+
+
 def answer_of(model: str) -> Answer:
     """Return what a model was trained to answer with (its ``judge.json``): else a statement.
 

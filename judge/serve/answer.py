@@ -38,7 +38,7 @@ async def answer(request: Request, service: Service) -> Response:
     except TimeoutError:
         raise Refusal(504, "timeout", "the body did not come in time") from None
     asked = parse_request(body, config.max_pairs)
-    rows = read_pairs(_rows(asked), config.max_characters)
+    rows = read_pairs(_rows(asked), config.max_characters, config.strip_thinking)
     pairs = [(line, row) for line, row in enumerate(rows, start=1) if isinstance(row, Pair)]
     way = (asked.mode or config.mode, asked.orders or config.orders)
     listen = asked.stream and bool(pairs)

@@ -69,16 +69,21 @@ def parse_request(body: bytes, max_pairs: int) -> PairRequest | PairsRequest:
     return asked
 
 
-def read_pairs(rows: list[Any], max_characters: int) -> list[Pair | Failure]:
+def read_pairs(
+    rows: list[Any], max_characters: int, strip_thinking: bool = False
+) -> list[Pair | Failure]:
     """Return the pair of each row or what is wrong with it, by the rules of ``judge batch``."""
     seen = IdSet()
-    return [_read_pair(place, row, seen, max_characters) for place, row in enumerate(rows, start=1)]
+    return [
+        _read_pair(place, row, seen, max_characters, strip_thinking)
+        for place, row in enumerate(rows, start=1)
+    ]
 
 
-def _read_pair(place: int, row: Any, seen: IdSet, limit: int) -> Pair | Failure:
+def _read_pair(place: int, row: Any, seen: IdSet, limit: int, strip: bool) -> Pair | Failure:
     if not isinstance(row, dict):
         row = RowError("wrong_type", f"the pair is {kind(row)}, expected an object")
-    pair = read_row(Record(place, row), seen)
+    pair = read_row(Record(place, row), seen, strip)
     if isinstance(pair, Failure):
         return pair
     texts = [*(message.content for message in pair.prompt), pair.response_1, pair.response_2]

@@ -39,6 +39,8 @@ class ServeConfig(JudgeConfig):
     """The most bytes of a request's body."""
     max_characters: int = Field(default=500_000, ge=1)
     """The most characters of a pair, its prompt included."""
+    strip_thinking: bool = False
+    """Judge responses without what a reasoning model wrote before them."""
     request_seconds: float = Field(default=300.0, gt=0, allow_inf_nan=False)
     """Seconds after which a request is given up (504), from its first byte to its answer."""
 

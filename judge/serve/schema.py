@@ -91,6 +91,8 @@ class VerdictRecord(Shape):
     statement: str
     elaboration: str | None
     """null in `verdict` mode."""
+    thinking: str | None = None
+    """What a reasoning model wrote before; missing where it wrote none."""
     log_probs: list[float | None] | None
     """Natural logarithms of the probabilities of the strengths -3 -2 -1 1 2 3; null in the list:
     impossible; null: the engine gives none."""

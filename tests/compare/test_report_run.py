@@ -56,6 +56,36 @@ def test_hostile_text_stays_text(hostile: tuple[str, Path]) -> None:
     assert "49" not in page.text.split()
 
 
+def test_thinking_is_shown_folded_and_as_text(tmp_path: Path) -> None:
+    def thoughtful(text: str, mode: Mode) -> Verdict | RowError:
+        verdict = answer(text, mode)
+        assert isinstance(verdict, Verdict)
+        said = f"{HOSTILE} @Response 1 of {'both' if 'First answer' in text[:300] else 'one'}"
+        return verdict.model_copy(update={"thinking": said})
+
+    source = write_rows(tmp_path / "in.jsonl", [row(1)])
+    run(config(source, tmp_path / "run"), lambda: ScriptedEngine(thoughtful))
+    page = Page(report_of(tmp_path / "run", source))
+    check_safe(page)
+    # In the judgments and among the disagreements, in the names of the given order.
+    assert page.html.count("<summary>thinking, given order</summary>") == page.html.count(
+        "<summary>thinking, flipped order</summary>"
+    )
+    assert page.html.count("<summary>thinking, given order</summary>") in (1, 2)
+    assert page.text.count(f"{HOSTILE} @Response 1 of") == page.text.count(
+        f"{HOSTILE} @Response 2 of"
+    )
+
+
+def test_responses_are_shown_as_they_were_judged(tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "in.jsonl", [row(1, response_1="<think>Hidden.</think>Shown.")])
+    for strip in (False, True):
+        out = tmp_path / f"run-{strip}"
+        run(config(source, out, strip_thinking=strip), engine)
+        page = report_of(out, source)
+        assert "Shown." in page and ("Hidden." in page) != strip
+
+
 def test_the_same_folder_gives_the_same_page(hostile: tuple[str, Path]) -> None:
     html, folder = hostile
     summary = json.loads((folder / "summary.json").read_bytes())

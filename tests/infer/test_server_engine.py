@@ -135,6 +135,48 @@ def test_a_completion_out_of_tokens_gets_its_statement_in_a_second_step(running:
         assert verdict.distribution is not None
 
 
+@pytest.mark.parametrize("ids", [True, False])
+def test_thinking_is_kept_apart(running: Running, ids: bool) -> None:
+    tokenizer = running.server.tokenizer
+    said = f"<think>\nHm.\n{render_statement(3)}\n</think>\n\nIt is so.\n{render_statement(-1)}"
+    running.server.elaborate = lambda key: said
+    running.server.fault = (lambda request: None) if ids else without_ids
+    [result] = judge(config(running, mode="justify"), pair(1))
+    assert isinstance(result, Judgment)
+    given = result.orders["given"]
+    assert (given.thinking, given.elaboration) == (f"Hm.\n{render_statement(3)}", "It is so.")
+    assert given.finish_reason == "stop"
+    [prompt] = PromptBuilder(tokenizer, TEMPLATE_OF_TESTS).build([pair(1)])
+    before = tokenizer(said[: said.rindex("\n") + 1], add_special_tokens=False).input_ids
+    assert given.distribution is not None
+    within = [path_probability(tokenizer, [*prompt.ids, *before], s)[0] for s in STRENGTHS]
+    assert given.distribution.log_probs == pytest.approx(within, abs=1e-9)
+
+
+@pytest.mark.parametrize("end", ["", f"\n{render_statement(3)}"])
+def test_thinking_that_does_not_end_is_no_verdict(running: Running, end: str) -> None:
+    whole = running.server.elaborate
+    running.server.elaborate = lambda key: f"<think>\nHm.{end}" if sum(key) % 2 else whole(key)
+    pairs = [pair(n) for n in range(12)]
+    before = running.server.count
+    results = judge(config(running, mode="justify", orders="given"), *pairs)
+    found = [r for r in results if isinstance(r, Failure)]
+    assert 0 < len(found) < len(pairs)
+    assert {f.reason for f in found} == {"truncated"}
+    # Who did not come to an end is not asked again, nor who shares its request.
+    assert running.server.count - before <= 12 + 6
+
+
+def without_ids(request: Request) -> Any:
+    """Leave the token ids out of a reply."""
+
+    def wire(transport: Any, reply: bytes) -> None:
+        head, _, body = reply.partition(b"\r\n\r\n")
+        transport.write(head + b"\r\n\r\n" + body.replace(b'"token_ids":', b'"other_ids":'))
+
+    return wire
+
+
 @pytest.mark.parametrize("obeys", [True, False])
 def test_a_server_without_token_ids_of_its_replies_gives_the_same(
     running: Running, obeys: bool
@@ -142,14 +184,6 @@ def test_a_server_without_token_ids_of_its_replies_gives_the_same(
     """What was written is then encoded anew; a constraint that is ignored is not needed."""
     whole = judge(config(running, mode="justify"), pair(1), pair(2))
     running.server.obeys = obeys
-
-    def without_ids(request: Request) -> Any:
-        def wire(transport: Any, reply: bytes) -> None:
-            head, _, body = reply.partition(b"\r\n\r\n")
-            transport.write(head + b"\r\n\r\n" + body.replace(b'"token_ids":', b'"other_ids":'))
-
-        return wire
-
     running.server.fault = without_ids
     assert judge(config(running, mode="justify"), pair(1), pair(2)) == whole
 

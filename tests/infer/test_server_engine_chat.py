@@ -133,6 +133,135 @@ def test_a_reply_cut_short_is_asked_for_its_verdict(running: Running) -> None:
     assert result.reason == "truncated"
 
 
+def message(running: Running, *messages: dict[str, Any], end: str = "stop") -> None:
+    """Answer chats with these messages, one for each time that is asked."""
+
+    def reply(request: Request) -> Any:
+        if "Two, and more." not in request.text:
+            return None  # what the server can do is found out
+        said = messages[min(request.text.count(AGAIN), len(messages) - 1)]
+        choice = {"index": 0, "message": {"role": "assistant", **said}, "finish_reason": end}
+        whole = http(200, orjson.dumps({"choices": [choice]}))
+        return lambda transport, good: transport.write(whole)
+
+    running.server.fault = reply
+
+
+THOUGHTFUL: dict[str, dict[str, Any]] = {
+    "marks": {"content": f"<think>\nHm. {TWO}\n{TWO}\n</think>\n\nIt is right.\n{ONE}"},
+    "a block that the template opened": {
+        "content": f"Hm. {TWO}\n{TWO}\n</think>\n\nIt is right.\n{ONE}"
+    },
+    "reasoning_content": {
+        "content": f"It is right.\n{ONE}",
+        "reasoning_content": f"Hm. {TWO}\n{TWO}",
+    },
+    "reasoning": {"content": f"\n\nIt is right.\n{ONE}", "reasoning": f"Hm. {TWO}\n{TWO}\n"},
+    "both fields": {
+        "content": f"It is right.\n{ONE}",
+        "reasoning_content": f"Hm. {TWO}\n{TWO}",
+        "reasoning": f"Hm. {TWO}\n{TWO}",
+    },
+    "details": {
+        "content": f"It is right.\n{ONE}",
+        "reasoning_details": [{"type": "reasoning.text", "text": f"Hm. {TWO}"}, {"text": TWO}],
+    },
+    "parts": {
+        "content": [
+            {"type": "thinking", "thinking": [{"type": "text", "text": f"Hm. {TWO}\n{TWO}"}]},
+            {"type": "text", "text": "It is "},
+            {"type": "text", "text": f"right.\n{ONE}"},
+        ]
+    },
+    "marks of another family": {"content": f"[THINK]Hm. {TWO}\n{TWO}[/THINK]It is right.\n{ONE}"},
+}
+
+
+@pytest.mark.parametrize("way", THOUGHTFUL)
+@pytest.mark.parametrize("mode", ["justify", "verdict"])
+def test_thinking_is_kept_apart_and_holds_no_verdict(running: Running, way: str, mode: str) -> None:
+    said = THOUGHTFUL[way]
+    message(running, said)
+    result = judge(running, mode, orders="given")
+    assert isinstance(result, Judgment)
+    verdict = result.orders["given"]
+    assert (verdict.strength, verdict.thinking) == (-2, f"Hm. {TWO}\n{TWO}")
+    assert verdict.elaboration == ("It is right." if mode == "justify" else None)
+    assert verdict.finish_reason == ("stop" if mode == "justify" else "read")
+    assert len(running.server.requests) == 1
+
+
+HM = f"Hm.\n{ONE}"
+NO_VERDICT: dict[str, tuple[dict[str, Any], str, str]] = {
+    "never closed": ({"content": f"<think>\n{HM}"}, "stop", "truncated"),
+    "never closed, cut": ({"content": f"<think>\n{HM}"}, "length", "truncated"),
+    "cut after a verdict": ({"content": f"It is right.\n{ONE}"}, "length", "truncated"),
+    "in the thinking alone": ({"content": "", "reasoning": HM}, "stop", "unparseable"),
+    "cut in its field": ({"content": None, "reasoning_content": HM}, "length", "truncated"),
+    "cut in its part": ({"content": [{"type": "thinking", "thinking": HM}]}, "length", "truncated"),
+    "opened again": ({"content": f"<think>a</think>\nSo\n<think>\n{ONE}"}, "stop", "unparseable"),
+    "closed again": ({"content": f"<think>a</think>\nSo.</think>\n{ONE}"}, "stop", "unparseable"),
+}
+
+
+@pytest.mark.parametrize("way", NO_VERDICT)
+def test_what_may_be_thinking_or_was_cut_is_no_verdict(running: Running, way: str) -> None:
+    said, end, reason = NO_VERDICT[way]
+    message(running, said, end=end)
+    result = judge(running, orders="given")
+    assert isinstance(result, Failure)
+    assert result.reason == reason
+    assert len(running.server.requests) == 2
+
+
+def test_a_failure_for_want_of_tokens_says_what_helps(running: Running) -> None:
+    message(running, {"content": None, "reasoning_content": "Hm."}, end="length")
+    result = judge(running, max_new_tokens=90)
+    assert isinstance(result, Failure) and result.reason == "truncated"
+    assert "did not end within 90 tokens" in result.detail
+    assert "--max-new-tokens" in result.detail and "enable_thinking" in result.detail
+
+
+def test_thinking_is_not_sent_back_where_a_verdict_is_asked_for_again(running: Running) -> None:
+    message(
+        running,
+        {"content": "<think>Secretly.</think>It is hard to say."},
+        {"content": f"Once more.</think>{TWO}"},
+    )
+    result = judge(running, orders="given")
+    assert isinstance(result, Judgment)
+    verdict = result.orders["given"]
+    assert (verdict.elaboration, verdict.finish_reason) == ("It is hard to say.", "forced")
+    assert verdict.thinking == "Secretly.\n\nOnce more."
+    assert "Secretly" not in running.server.requests[1].text
+    assert "It is hard to say." in running.server.requests[1].text
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ([{"type": "refusal", "refusal": "No."}], "refused"),
+        ([{"type": "image_url", "image_url": {"url": "http://x"}}], "engine_error"),
+        ([f"Good.\n{ONE}"], "engine_error"),
+        ({"text": f"Good.\n{ONE}"}, "engine_error"),
+        ([], "unparseable"),
+    ],
+)
+def test_parts_that_are_no_text(running: Running, content: Any, reason: str) -> None:
+    message(running, {"content": content})
+    result = judge(running, orders="given")
+    assert isinstance(result, Failure) and result.reason == reason
+
+
+def test_options_of_the_chat_template_are_sent(running: Running) -> None:
+    running.server.say = says(f"Good.\n{ONE}")
+    assert isinstance(judge(running), Judgment)
+    assert not any("chat_template_kwargs" in r.body for r in running.server.requests)
+    judge(running, chat_template_kwargs={"enable_thinking": False})
+    asked = [r.body["chat_template_kwargs"] for r in running.server.requests]
+    assert asked == [{"enable_thinking": False}] * 2
+
+
 def test_a_verdict_alone_is_asked_for_where_no_regex_is_obeyed(running: Running) -> None:
     running.server.say = says(TWO)
     result = judge(running, "verdict", orders="given")
@@ -213,6 +342,9 @@ def test_what_cannot_tell_probabilities_is_asked_by_chat(running: Running, lacks
         "</think>",
         "<\uff5cUser\uff5c>",
         "<EOS>",
+        "[THINK]a[/THINK]",
+        "</seed:think>",
+        "\u25c1think\u25b7",
     ],
 )
 def test_known_markers_are_broken_up(text: str) -> None:

@@ -39,6 +39,20 @@ def test_an_answer_is_the_line_of_a_run_folder(service: Service, tmp_path: Path)
     assert listed.headers["content-type"] == "application/json"
 
 
+def test_thinking_comes_in_its_own_field_and_out_of_the_responses() -> None:
+    def thoughtful(text: str, mode: Mode) -> Verdict | RowError:
+        verdict = answer(text, mode)
+        assert isinstance(verdict, Verdict) and "Hidden" not in text
+        return verdict.model_copy(update={"thinking": "Hm."})
+
+    with serving(ScriptedEngine(thoughtful), strip_thinking=True) as service:
+        found = post(service, row(1, response_2="<think>Hidden.</think>Two.")).json()
+        JudgmentRecord.model_validate(found)
+        assert found["orders"]["given"]["thinking"] == "Hm."
+        lost = post(service, row(1, response_2="<think>Hidden."))
+        assert lost.status_code == 422 and "never closed" in lost.json()["error"]["message"]
+
+
 def test_bad_pairs_of_a_list_fail_alone(service: Service) -> None:
     rows = [
         row(1),

@@ -37,6 +37,8 @@ class Said:
     details: str = ""
     why: str = ""
     """Its explanation."""
+    thinking: Sequence[tuple[str, str]] = ()
+    """What it wrote before, folded: a heading and a text each."""
 
 
 @dataclass(frozen=True)

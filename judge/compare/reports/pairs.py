@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from judge.compare.disagreements import Choice, Disagreement
 from judge.compare.reports.page import Gallery, Said, Shown
@@ -18,8 +19,20 @@ SIDES: dict[Preference | None, tuple[str, str]] = {
 }
 
 
-def gallery(queue: Sequence[Disagreement], total: int) -> Gallery:
-    """Return the first of the queue of ``total`` disagreements."""
+Thinking = Sequence[tuple[str, str]]
+"""What a judge wrote before its answers: a heading and a text for each order."""
+
+
+def gallery(
+    queue: Sequence[Disagreement],
+    total: int,
+    thinking: Mapping[str, Thinking] = MappingProxyType({}),
+) -> Gallery:
+    """Return the first of the queue of ``total`` disagreements.
+
+    Args:
+        thinking: of the one judge, by pair.
+    """
     shown = queue[:MOST]
     return Gallery(
         "queue",
@@ -27,19 +40,25 @@ def gallery(queue: Sequence[Disagreement], total: int) -> Gallery:
         f"{len(shown)} of {total:,}. First come the pairs on which the systems, or a judge's two"
         " orders, are surest of different responses (Jensen-Shannon divergence, 1 bit at most).",
         [
-            Shown(d.pair_id, f"{d.score:.3f} bits", [said(c) for c in d.choices], d.pair)
+            Shown(
+                d.pair_id,
+                f"{d.score:.3f} bits",
+                [said(c, thinking.get(d.pair_id, ())) for c in d.choices],
+                d.pair,
+            )
             for d in shown
         ],
         folded=False,
     )
 
 
-def said(choice: Choice) -> Said:
-    """Return what one system says of a pair in the queue."""
+def said(choice: Choice, thinking: Thinking = ()) -> Said:
+    """Return what one system says of a pair in the queue; a judge with its ``thinking``."""
     side, words = SIDES[choice.preference]
     if choice.failure is not None:
         return Said(choice.system, "none", f"failed: {choice.failure}")
-    return Said(choice.system, side, words, details(choice), choice.elaboration or "")
+    before = thinking if choice.kind == "judge" else ()
+    return Said(choice.system, side, words, details(choice), choice.elaboration or "", before)
 
 
 def details(choice: Choice) -> str:

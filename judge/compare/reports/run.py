@@ -85,7 +85,8 @@ def write_report(folder: Path, source: Source | None = None) -> Path:
     ids = list(dict.fromkeys(i for system in systems for i in system.decisions))
     queue = disagreements(ids, systems, MOST)
     judgments = {judgment.pair_id: judgment for judgment in _judgments(folder, queue)}
-    texts = _texts(source, set(ids), judgments.keys())
+    strip = bool(config["config"].get("strip_thinking"))
+    texts = _texts(source, set(ids), judgments.keys(), strip)
     identity = {f"identity: {name}": value for name, value in config["identity"].items()}
     page = Page(
         title=f"{'Judgments' if has_judge else 'Rewards'}: {config['config']['input']}",
@@ -126,7 +127,9 @@ def _notes(summary: Mapping[str, Any], every: int) -> Iterator[str]:
         )
 
 
-def _texts(source: Source | None, drawn: Collection[str], shown: Collection[str]) -> Texts:
+def _texts(
+    source: Source | None, drawn: Collection[str], shown: Collection[str], strip: bool
+) -> Texts:
     found = Texts()
     wanted, seen = {*drawn, *shown}, IdSet()
     for record in source.records() if source else ():
@@ -136,7 +139,7 @@ def _texts(source: Source | None, drawn: Collection[str], shown: Collection[str]
         if pair_id not in wanted:
             continue
         wanted.remove(pair_id)
-        row = read_row(record, seen)
+        row = read_row(record, seen, strip)
         if not isinstance(row, Pair):
             continue
         if pair_id in drawn:
@@ -208,7 +211,9 @@ def _model_name(config: Mapping[str, Any]) -> str:
 
 
 def _queue(queue: Queue, judgments: Mapping[str, Judgment], texts: Texts) -> Gallery:
-    return gallery([_with_texts(d, judgments, texts) for d in queue.first], queue.counts["all"])
+    thinking = {judgment.pair_id: thinking_of(judgment) for judgment in judgments.values()}
+    found = [_with_texts(d, judgments, texts) for d in queue.first]
+    return gallery(found, queue.counts["all"], thinking)
 
 
 def _with_texts(
@@ -234,6 +239,12 @@ def _first(
     return Gallery("judgments", title, "", shown, folded=True)
 
 
+def thinking_of(judgment: Judgment) -> list[tuple[str, str]]:
+    """Return what the judge wrote before its answers, in the names of the given order."""
+    orders = [(o, v if o == "given" else v.flipped()) for o, v in judgment.orders.items()]
+    return [(f"thinking, {o} order", v.thinking) for o, v in orders if v.thinking is not None]
+
+
 def _said(judgment: Judgment, has_judge: bool) -> Iterator[Said]:
     if has_judge:
         side, words = SIDES[judgment.preference]
@@ -243,7 +254,7 @@ def _said(judgment: Judgment, has_judge: bool) -> Iterator[Said]:
         if judgment.consistent is False:
             parts.append("another choice in the other order")
         why = "\n".join(text for text in (judgment.elaboration, judgment.statement) if text)
-        yield Said("judge", side, words, ", ".join(parts), why)
+        yield Said("judge", side, words, ", ".join(parts), why, thinking_of(judgment))
     for name, scored in judgment.scorers.items():
         if scored.failure is not None:
             yield Said(name, "none", f"failed: {scored.failure.reason}", scored.failure.detail)

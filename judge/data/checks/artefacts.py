@@ -12,6 +12,7 @@ from judge.data.checks.excerpts import excerpt
 from judge.data.checks.findings import CheckName, Finding
 from judge.data.checks.personal import find_personal
 from judge.data.checks.rows import Row
+from judge.thinking import part_response
 
 MAX_CHARACTERS = 50_000
 """A row above this is extremely long: about 12,000 tokens, three times what reward models take."""
@@ -83,9 +84,23 @@ def _whole_row(row: Row, max_characters: int) -> Iterator[Finding]:
             "identical" if same else "differ in white space only",
             excerpt(row.responses[0]),
         )
+    yield from _thinking(row)
     length = sum(len(m.content) for m in row.prompt) + sum(map(len, row.responses))
     if length > max_characters:
         yield Finding("long_row", (row.row_id,), (), f"{length} characters")
+
+
+def _thinking(row: Row) -> Iterator[Finding]:
+    found = dict(zip(row.response_names, map(part_response, row.responses), strict=True))
+    found = {name: parts for name, parts in found.items() if parts.thinking is not None}
+    if found:
+        details = {
+            name: f"{len(parts.thinking or '')} characters{'' if parts.ended else ', never closed'}"
+            for name, parts in found.items()
+        }
+        detail = ", ".join(f"{name}: {said}" for name, said in details.items())
+        first = next(iter(found.values())).thinking or ""
+        yield Finding("thinking", (row.row_id,), tuple(found), detail, excerpt(first))
 
 
 def _has_something(text: str) -> bool:

@@ -33,6 +33,7 @@ CheckName = Literal[
     "foreign_language",
     "addresses_judge",
     "chat_token",
+    "thinking",
     "control_character",
     "html_entity",
     "long_row",
@@ -78,6 +79,7 @@ CHECKS: dict[CheckName, Check] = {
         "warning", "a response speaks to whoever judges it: a name, a claim, an imitated turn"
     ),
     "chat_token": Check("warning", "a control token of a chat template inside a text"),
+    "thinking": Check("warning", "a response with what a reasoning model wrote before it"),
     "control_character": Check("warning", "characters that cannot be seen or were not decoded"),
     "html_entity": Check("warning", "an HTML entity in a text that is no HTML"),
     "long_row": Check("warning", "prompt and responses together are extremely long"),

@@ -50,6 +50,22 @@ def test_what_is_no_trace(text: str) -> None:
     assert artefacts(text) == {}
 
 
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        ("<think>\nI wonder.\n</think>\nParis.", "response_1: 9 characters"),
+        ("I wonder.\n</think>\nParis.", "response_1: 9 characters"),
+        ("<think>I wonder.", "response_1: 9 characters, never closed"),
+    ],
+)
+def test_thinking_of_a_reasoning_model(text: str, detail: str) -> None:
+    finding = artefacts(text)["thinking"]
+    assert (finding.where, finding.detail, finding.excerpt) == (
+        ("response_1",), detail, "I wonder.",
+    )  # fmt: skip
+    assert "thinking" not in artefacts("A `<think>` tag ends with `</think>`.")
+
+
 @pytest.mark.parametrize("text", ["", " \n", "\u200d\u2060"])
 def test_nothing_to_read(text: str) -> None:
     assert artefacts(text)["empty_text"].where == ("response_1",)
