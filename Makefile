@@ -108,9 +108,15 @@ small: setup ## Retrain the bundled small models (about two hours on two quiet c
 	  --val 100 --seed 18
 	judge data prepare work/small_mixed_pairs --kind preference --out work/small_mixed_preferences
 	judge train reward --config small_bt
-	python scripts/small_pairs.py $(SHARED)/data work/small_judge_pairs --explain \
+	python scripts/small_pairs.py $(SHARED)/data work/small_verdict_pairs --explain \
 	  --count e-CARE=1250 --count COPA-SSE=150 --count UKPConvArg1=650 --count Vicuna80=60 \
 	  --count FineGrainedRLHF=20 --val 60 --seed 19
+	judge data prepare work/small_verdict_pairs --style statement_only --style elaboration_first \
+	  --out work/small_verdict_sets
+	judge train justifier --config small_verdicts
+	python scripts/small_pairs.py $(SHARED)/data work/small_judge_pairs --explain \
+	  --count e-CARE=1500 --count COPA-SSE=120 --count UKPConvArg1=350 --count Vicuna80=30 \
+	  --count FineGrainedRLHF=10 --val 60 --seed 20
 	judge data prepare work/small_judge_pairs --style statement_only --style elaboration_first \
 	  --out work/small_judge_sets
 	judge train justifier --config small_judge

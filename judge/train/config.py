@@ -227,6 +227,10 @@ class JustifierConfig(TrainerConfig):
     example and its flipped copy always share a batch where its size is even."""
     statement_weight: float = 1.0
     """Weight in the loss of the tokens where statements differ; 1 is plain SFT."""
+    opening_weight: float = 1.0
+    """Weight in the loss of the number in an elaboration that opens with the name of the better
+    response ("@Response 1 names ..."): there the judge decides, and there ``order_consistency``
+    is then measured. 1 is plain SFT."""
     order_consistency: float = 0.0
     """Weight of the penalty (z_given + z_flipped)^2 on the log-odds of an example and its flipped
     copy: 0 is plain SFT; needs flipped copies."""

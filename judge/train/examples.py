@@ -96,17 +96,20 @@ def tokenize(
     max_length: int,
     statement_weight: float,
     too_long: Literal["drop", "cut_prompt"] = "drop",
+    opening_weight: float = 1.0,
 ) -> ExampleSet:
     """Tokenise prepared rows exactly as the engines tokenise prompts.
 
     The completion is encoded in two pieces, what stands before the statement and the statement, so
     that the statement's tokens are those an engine forces. It ends with the model's end token.
-    An example of more than ``max_length`` tokens goes with its twin, or both prompts are cut
+    With an ``opening_weight`` other than 1, an elaboration that opens with the name of the better
+    response has its branch there, and that weight. An example of more than ``max_length`` tokens
+    goes with its twin, or both prompts are cut
     (:mod:`judge.train.cutting`).
     """
     contents = [row["prompt"][0]["content"] for row in rows]
     frames = builder.frame(contents)
-    completions = _completions(rows, builder, statement_weight)
+    completions = _completions(rows, builder, statement_weight, opening_weight)
     labels_only = all(row["style"] == "label_only" for row in rows)
     result = ExampleSet(twins=_are_twins(rows), answer="label" if labels_only else "statement")
     for group in _groups(list(range(len(rows))), 2 if result.twins else 1):
@@ -145,7 +148,10 @@ class _Completion:
 
 
 def _completions(
-    rows: list[dict[str, Any]], builder: PromptBuilder, statement_weight: float
+    rows: list[dict[str, Any]],
+    builder: PromptBuilder,
+    statement_weight: float,
+    opening_weight: float,
 ) -> list[_Completion]:
     grammar = Grammar(builder)
     parts = [_split_completion(row) for row in rows]
@@ -159,6 +165,10 @@ def _completions(
         for position in [0] if labelled else grammar.branches(row["strength"]):
             weights[len(lead) + position] = statement_weight
         branch = None if labelled else len(lead) + grammar.first_branch - 1
+        opening = grammar.first_branch + 1
+        if opening_weight != 1.0 and lead and lead[:opening] == [*words[:opening]]:
+            weights[opening - 1] = opening_weight
+            branch = opening - 2
         completions.append(_Completion(ids, weights, branch))
     return completions
 

@@ -148,7 +148,8 @@ def build_trainer(
         tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     )
     packed = choose_packing(config, model)
-    statement_loss = config.statement_weight != 1.0 or config.order_consistency > 0
+    weighted = config.statement_weight != 1.0 or config.opening_weight != 1.0
+    statement_loss = weighted or config.order_consistency > 0
     trainer = JustifierTrainer(
         model=model,
         args=arguments,
@@ -239,7 +240,14 @@ def _examples(
 ) -> ExampleSet:
     pairs = config.train_pairs if split == "train" else None
     rows = read_rows(Path(config.data) / f"{split}.jsonl", config.styles, limit, pairs)
-    examples = tokenize(rows, builder, config.max_length, config.statement_weight, config.too_long)
+    examples = tokenize(
+        rows,
+        builder,
+        config.max_length,
+        config.statement_weight,
+        config.too_long,
+        config.opening_weight,
+    )
     if not examples.items:
         raise UsageError(f"every {split} example is longer than max_length {config.max_length}")
     return examples

@@ -11,7 +11,8 @@ import yaml
 CARD_FILE = "README.md"
 _SHOWN = (
     "epochs", "max_steps", "global_batch_size", "learning_rate", "lr_scheduler", "warmup_steps",
-    "max_length", "objective", "styles", "statement_weight", "order_consistency", "lora", "seed",
+    "max_length", "objective", "styles", "statement_weight", "opening_weight", "order_consistency",
+    "lora", "seed",
 )  # fmt: skip
 """Fields of the recipe that the card names; the whole of it is in ``manifest.json``."""
 _LOSSES = 10

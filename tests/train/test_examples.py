@@ -66,6 +66,40 @@ def test_the_branch_is_where_one_and_two_part(
         assert len(words) == 2
 
 
+def test_an_elaboration_that_opens_with_the_better_response_decides_there(
+    builder: PromptBuilder,
+) -> None:
+    statement = "@Response 2 is better than @Response 1."
+    said = ["@Response 2 names it.", "It is @Response 2.", "@Response 1 does not."]
+    rows = [
+        {
+            "pair_id": "p",
+            "style": "elaboration_first",
+            "order": "given",
+            "strength": 2,
+            "prompt": [{"role": "user", "content": "Which?"}],
+            "completion": [{"role": "assistant", "content": f"{text}\n{statement}"}],
+        }
+        for text in said
+    ]
+    start = len(builder.frame(["Which?"])[0])
+    found = tokenize(rows, builder, 4096, 7.0, opening_weight=9.0).items
+    decode = builder.tokenizer.decode
+    heavy = [
+        [decode([i["input_ids"][k]]) for k, w in enumerate(i["weights"]) if w == 9] for i in found
+    ]
+    assert [[word.strip() for word in words] for words in heavy] == [["2"], [], []]
+    number = found[0]["weights"].index(9.0)
+    assert found[0]["branch"] == number - 1 and decode(found[0]["input_ids"][start:number]) != ""
+    for item in found[1:]:  # where the statement parts, as without the weight
+        assert (
+            item["input_ids"][item["branch"] + 1] == item["input_ids"][item["weights"].index(7.0)]
+        )
+        assert item["branch"] + 1 == item["weights"].index(7.0)
+    plain = tokenize(rows, builder, 4096, 7.0).items
+    assert 9.0 not in plain[0]["weights"] and plain[0]["branch"] > number
+
+
 @pytest.mark.parametrize("strength", STRENGTHS)
 def test_branches_are_the_tokens_that_other_statements_change(
     strength: int, builder: PromptBuilder

@@ -72,6 +72,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "small_bt": RewardConfig,
     "small_judge": JustifierConfig,
     "small_regression": RewardConfig,
+    "small_verdicts": JustifierConfig,
     "reward_smoke": RewardConfig,
     "smoke": JustifierConfig,
 }
