@@ -132,8 +132,8 @@ def safe_cell(value: str | int | float | None) -> str | int | float | None:
 def prompt_text(messages: Sequence[Message]) -> str | list[dict[str, str]]:
     """Return a conversation as HelpSteer2 writes it: turns inline.
 
-    One that this cannot say (a system message, a tool's, a turn that holds a marker) stays a list of
-    messages, which our readers take as well.
+    One that this cannot say (a system message, a tool's, a turn that holds a marker) stays a list
+    of messages, which our readers take as well.
     """
     first, *rest = messages
     names = {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool"}

@@ -10,7 +10,7 @@ import torch
 
 from judge.errors import UsageError
 from judge.models import resolve_model
-from judge.models.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from judge.models.layers import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from judge.train.config import TrainerConfig
 
 

@@ -60,19 +60,20 @@ def packed_attention(
     bounds = cu_seq_lens_q.tolist()
     rows = [tensor[0].transpose(0, 1) for tensor in (query, key, value)]  # [tokens, heads, size]
     last = bounds[-1] - 1
-    short, others = [], []
+    short: list[tuple[list[int], list[int]]] = []
+    long: list[tuple[list[int], list[int]]] = []
     for group in like_lengths(bounds):
-        (short if _is_short(group[1], value, dropout) else others).append(group)
+        (short if _is_short(group[1], value, dropout) else long).append(group)
     output = torch.zeros_like(rows[0])
     if short:
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
         chosen = [Group.of(*group, last) for group in short]
         halves = [tensor.bfloat16() for tensor in rows]
         output = ShortAttention.apply(*halves, chosen, scale).to(query.dtype)
-    if others:
+    if long:
         times = getattr(module, "num_key_value_groups", 1)
         rows[1:] = [tensor.repeat_interleave(times, dim=1) for tensor in rows[1:]]
-        parts = [_fused(rows, group, last, dropout, scaling) for group in others]
+        parts = [_fused(rows, group, last, dropout, scaling) for group in long]
         places, values = (torch.cat(found) for found in zip(*parts, strict=True))
         output = output.index_copy(0, places, values.to(query.dtype))
     return output[None], None
