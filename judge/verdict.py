@@ -32,6 +32,16 @@ _STATEMENT = re.compile(
     r" than @Response (?P<worse>[12])\."
 )
 
+_GAP = r"[\s*_`\"'\u201c\u201d]*"
+_SAID = re.compile(
+    rf"response{_GAP}(?P<better>[12]){_GAP}\bis{_GAP}"
+    r"(slightly|somewhat|marginally|a (little|bit)|much|far|way|clearly|plainly|definitely"
+    r"|significantly|considerably|overall)?"
+    rf"{_GAP}better{_GAP}than{_GAP}@?{_GAP}response{_GAP}(?P<worse>[12]){_GAP}([.,;!\n]|$)",
+    re.IGNORECASE,
+)
+"""A statement as people, and models that were not trained on it, may write it."""
+
 STATEMENT_REGEX = (
     r"@Response (1 is (slightly |much )?better than @Response 2"
     r"|2 is (slightly |much )?better than @Response 1)\."
@@ -113,6 +123,20 @@ def parse_statement(text: str) -> int | None:
         return None
     degree = next(d for d, words in DEGREES.items() if words == match["degree"])
     return -degree if match["better"] == "1" else degree
+
+
+def statements_in(text: str) -> set[int]:
+    """Return the strengths of all statements in ``text``, also of those inside its sentences."""
+    found = {m.group() for m in _STATEMENT.finditer(text)}
+    return {strength for statement in found if (strength := parse_statement(statement))}
+
+
+def sides_in(text: str) -> set[int]:
+    """Return which responses (1, 2) ``text`` says outright to be better, in whatever writing.
+
+    ``**Response 2** is clearly better than Response 1.`` says so; ``... in its tone`` does not.
+    """
+    return {int(m["better"]) for m in _SAID.finditer(text) if m["better"] != m["worse"]}
 
 
 def may_become_statement(line: str) -> bool:

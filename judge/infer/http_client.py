@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import re
 import threading
 import time
 import weakref
@@ -31,10 +32,16 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from tenacity.stop import stop_after_attempt, stop_before_delay
 from tenacity.wait import wait_exponential_jitter
 
+from judge import onekey
 from judge.errors import RowError, UsageError
 from judge.infer.http_faults import Broken, Busy, Declined, Fault, Refused, fault_of, message_of
 from judge.masking import Masking
 
+_SURROGATE = re.compile(rb"\\ud[89a-f]", re.IGNORECASE)
+_OF_ANOTHER_SHAPE = (
+    TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError,
+)  # fmt: skip
+"""What code raises that meets a value of a kind that it did not think of."""
 T = TypeVar("T")
 U = TypeVar("U")
 Read = Callable[[dict[str, Any]], T]
@@ -177,7 +184,12 @@ class Client:
         """As :meth:`once`; what the server said is in the faults as it came."""
         try:
             async with asyncio.timeout(self.patience.timeout):
-                return read(await self._exchange(path, body))
+                reply = await self._exchange(path, body)
+                try:
+                    return read(reply)
+                except _OF_ANOTHER_SHAPE as error:
+                    what = f"a reply that cannot be read ({type(error).__name__})"
+                    raise Broken(what, reply) from None
         except TimeoutError:
             said = f"no whole reply within {self.patience.timeout:g} seconds (--timeout)"
             raise Broken(said) from None
@@ -258,8 +270,12 @@ class Client:
             words = message_of(said) or response.reason_phrase
             raise fault_of(response.status_code, response.headers, words)
         try:
-            reply = orjson.loads(said)
-        except orjson.JSONDecodeError:
+            reply = onekey.loads(said.decode())
+            if _SURROGATE.search(said):  # half a character, which no text may hold
+                orjson.loads(said)
+        except onekey.Ambiguous as error:
+            raise Broken("a reply that contradicts itself", str(error)) from None
+        except (ValueError, RecursionError):
             raise Broken("a reply that is no JSON", message_of(said)) from None
         if not isinstance(reply, dict):
             raise Broken(f"a reply that is {type(reply).__name__}, expected an object")

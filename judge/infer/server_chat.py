@@ -30,6 +30,8 @@ from judge.verdict import (
     parse_completion,
     parse_statement,
     render_statement,
+    sides_in,
+    statements_in,
 )
 
 ONLY = "Reply with the statement alone: one line, nothing before or after it."
@@ -232,12 +234,18 @@ def _said(reply: Completion) -> _Said:
 
 
 def one_verdict(text: str) -> tuple[int, str] | None:
-    """Return strength and elaboration of a reply that ends with its verdict and holds no other."""
+    """Return strength and elaboration of a reply that ends with its verdict and holds no other.
+
+    Another one inside a sentence is one, too: which of the two was meant, nobody knows.
+    """
     parsed = parse_completion(text)
-    found = {parse_statement(line) for line in text.splitlines()} - {None}
-    if parsed is None or len(found) > 1:
+    if parsed is None:
         return None
-    return parsed[0], _without_statements(parsed[1])
+    strength, elaboration = parsed
+    better = 1 if strength < 0 else 2
+    if statements_in(elaboration) - {strength} or sides_in(elaboration) - {better}:
+        return None
+    return strength, _without_statements(elaboration)
 
 
 def _without_statements(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,8 +12,12 @@ from judge.infer.http_faults import Broken, Declined
 
 IMPOSSIBLE = -9999.0
 """What vLLM writes for the logarithm of 0."""
-_TOKEN = "token_id:"
+_TOKEN = re.compile(r"token_id:(0|[1-9][0-9]{0,9})")
+"""A token's name, which is one way of writing one number."""
+_OF_MODELS = ("root", "parent", "max_model_len")
 _ROUNDING = 1e-2
+_MOST_TOKENS = 1 << 40
+"""A count beyond is none."""
 _ENDS = ("stop", "length")
 _THINKING = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
 """Fields of a message that hold its thinking; a server that fills several repeats it."""
@@ -40,20 +45,28 @@ def models_of(reply: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     cards = reply.get("data")
     if not isinstance(cards, list) or not all(_is_card(card) for card in cards):
         raise Broken("a list of models that is none")
-    return {card["id"]: card for card in cards}
+    models: dict[str, dict[str, Any]] = {}
+    for card in cards:  # balancers list a model once for each server behind them
+        known = models.setdefault(card["id"], card)
+        if any(known.get(name) != card.get(name) for name in _OF_MODELS):
+            raise Broken("a list that has a model twice, differently", card["id"])
+    return models
 
 
 def choices_of(reply: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
-    """Return the choices for ``count`` prompts in the order of the prompts."""
-    if "error" in reply and "choices" not in reply:
+    """Return the choices for ``count`` prompts in the order of the prompts.
+
+    Nothing is guessed: a choice too many, an index twice or one that is no whole number is broken.
+    """
+    if reply.get("error"):
         raise Broken("an error with status 200", reply["error"])
     found = reply.get("choices")
     if not isinstance(found, list) or not all(isinstance(choice, dict) for choice in found):
         raise Broken("a reply without choices")
-    by_index = {choice.get("index"): choice for choice in found}
-    if len(found) != count or set(by_index) != set(range(count)):
-        numbers = [choice.get("index") for choice in found]
+    numbers = [choice.get("index") for choice in found]
+    if not _are_ids(numbers) or sorted(numbers) != list(range(count)):
         raise Broken(f"choices for other prompts than the {count} asked", numbers)
+    by_index = dict(zip(numbers, found, strict=True))
     return [by_index[index] for index in range(count)]
 
 
@@ -160,8 +173,8 @@ def _completion(choice: Mapping[str, Any], text: Any, reply: Mapping[str, Any]) 
 def _log_probs(choice: Mapping[str, Any]) -> dict[int, float]:
     try:
         (first,) = choice["logprobs"]["top_logprobs"]
-        found = {int(token.removeprefix(_TOKEN)): _log_prob(v) for token, v in first.items()}
-    except (KeyError, TypeError, ValueError, AttributeError):
+        found = {_token(name): _log_prob(value) for name, value in first.items()}
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise Broken("a choice without log-probabilities by token id") from None
     total = math.fsum(math.exp(value) for value in found.values())
     if total > 1 + _ROUNDING:
@@ -169,7 +182,16 @@ def _log_probs(choice: Mapping[str, Any]) -> dict[int, float]:
     return found
 
 
+def _token(name: str) -> int:
+    match = _TOKEN.fullmatch(name)
+    if match is None:
+        raise ValueError(name)
+    return int(match[1])
+
+
 def _log_prob(value: Any) -> float:
+    if isinstance(value, bool | str):
+        raise ValueError(value)
     number = float(value)
     if math.isnan(number) or number > _ROUNDING:
         raise Broken("what is no log-probability", value)
@@ -179,7 +201,7 @@ def _log_prob(value: Any) -> float:
 def _count(reply: Mapping[str, Any], name: str) -> int | None:
     usage = reply.get("usage")
     value = usage.get(name) if isinstance(usage, dict) else None
-    return value if isinstance(value, int) and value >= 0 else None
+    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None
 
 
 def _are_ids(ids: Any) -> bool:

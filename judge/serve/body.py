@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from typing import Any
 
 from pydantic import ValidationError
 from starlette.requests import Request
 
+from judge import onekey
 from judge.errors import RowError
 from judge.formats.fields import kind, shown
 from judge.formats.pairs import read_row
@@ -96,21 +97,19 @@ def _read_pair(place: int, row: Any, seen: IdSet, limit: int, strip: bool) -> Pa
 
 def _parse_json(body: bytes) -> Any:
     try:
-        return json.loads(body.decode(), parse_constant=_no_number)
+        return onekey.loads(body.decode())
     except UnicodeDecodeError as error:
         found = f"byte 0x{body[error.start]:02x} at {error.start + 1}"
         raise _malformed(f"the body is no UTF-8: {found}") from None
     except json.JSONDecodeError as error:
         where = f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
         raise _malformed(f"the body is no JSON: {where}") from None
+    except onekey.Ambiguous as error:
+        raise _malformed(str(error)) from None
     except RecursionError:
         raise _malformed("the body is no JSON that can be read: nested too deeply") from None
     except ValueError as error:  # a number of thousands of digits, or none
         raise _malformed(f"the body is no JSON: {' '.join(str(error).split())[:200]}") from None
-
-
-def _no_number(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
 
 
 def _malformed(message: str) -> Refusal:

@@ -82,6 +82,10 @@ def test_the_same_response_in_both_orders(running: Running) -> None:
         "I cannot say.",
         f"{ONE}\n{TWO}",
         f"{ONE}\nBut on reflection:\n{TWO}",
+        f"I think {TWO}\n{ONE}",
+        f"At first sight {render_statement(-3)} But no.\n{ONE}",
+        f"**Response 2** is clearly better than Response 1, I would say.\n{ONE}",
+        f"response 2 IS better than @response 1\n{ONE}",
         f"**{ONE}**",
         f"Therefore {ONE}",
         f"{ONE} I am sure.",
@@ -117,6 +121,20 @@ def test_a_repeated_verdict_is_one(running: Running) -> None:
     result = judge(running, orders="given")
     assert isinstance(result, Judgment)
     assert result.orders["given"].elaboration == "Because it is right."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@Response 2 is better than @Response 1 in its tone.",
+        "@Response 1 is more careful. @Response 2 is not better than @Response 1.",
+        "@Response 1 is clearly better than @Response 2.",
+        "Response 12 is better than Response 1.",
+        f"Therefore {ONE}",
+    ],
+)
+def test_what_contradicts_no_verdict(text: str) -> None:
+    assert one_verdict(f"{text}\n{ONE}") == (-2, text)
 
 
 def test_a_reply_cut_short_is_asked_for_its_verdict(running: Running) -> None:

@@ -94,6 +94,17 @@ def edited(edit: Callable[[dict[str, Any]], Any]) -> Wire:
     return wire
 
 
+def twice(what: bytes, by: bytes) -> Wire:
+    """Send the good reply with the first bytes ``what`` replaced."""
+
+    def wire(transport: asyncio.Transport, reply: bytes) -> None:
+        body = reply.partition(b"\r\n\r\n")[2]
+        assert what in body
+        transport.write(http(200, body.replace(what, by, 1)))
+
+    return wire
+
+
 def drip(transport: asyncio.Transport, reply: bytes) -> None:
     """Send a byte now and then: no single read times out."""
     if reply and not transport.is_closing():
@@ -142,6 +153,23 @@ BROKEN: dict[str, Wire] = {
     "a choice too few": edited(lambda body: {"choices": body["choices"][1:]}),
     "a repeated choice": edited(lambda body: {"choices": body["choices"][:1] * 6}),
     "choices of other prompts": edited(lambda body: body["choices"][0].update(index=77)),
+    "an index that is a list": edited(lambda body: body["choices"][0].update(index=[0])),
+    "an index that is an object": edited(lambda body: body["choices"][0].update(index={})),
+    "an index that is true": edited(lambda body: body["choices"][1].update(index=True)),
+    "an index that is a fraction": edited(lambda body: body["choices"][1].update(index=1.0)),
+    "a choice too many": edited(lambda body: body["choices"].append({**body["choices"][0]})),
+    "an error beside choices": edited(lambda body: body.update(error={"message": "overloaded"})),
+    "a field twice": twice(b'"choices":', b'"choices":[],"choices":'),
+    "a probability twice": twice(b'"token_id:', b'"token_id:9":-1.5,"token_id:9":-2.5,"token_id:'),
+    "a token in two writings": numbers(
+        lambda found: {**found, **{k.replace(":", ":0"): v - 1 for k, v in found.items()}}
+    ),
+    "tokens without their mark": numbers(lambda found: {k[9:]: v for k, v in found.items()}),
+    "half a character": twice(b'"text":"x"', b'"text":"\\ud800"'),
+    "a number beyond all": twice(b'"index":0', b'"index":' + b"9" * 5000),
+    "a million brackets": send(http(200, b'{"choices":' + b"[" * 100_000)),
+    "choices nested deeply": send(http(200, b'{"choices":' + b"[" * 900 + b"]" * 900 + b"}")),
+    "an error nested deeply": send(http(500, b'{"error":' + b"[" * 900 + b"]" * 900 + b"}")),
     "choices that are texts": edited(lambda body: {"choices": ["Response 1"] * 6}),
     "no log-probabilities": edited(lambda body: each(body, "logprobs", None)),
     "log-probabilities of other tokens": numbers(lambda found: {"token_id:9": -1.0}),

@@ -129,6 +129,10 @@ def test_a_conversation_is_judged_as_one() -> None:
     [
         (b"", "no JSON: Expecting value at character 1"),
         (b"{", "no JSON"),
+        (
+            b'{"prompt": "a", "response_1": "b", "response_2": "c", "response_1": "d"}',
+            'the field "response_1" stands twice, with two values',
+        ),
         (b'{"prompt": "a\xff"}', "no UTF-8: byte 0xff at 14"),
         (b'{"prompt": NaN}', "NaN is no number"),
         (b'{"prompt": -Infinity}', "-Infinity is no number"),
