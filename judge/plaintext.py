@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
+_ENCODED_AT_ONCE = 1 << 21
+"""Characters: what the library holds of a token while it encodes is many times its id."""
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 DATE = "26 Jul 2024"
 """Llama 3.1's chat template prints a date; today's would make two runs of one input differ."""
@@ -49,11 +52,22 @@ class PlainText:
         Raises:
             RowError: ``bad_prompt`` when a text holds a control token that cannot be split.
         """
-        encodings = self._bare.encode_batch_fast(list(texts), add_special_tokens=False)
         return [
             self._encode_split(text) if self._is_risky(text, ids) else ids
-            for text, ids in zip(texts, (e.ids for e in encodings), strict=True)
+            for text, ids in zip(texts, self._ids(texts), strict=True)
         ]
+
+    def _ids(self, texts: Sequence[str]) -> Iterator[list[int]]:
+        """Yield the ids of each text, encoded so many at a time that little else is held."""
+        rest = deque(texts)
+        while rest:
+            some = [rest.popleft()]
+            held = len(some[0])
+            while rest and held + len(rest[0]) <= _ENCODED_AT_ONCE:
+                held += len(rest[0])
+                some.append(rest.popleft())
+            for encoding in self._bare.encode_batch_fast(some, add_special_tokens=False):
+                yield encoding.ids
 
     def with_one_bos(self, ids: list[int]) -> list[int]:
         """Return ``ids`` opened by exactly one BOS, where template or tokenizer write any."""

@@ -27,6 +27,7 @@ EXPECTED = "; or ".join(", ".join(names) for names in SCHEMAS) + (
 _KNOWN = tuple(
     dict.fromkeys([*ID_FIELDS, *(name for names in SCHEMAS for name in names), *CONVERSATIONS])
 )
+_AT_ONCE = 4 << 20
 # Stands for the content of an overlong line; a private-use character keeps it out of real text.
 _SKIPPED = "\ue000overlong line\ue000"
 
@@ -168,7 +169,7 @@ def parquet_file(path: Path) -> Any:
     except ModuleNotFoundError:
         raise UsageError(f"reading {path} needs `pip install pyarrow`") from None
     try:
-        return parquet.ParquetFile(path)
+        return parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
     except (ArrowException, OSError, ValueError) as error:
         raise UsageError(f"{path} is no Parquet file: {' '.join(str(error).split())}") from None
 
@@ -194,13 +195,21 @@ def parquet_rows(path: Path, labels: bool = False) -> Iterator[Mapping[str, Any]
         except UnicodeDecodeError:
             rows = [_parquet_row(batch, index) for index in range(batch.num_rows)]
         yield from rows
+        del rows  # before the next ones are made
 
 
 def _batches(file: Any, columns: list[str]) -> Iterator[Any]:
     from pyarrow import ArrowException
 
+    """Yield pieces of a file that hold about 4 MiB, or one row."""
+    groups = [file.metadata.row_group(place) for place in range(file.metadata.num_row_groups)]
+    longest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
+    size = max(1, min(64, _AT_ONCE // max(longest, 1)))
     try:
-        yield from file.iter_batches(batch_size=64, columns=columns)
+        for batch in file.iter_batches(batch_size=size, columns=columns):
+            rows = max(1, batch.num_rows * _AT_ONCE // max(batch.nbytes, 1))
+            for start in range(0, batch.num_rows, rows):
+                yield batch.slice(start, rows)
     except ArrowException as error:
         raise OSError(str(error)) from None
 

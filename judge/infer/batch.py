@@ -228,10 +228,12 @@ class _Job:
         def pairs() -> Iterator[list[Numbered]]:
             for window in windows:
                 rows = [self._read(record) for record in window]
+                lines = [record.line for record in window]
+                window.clear()  # the rows hold their texts; nobody needs the lines beside them
                 read.append(rows)
                 yield [
-                    (record.line, row)
-                    for record, row in zip(window, rows, strict=True)
+                    (line, row)
+                    for line, row in zip(lines, rows, strict=True)
                     if isinstance(row, Pair)
                 ]
 

@@ -11,6 +11,7 @@ from typing import Literal
 from judge.errors import RowError
 from judge.hostile import flags_of
 from judge.infer.engine import Engine, Listener, Mode, StreamingEngine
+from judge.infer.hopeless import SLACK, beginning
 from judge.judgment import Failure, Judgment, reconcile
 from judge.pair import Pair
 from judge.prompt import Prompt, Template
@@ -67,24 +68,46 @@ class PairwiseJudge:
         return results
 
     def build(self, pairs: Sequence[Numbered]) -> list[list[Prompt | RowError]]:
-        """Return each pair's prompts of any length, one an order, or why an order has none."""
+        """Return each pair's prompts, one an order, or why an order has none.
+
+        They may be of any length, but for a pair that is too long by far.
+        """
+        hopeless = [self._hopeless(pair) for _, pair in pairs]
         ordered = [
             [pair if order == "given" else pair.flipped() for order in self.orders]
-            for _, pair in pairs
+            for (_, pair), error in zip(pairs, hopeless, strict=True)
+            if error is None
         ]
+        built = iter(self._build_all(ordered))
+        return [
+            next(built) if error is None else [error for _ in self.orders] for error in hopeless
+        ]
+
+    def _build_all(self, ordered: list[list[Pair]]) -> list[list[Prompt | RowError]]:
         try:
             flat = iter(self._builder.build([pair for of_pair in ordered for pair in of_pair]))
             return [[next(flat) for _ in of_pair] for of_pair in ordered]
         except RowError:  # one text spoils the call: ask for each by itself
             return [[self._build_one(pair) for pair in of_pair] for of_pair in ordered]
 
+    def _hopeless(self, pair: Pair) -> RowError | None:
+        """Return the failure of a pair whose beginning alone is too long, None for any other."""
+        short = beginning(pair, self.longest)
+        built = None if short is None else self._build_one(short)
+        if not isinstance(built, Prompt) or len(built.ids) <= self.longest + SLACK:
+            return None
+        return self._too_long(f"more than {self.longest + SLACK}")
+
     def fit(self, prompt: Prompt | RowError) -> Prompt | RowError:
         """Return ``prompt``, or the failure that it is too long for the context."""
         if isinstance(prompt, RowError) or len(prompt.ids) <= self.longest:
             return prompt
+        return self._too_long(f"{len(prompt.ids)}")
+
+    def _too_long(self, tokens: str) -> RowError:
         return RowError(
             "prompt_too_long",
-            f"{len(prompt.ids)} tokens; the limit is {self.longest}: a context of"
+            f"{tokens} tokens; the limit is {self.longest}: a context of"
             f" {self.engine.context} less {self.engine.context - self.longest} for the completion",
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from judge.errors import RowError
 from judge.hostile import flags_of
+from judge.infer.hopeless import SLACK, beginning
 from judge.infer.judge import NOBODY, Numbered, PairListener, PairwiseJudge
 from judge.infer.scorer import Scorer
 from judge.judgment import Failure, Judgment
@@ -51,12 +52,33 @@ class PairScorer:
         return results
 
     def build(self, pairs: Sequence[Pair]) -> list[list[list[int]] | RowError]:
-        """Return the ids of each pair's two conversations, of any length, or why there are none."""
+        """Return the ids of each pair's two conversations, or why there are none.
+
+        They may be of any length, but for a pair that is too long by far.
+        """
+        hopeless = [self._hopeless(pair) for pair in pairs]
+        rest = [pair for pair, error in zip(pairs, hopeless, strict=True) if error is None]
+        built = iter(self._build_all(rest))
+        return [next(built) if error is None else error for error in hopeless]
+
+    def _build_all(self, pairs: Sequence[Pair]) -> list[list[list[int]] | RowError]:
         try:
             flat = self.scorer.build([c for pair in pairs for c in _conversations(pair)])
             return [flat[i : i + 2] for i in range(0, len(flat), 2)]
         except RowError:  # one text spoils the call: ask for each pair by itself
             return [self._build_one(pair) for pair in pairs]
+
+    def _hopeless(self, pair: Pair) -> RowError | None:
+        """Return the failure of a pair whose beginning alone is too long, None for any other."""
+        context = self.scorer.context
+        short = beginning(pair, 2 * context)
+        built = None if short is None else self._build_one(short)
+        if built is None or isinstance(built, RowError):
+            return None
+        for number, row in enumerate(built, start=1):
+            if len(row) > context + SLACK:
+                return _too_long(number, f"more than {context + SLACK}", context)
+        return None
 
     def _build_one(self, pair: Pair) -> list[list[int]] | RowError:
         try:
@@ -70,11 +92,7 @@ class PairScorer:
             return rows
         for number, row in enumerate(rows, start=1):
             if len(row) > self.scorer.context:
-                return RowError(
-                    "prompt_too_long",
-                    f"prompt and response_{number} are {len(row)} tokens;"
-                    f" the limit is {self.scorer.context}",
-                )
+                return _too_long(number, f"{len(row)}", self.scorer.context)
         return rows
 
     def _rewards(self, first: Sequence[float], second: Sequence[float]) -> Rewards | RowError:
@@ -162,6 +180,11 @@ class RewardJudge:
 
     def counts(self) -> dict[str, dict[str, int]]:
         return {self._name: self._scorer.scorer.counts.to_json()}
+
+
+def _too_long(number: int, tokens: str, limit: int) -> RowError:
+    found = f"prompt and response_{number} are {tokens} tokens"
+    return RowError("prompt_too_long", f"{found}; the limit is {limit}")
 
 
 def _conversations(pair: Pair) -> list[tuple[Message, ...]]:

@@ -6,9 +6,10 @@ failures as are recorded on its lines, and all its other rows are judgments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice, takewhile
+from typing import Any
 
 from judge.errors import UsageError
 from judge.formats.pairs import row_id
@@ -18,27 +19,48 @@ from judge.pair import Pair
 from judge.recorded import Recorded
 from judge.rundir import FAILURES, JUDGMENTS, RunDir
 
+WINDOW_LENGTH = 16 << 20
+"""Bytes of the lines of a window: 64 of the longest lines would be half a gigabyte, more than once.
+As a window's size it follows from the input alone."""
+
 
 def windows_of(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
-    """Yield the records ``size`` at a time.
+    """Yield the records ``size`` at a time, fewer where they are long: a window is held in memory.
+
+    Whoever has read a window may empty it, so that its records are not held beside what they say.
 
     Raises:
         UsageError: from a damaged input, after the last, shorter window of what could be read.
     """
     window: list[Record] = []
+    held = 0
     damage: UsageError | None = None
     try:
         for record in records:
+            length = _length(record.row)
+            if window and held + length > WINDOW_LENGTH:
+                yield window
+                window, held = [], 0
             window.append(record)
+            held += length
             if len(window) == size:
                 yield window
-                window = []
+                window, held = [], 0
     except UsageError as error:
         damage = error
     if window:
         yield window
     if damage is not None:
         raise damage
+
+
+def _length(value: Any) -> int:
+    """Return the bytes of a line, or the characters of a table's row at any depth."""
+    if isinstance(value, bytes | str):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(map(_length, value.values()))
+    return sum(map(_length, value)) if isinstance(value, list) else 0
 
 
 def limited(records: Iterator[Record], limit: int | None, reach: int) -> Iterator[Record]:
