@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import unicodedata
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -23,7 +24,10 @@ CSV_COLUMNS = (
     "own_justification", "seconds", "too_fast", "chosen_at", "completed_at", "flag",
     "adjudicated_strength", "judge_strength",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = "=+-@\N{MINUS SIGN}"
+_BREAKS = "\t\r\n"
+_UNSEEN = "CZ"
+"""Categories of Unicode: controls, formats and the like; separators."""
 
 
 def left_out(task: Task, *, training: bool, unfinished: bool) -> LeftOut | None:
@@ -123,10 +127,21 @@ def csv_rows(settings: Settings, task: Task) -> list[list[str | int | float | No
 
 def safe_cell(value: str | int | float | None) -> str | int | float | None:
     """Return a cell that no spreadsheet takes for a formula (OWASP, "CSV injection"): an apostrophe
-    goes before a text that begins like one."""
-    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
-        return f"'{value}"
-    return value
+    goes before a text that begins like one.
+
+    Full-width signs and other forms of the same count, too, which some spreadsheets fold, and so
+    does what begins after blanks or characters that nobody sees.
+    """
+    return f"'{value}" if isinstance(value, str) and _begins_like_a_formula(value) else value
+
+
+def _begins_like_a_formula(text: str) -> bool:
+    for character in text:
+        if character in _BREAKS:
+            return True
+        if unicodedata.category(character)[0] not in _UNSEEN:
+            return unicodedata.normalize("NFKC", character)[0] in _FORMULA
+    return False
 
 
 def prompt_text(messages: Sequence[Message]) -> str | list[dict[str, str]]:

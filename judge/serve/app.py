@@ -11,10 +11,11 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.responses import PlainTextResponse
 
 from judge import __version__
 from judge.serve.answer import answer, json_response
-from judge.serve.gate import JUDGE, Gate
+from judge.serve.gate import JUDGE, PROTECTED, Gate
 from judge.serve.refusal import Kind, Refusal
 from judge.serve.schema import (
     ErrorAnswer,
@@ -23,6 +24,7 @@ from judge.serve.schema import (
     PairRequest,
     PairsRequest,
     Results,
+    State,
 )
 from judge.serve.service import Service
 
@@ -33,7 +35,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         " `elaboration` (`order`, `text`), then `judgment` or `error`.",
         "model": JudgmentRecord | Results,
     },
-    401: {"description": "No key of this server.", "model": ErrorAnswer},
+    401: {"description": "No key of this server, where it has keys.", "model": ErrorAnswer},
     413: {"description": "Body or list over a limit.", "model": ErrorAnswer},
     415: {"description": "No JSON.", "model": ErrorAnswer},
     422: {"description": "Malformed, or the one pair has no judgment.", "model": ErrorAnswer},
@@ -41,6 +43,10 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     500: {"description": "The engine failed on the one pair.", "model": ErrorAnswer},
     503: {"description": "The server is stopping.", "model": ErrorAnswer},
     504: {"description": "It took too long.", "model": ErrorAnswer},
+}
+_STATES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "It is.", "model": State},
+    503: {"description": "It is not.", "model": State},
 }
 _EXAMPLE = {
     "prompt": "Which city is the capital of France?",
@@ -69,20 +75,25 @@ def create_app(service: Service) -> FastAPI:
     async def judge(request: Request) -> Response:
         return await answer(request, service)
 
-    @app.get("/v1/models", summary="What judges")
+    @app.get("/v1/models", summary="What judges", responses={401: _ANSWERS[401]})
     async def models() -> ModelList:
         return ModelList(data=[service.model])
 
-    @app.get("/health", summary="Liveness: 503 when only a new process helps")
+    @app.get("/health", summary="Liveness: 503 when only a new process helps", responses=_STATES)
     async def health() -> Response:
         return _state("failing" if service.worker.broken else None, "ok")
 
-    @app.get("/ready", summary="Readiness: 503 when no request should be sent here")
+    @app.get("/ready", summary="Readiness: 503 when no request comes here", responses=_STATES)
     async def ready() -> Response:
         draining = "stopping" if service.draining else None
         return _state("failing" if service.worker.broken else draining, "ready")
 
-    @app.get("/metrics", summary="Counts and times for Prometheus")
+    @app.get(
+        "/metrics",
+        summary="Counts and times for Prometheus",
+        response_class=PlainTextResponse,
+        response_description="Prometheus' text format.",
+    )
     async def metrics() -> Response:
         return Response(service.metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
@@ -91,7 +102,7 @@ def create_app(service: Service) -> FastAPI:
     app.add_exception_handler(HTTPException, _wrong_path)
     app.add_exception_handler(Exception, _internal)
     app.add_middleware(Gate, service=service)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: _openapi(app, service)  # type: ignore[method-assign]
     return app
 
 
@@ -106,7 +117,8 @@ def _request_body() -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
-def _openapi(app: FastAPI) -> dict[str, Any]:
+def _openapi(app: FastAPI, service: Service) -> dict[str, Any]:
+    """Return the description; a server without keys asks for none."""
     if app.openapi_schema is None:
         schema = get_openapi(
             title=app.title,
@@ -118,9 +130,12 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             [(PairRequest, "validation"), (PairsRequest, "validation")], ref_template=_REFERENCE
         )
         schema["components"]["schemas"] |= shapes["$defs"]
-        schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        if service.keys:
+            bearer = {"type": "http", "scheme": "bearer"}
+            schema["components"]["securitySchemes"] = {"key": bearer}
         for path, methods in schema["paths"].items():
-            for operation in methods.values() if path.startswith("/v1/") else ():
+            protected = service.keys and path.startswith(PROTECTED)
+            for operation in methods.values() if protected else ():
                 operation["security"] = [{"key": []}]
         app.openapi_schema = schema
     return app.openapi_schema

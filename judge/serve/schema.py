@@ -19,6 +19,7 @@ from judge.serve.refusal import Kind
 from judge.verdict import Order
 
 _TEXT = {"type": "string"}
+_SOME_TEXT = {"type": "string", "minLength": 1}
 _ID = {"type": ["string", "integer"]}
 _PART = {
     "type": "object",
@@ -34,14 +35,19 @@ _MESSAGE = {
     },
     "required": ["role", "content"],
 }
-_PROMPT = {"anyOf": [_TEXT, {"type": "array", "items": _MESSAGE}]}
+_PROMPT = {"anyOf": [_SOME_TEXT, {"type": "array", "items": _MESSAGE, "minItems": 1}]}
 _PAIR = {
     "type": "object",
-    "properties": {"pair_id": _ID, "prompt": _PROMPT, "response_1": _TEXT, "response_2": _TEXT},
+    "properties": {
+        "pair_id": _ID,
+        "prompt": _PROMPT,
+        "response_1": _SOME_TEXT,
+        "response_2": _SOME_TEXT,
+    },
     "required": ["prompt", "response_1", "response_2"],
 }
 IdField = Annotated[Any, WithJsonSchema(_ID)]
-TextField = Annotated[Any, WithJsonSchema(_TEXT)]
+TextField = Annotated[Any, WithJsonSchema(_SOME_TEXT)]
 PromptField = Annotated[Any, WithJsonSchema(_PROMPT)]
 PairField = Annotated[Any, WithJsonSchema(_PAIR)]
 
@@ -164,6 +170,12 @@ class ErrorAnswer(Shape):
     error: ErrorRecord
     failure: FailureRecord | None = None
     """What became of the one pair of the request (`failed`)."""
+
+
+class State(Shape):
+    """How the server is."""
+
+    status: Literal["ok", "ready", "stopping", "failing"]
 
 
 class ModelRecord(BaseModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -219,11 +220,37 @@ def test_a_spreadsheet_takes_no_cell_for_a_formula(team: Team, tmp_path: Path) -
     assert row["judge_strength"] == "2"
 
 
-@given(st.text())
+MINUS = "\N{MINUS SIGN}"
+WIDE = (0xFF1D, 0xFF0B, 0xFF0D, 0xFF20, 0xFE66, 0xFE62, 0xFE63, 0xFE6B, 0x207C, 0x208A)
+"""Full-width, small, raised and lowered forms of the signs."""
+SIGNS = (*"=+-@\t\r\n", MINUS, *map(chr, WIDE))
+BEFORE = ("", " ", "\u3000", "\xa0", "\u200b", "\ufeff", "\u2060", "\x0b", " \u200e ")
+
+
+@given(st.text() | st.builds("{}{}{}".format, *map(st.sampled_from, (BEFORE, SIGNS)), st.text()))
 def test_no_cell_begins_like_a_formula(text: str) -> None:
+    """A sign of any width, plainly or behind what nobody sees; what is no formula stays."""
     cell = safe_cell(text)
     assert isinstance(cell, str) and cell.endswith(text)
-    assert not cell.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+    seen = [c for c in text if unicodedata.category(c)[0] not in "CZ"][:1]
+    folded = unicodedata.normalize("NFKC", "".join(seen)).replace(MINUS, "-")
+    if cell == text:
+        assert not folded.startswith(("=", "+", "-", "@"))
+        assert not text.lstrip(" ").startswith(("\t", "\r", "\n"))
+    else:
+        assert cell == f"'{text}"
+
+
+@pytest.mark.parametrize("text", [f"{b}{s}1+1" for b in BEFORE for s in SIGNS])
+def test_every_sign_gets_its_apostrophe(text: str) -> None:
+    assert safe_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "plain", "a=b", "1-2", "'=x", "„=“", "é", "“@x”", f"5 {MINUS} 3"]
+)
+def test_what_is_no_formula_stays(text: str) -> None:
+    assert safe_cell(text) == text
 
 
 def test_the_history_tells_everything_in_its_order(team: Team, tmp_path: Path) -> None:

@@ -310,7 +310,44 @@ def test_the_openapi_description_is_whole(service: Service) -> None:
     }  # fmt: skip
     example = judge["requestBody"]["content"]["application/json"]["example"]
     assert post(service, example).status_code == 200
-    assert judge["security"] == [{"key": []}]
+    assert "security" not in described.text, "no key is set"
+    metrics = described.json()["paths"]["/metrics"]["get"]["responses"]["200"]["content"]
+    assert list(metrics) == ["text/plain"]
+    assert get(service, "/metrics").headers["content-type"].startswith("text/plain")
+    for path in ("/health", "/ready"):
+        answers = described.json()["paths"][path]["get"]["responses"]
+        assert set(answers) == {"200", "503"} and "State" in str(answers["200"])
+
+
+def test_authentication_is_described_where_there_are_keys() -> None:
+    with serving(keys=("one",)) as service:
+        described = get(service, "/openapi.json").json()
+    assert described["components"]["securitySchemes"] == {
+        "key": {"type": "http", "scheme": "bearer"}
+    }
+    secured = {
+        path
+        for path, methods in described["paths"].items()
+        for operation in methods.values()
+        if operation.get("security") == [{"key": []}]
+    }
+    assert secured == {"/v1/judge", "/v1/models"}
+
+
+@pytest.mark.parametrize("field", ["prompt", "response_1", "response_2"])
+def test_what_the_description_forbids_is_refused(service: Service, field: str) -> None:
+    """An empty text, alone and in a list; an empty conversation."""
+    schemas = get(service, "/openapi.json").json()["components"]["schemas"]
+    pair = schemas["PairsRequest"]["properties"]["pairs"]["items"]
+    for shape in (schemas["PairRequest"], pair):
+        described = shape["properties"][field]
+        texts = described.get("anyOf", [described])
+        assert texts[0]["type"] == "string" and texts[0]["minLength"] == 1
+        assert all(other.get("minItems") == 1 for other in texts[1:])
+    for nothing in ("", [] if field == "prompt" else ""):
+        assert post(service, {**GOOD, field: nothing}).status_code == 422
+        (failed,) = post(service, {"pairs": [{**GOOD, field: nothing}]}).json()["results"]
+        assert failed["failure"]["reason"] in ("empty_response", "bad_prompt")
 
 
 def test_other_paths_and_methods(service: Service) -> None:
