@@ -22,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from judge.label_agreement import TITLE
+from judge.lookalikes import told_apart
 
 if TYPE_CHECKING:
     from judge.infer.dryrun import DryRun
@@ -230,8 +231,9 @@ def prepared_table(manifest: dict[str, Any]) -> Table:
     """Return the table of ``judge data prepare``: what was kept, what dropped by which rule."""
     table = _table("")
     for side, counts in manifest["sides"].items():
+        names = told_apart(counts["pairs"])
         for source, pairs in counts["pairs"].items():
-            table.add_row(Text(f"{side}, {source}: read"), f"{pairs['read']:,}")
+            table.add_row(Text(f"{side}, {names[source]}: read"), f"{pairs['read']:,}")
             for rule, dropped in pairs["dropped"].items():
                 table.add_row(f"  dropped: {rule}", f"{dropped:,}")
             table.add_row("  kept", f"{pairs['kept']:,}")

@@ -17,6 +17,7 @@ from judge.compare.length_control import length_term
 from judge.compare.resampled import Drawn, Figures
 from judge.estimate import Estimate, share
 from judge.jsonlines import replace_json
+from judge.lookalikes import told_apart
 
 RANK = "rank.json"
 RESAMPLES = 1000
@@ -109,7 +110,8 @@ def rank(games: Games, system: str, seed: int = 0, resamples: int = RESAMPLES) -
     effect = Estimate.missing(no_control, len(games))
     if not np.isnan(found.effect[0]):
         effect = drawn.estimate("effect", 0, float(found.effect[0]), len(games), games.clusters)
-    notes = order_notes(games.models, won, order)
+    names = told_apart(games.models)
+    notes = order_notes([names[model] for model in games.models], won, order)
     if effect.why_not and len(order) == 1:
         notes.append(f"no length-controlled win rates: {effect.why_not}")
     for name, what in (("strength", "strengths"), ("effect", "length-controlled win rates")):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from judge.compare.ranking import Meeting, Ranking
 from judge.compare.tables import Table
 from judge.estimate import Estimate
+from judge.lookalikes import told_apart
 
 _DASH = "-"
 _WIDEST = 12
@@ -53,8 +54,9 @@ def _notes(ranking: Ranking) -> list[str]:
             f"effect of length: {_signed(ranking.length_effect)} log-odds for the longer response,"
             f" unit {ranking.length_unit:,.0f} characters"
         )
+    names = told_apart(s.model for s in ranking.standings)
     reasons_why = dict.fromkeys(
-        f"{s.model}: {s.strength.why_not}" for s in ranking.standings if s.strength.why_not
+        f"{names[s.model]}: {s.strength.why_not}" for s in ranking.standings if s.strength.why_not
     )
     return [*notes, *ranking.notes, *reasons_why]
 

@@ -12,6 +12,7 @@ from judge.compare.comparison import Comparison
 from judge.compare.matching import Match
 from judge.compare.slices import Slice
 from judge.estimate import Estimate
+from judge.lookalikes import told_apart
 from judge.written import (
     DASH,
     decimal,
@@ -39,6 +40,14 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
     """How its figures are counted, and why some are missing."""
+
+    def __post_init__(self) -> None:
+        """Write cells of a column, and names of columns, that look the same so that they do not."""
+        columns = [told_apart(column) for column in zip(*self.rows, strict=True)]
+        rows = (tuple(c[cell] for c, cell in zip(columns, row, strict=True)) for row in self.rows)
+        object.__setattr__(self, "rows", tuple(rows))
+        heads = told_apart(self.columns)
+        object.__setattr__(self, "columns", tuple(heads[name] for name in self.columns))
 
 
 def tables(found: Comparison) -> Iterator[Table]:

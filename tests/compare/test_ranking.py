@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from judge.compare.bradley_terry import groups, strengths, wins
 from judge.compare.games import Games, read_games
 from judge.compare.length_control import controlled, controlled_win_rates, length_term
 from judge.compare.ranking import Ranking, rank
+from judge.compare.ranking_tables import tables
 from judge.compare.systems import read_run
 from judge.errors import UsageError
 from judge.infer import batch
@@ -409,3 +411,16 @@ def test_a_bad_command_is_one_line(
     assert done.exit_code == 2, done.output
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and expected in errors[0], done.stderr
+
+
+def test_models_whose_names_look_the_same_are_told_apart() -> None:
+    """ "oak" and "oak " are two models; so are two that differ in a character nobody sees."""
+    models = ("elm", "oak", "oak ", "oak\u200b")
+    ranking = rank(replace(few("a>b b>c c>d d>a"), models=models), "j", resamples=5)
+    standings, matrix = tables(ranking)
+    names = {row[0] for row in standings.rows}
+    assert names == {"elm", "oak", "oak␣", "oak\\u200b"}
+    assert set(matrix.columns) == {"", *names} and {row[0] for row in matrix.rows} == names
+    assert {s.model for s in ranking.standings} == set(models), "as they are in rank.json"
+    apart = rank(replace(few("a>b"), models=("oak", "oak ")), "j", resamples=2)
+    assert apart.notes[0] == "group 1 (oak) won every game against group 2 (oak␣): 1"

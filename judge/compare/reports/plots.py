@@ -14,6 +14,7 @@ from typing import Any
 
 from judge.compare.tables import Table
 from judge.estimate import Estimate
+from judge.lookalikes import told_apart
 from judge.written import DASH, share_and_interval
 
 COLOURS = ("#3b86c8", "#d17a35", "#4aa071", "#9a6fc9", "#c9566f", "#8a939b")
@@ -44,12 +45,14 @@ def words(text: str) -> str:
 
 
 def labels(texts: Sequence[str]) -> list[str]:
-    """Return the words of texts, those that would look the same told apart by a number.
+    """Return the words of texts, those that would look the same told apart by what differs in them,
+    or by a number.
 
     Plotly puts what has the same label into the same place.
     """
     found: list[str] = []
-    for text in texts:
+    written = told_apart(texts)
+    for text in (written[text] for text in texts):
         label, number = words(text), 2
         while label in found:
             label, number = f"{words(text)} ({number})", number + 1

@@ -14,6 +14,7 @@ from judge.data.statistics.words import (
     STAGE_ROWS,
     STRENGTH_NAMES,
 )
+from judge.lookalikes import told_apart
 
 Report = Mapping[str, Any]
 
@@ -28,6 +29,13 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     on_screen: bool = True
+
+    def __post_init__(self) -> None:
+        """Write names of rows and columns that look the same so that they do not."""
+        names, heads = told_apart(row[0] for row in self.rows), told_apart(self.columns)
+        rows = tuple((names[name], *cells) for name, *cells in self.rows)
+        object.__setattr__(self, "rows", rows)
+        object.__setattr__(self, "columns", tuple(heads[name] for name in self.columns))
 
 
 def tables(report: Report) -> list[Table]:
