@@ -69,6 +69,12 @@ def says(text: str, start: int, word: str) -> bool:
     return False
 
 
+def letter_like(character: str) -> str:
+    """Return the ASCII letter that a character looks like, in its case; else the character."""
+    letter = _look_alikes().get(character, character)
+    return letter.upper() if character.isupper() else letter
+
+
 def unmasked(text: str) -> str:
     """Return a text as it may be read, in lower case: the likeliest reading of each character."""
     if text.isascii():

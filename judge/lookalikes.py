@@ -10,6 +10,8 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
+from judge.disguise import letter_like
+
 _BLANK = "\N{OPEN BOX}"
 """Stands for a space."""
 
@@ -35,10 +37,12 @@ def told_apart(names: Iterable[str]) -> dict[str, str]:
 
 def looks(name: str) -> str:
     """Return the same text for names that look the same: blanks are one, unseen characters none,
-    and forms of the same letter the same one."""
+    and forms of a letter, and letters of other alphabets that look like it, the same one."""
+    if name.isascii() and name.isprintable():
+        return " ".join(name.split())
     folded = unicodedata.normalize("NFKC", name)
     seen = (c for c in folded if c.isspace() or unicodedata.category(c)[0] != "C")
-    return " ".join("".join(seen).split())
+    return " ".join("".join(map(letter_like, seen)).split())
 
 
 def _spelt(name: str) -> str:

@@ -18,6 +18,8 @@ ALIKE = [
     ("oak", "oa\u00adk"),
     ("\u00e9", "e\u0301"),
     ("oak", "\uff4fak"),
+    ("oak", "o\u0430k"),
+    ("Oak", "\u041eak"),
     ("", " "),
     ("oak ", "oak\u2423"),
     ("a\\u200b ", "a\u200b\\u200b"),
