@@ -53,6 +53,9 @@ class RowsConfig(BaseModel):
     """The first so many rows only; a later run with more goes on from there."""
     strip_thinking: bool = False
     """Leave out what a reasoning model wrote before each response, as in ``<think>``."""
+    empty_responses: bool = False
+    """Judge a response without a word like any other, beside one that has some; else the row fails.
+    People do so: in PandaLM's test set 54 of 999 pairs have an empty response."""
     max_failures: int | None = Field(default=None, ge=0)
     """More failed rows than this stop the run; None: any number is recorded."""
     fresh: bool = False

@@ -120,8 +120,11 @@ def may_open(text: str) -> bool:
     return any(m.startswith(begun) or begun.startswith(m) for m in _BY_OPENING)
 
 
-def answer_of(name: str, response: str) -> str:
+def answer_of(name: str, response: str, empty: bool = False) -> str:
     """Return a response without its thinking.
+
+    Args:
+        empty: whether nothing may be left of it. Thinking that never ended is no answer anyhow.
 
     Raises:
         RowError: when nothing is left of it.
@@ -131,7 +134,7 @@ def answer_of(name: str, response: str) -> str:
         return response
     if not parts.ended:
         raise RowError("empty_response", f"{name} is thinking alone, which was never closed")
-    if not parts.answer.strip():
+    if not parts.answer.strip() and not empty:
         raise RowError("empty_response", f"{name} is empty after its thinking")
     return parts.answer.strip()
 

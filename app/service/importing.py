@@ -264,7 +264,8 @@ def _input_of(
         raise UsageError(
             f"{name} has changed since {folder} judged it; name a file with its pairs (--pairs)"
         )
-    return read_pairs(source.records(), IdSet(), bool(asked.get("strip_thinking")))
+    as_judged = [bool(asked.get(name)) for name in ("strip_thinking", "empty_responses")]
+    return read_pairs(source.records(), IdSet(), *as_judged)
 
 
 def _new(

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from judge.commands.options import Config, FreshRun, MaxFailures, Revision, Split, Subset
+from judge.commands.options import (
+    Config,
+    EmptyResponses,
+    FreshRun,
+    MaxFailures,
+    Revision,
+    Split,
+    Subset,
+)
 from judge.errors import UsageError
 from judge.exits import FAILED_ROWS
 
@@ -76,6 +84,7 @@ def bench(
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="The first N rows only.")
     ] = None,
+    empty_responses: EmptyResponses = None,
     max_failures: MaxFailures = None,
     fresh: FreshRun = None,
     config: Config = None,
@@ -90,6 +99,7 @@ def bench(
 
     given = {k: v for k, v in locals().items() if k in (*_OF_JUDGES, *_OF_REWARDS)}
     given |= {"engine": engine, "limit": limit, "max_failures": max_failures, "fresh": fresh}
+    given["empty_responses"] = empty_responses
     kind = _kind(given)
     benchmark = find(name)
     if out is None:

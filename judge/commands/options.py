@@ -81,6 +81,10 @@ StripThinking = Annotated[
     bool | None,
     typer.Option("--strip-thinking", help="Judge responses without their <think> blocks."),
 ]
+EmptyResponses = Annotated[
+    bool | None,
+    typer.Option("--empty-responses", help="Judge empty responses, too: else such rows fail."),
+]
 Temperature = Annotated[
     float | None, typer.Option(help="0: the likeliest token; above: drawn. (default: 0.0)")
 ]

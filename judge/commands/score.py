@@ -10,6 +10,7 @@ from judge.commands.batch import show_files
 from judge.commands.options import (
     Config,
     DryRun,
+    EmptyResponses,
     FreshRun,
     Limit,
     MaxFailures,
@@ -60,6 +61,7 @@ def score(
     revision: Revision = None,
     limit: Limit = None,
     strip_thinking: StripThinking = None,
+    empty_responses: EmptyResponses = None,
     max_failures: MaxFailures = None,
     dry_run: DryRun = False,
     fresh: FreshRun = None,

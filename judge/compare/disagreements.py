@@ -235,7 +235,9 @@ def _pairs(system: System, ids: Sequence[str]) -> dict[str, Pair]:
     except UsageError:
         return {}  # the comparison's notes say why
     found = {}
-    for own_id, pair in find_pairs(source, own.keys(), system.origin.strip_thinking).items():
+    origin = system.origin
+    pairs = find_pairs(source, own.keys(), origin.strip_thinking, origin.empty_responses)
+    for own_id, pair in pairs.items():
         pair_id = own[own_id]
         turned = pair.flipped() if pair_id in system.exchanged else pair
         found[pair_id] = turned.model_copy(update={"pair_id": pair_id})

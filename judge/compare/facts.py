@@ -94,7 +94,8 @@ def read_facts(origin: Origin, columns: Collection[str] = ()) -> dict[str, Facts
             fields = row_fields(record.row)
         except RowError:
             continue
-        pair = read_row(Record(record.line, fields), seen, origin.strip_thinking)
+        there = Record(record.line, fields)
+        pair = read_row(there, seen, origin.strip_thinking, origin.empty_responses)
         if isinstance(pair, Pair):
             own = columns_of(fields, wanted)
             if LANGUAGE not in own:

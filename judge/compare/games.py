@@ -83,7 +83,8 @@ def read_games(
             fields = row_fields(record.row)
         except RowError:
             continue  # a failure of the run, without an id
-        pair = read_row(Record(record.line, fields), seen, origin.strip_thinking)
+        there = Record(record.line, fields)
+        pair = read_row(there, seen, origin.strip_thinking, origin.empty_responses)
         if pair.pair_id is not None and pair.pair_id in decisions:
             names = (fields.get(columns[0]), fields.get(columns[1]))
             found.add(pair.pair_id, pair, names)

@@ -59,11 +59,10 @@ def labels_of_input(origin: Origin, rule: Rule = "consensus", name: str = "peopl
     """Return the labels that a run's own input carries; as :func:`read_labels`."""
     if origin.input == "-":
         raise UsageError("the pairs came from the standard input, which is gone")
-    where = {"subset": origin.subset, "revision": origin.revision}
-    hub = not Path(origin.input).exists()
-    return _from_annotated(
-        origin.input, {**where, "split": origin.split} if hub else {}, rule, name
-    )
+    where: dict[str, Any] = {"empty_responses": origin.empty_responses}
+    if not Path(origin.input).exists():  # of the hub
+        where |= {"subset": origin.subset, "revision": origin.revision, "split": origin.split}
+    return _from_annotated(origin.input, where, rule, name)
 
 
 def labels_of_column(

@@ -104,6 +104,8 @@ class Origin:
     """Whether the run came to the end of its input."""
     strip_thinking: bool = False
     """Whether the responses were judged without their thinking."""
+    empty_responses: bool = False
+    """Whether responses without a word were judged."""
 
 
 @dataclass
@@ -204,6 +206,7 @@ def _origin(folder: Path, config: Mapping[str, Any]) -> Origin:
         identity=str(config["identity"].get("input", "")),
         complete=is_complete(folder),
         strip_thinking=bool(asked.get("strip_thinking")),
+        empty_responses=bool(asked.get("empty_responses")),
     )
 
 

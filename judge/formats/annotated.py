@@ -27,6 +27,7 @@ def read_annotated(
     split: str | None = None,
     subset: str | None = None,
     revision: str | None = None,
+    empty_responses: bool = False,
 ) -> Iterator[AnnotatedPair | Problem]:
     """Yield every pair with its annotations, and every problem where it occurs, in file order.
 
@@ -39,13 +40,14 @@ def read_annotated(
         split: only the rows of this split; of the hub, also any other name of a split there.
         subset: the configuration of a hub data set.
         revision: the commit, tag or branch of a hub data set.
+        empty_responses: take a response without a word for one.
 
     Raises:
         UsageError: when there is nothing to read, no such format or split, or when no row at all is
             of a known format.
     """
     wanted = Wanted(False, format, split, subset, revision)
-    return _read(path_or_hub_id, wanted, Parser(PAIRS, format))
+    return _read(path_or_hub_id, wanted, Parser(PAIRS, format), empty_responses)
 
 
 def read_rated(
@@ -82,7 +84,9 @@ def input_files(path: str | Path, *, rated: bool = False, format: str = AUTO) ->
     return files_of(Path(path), rated, format)
 
 
-def _read(name: str, wanted: Wanted, parser: Parser[T]) -> Iterator[T | Problem]:
+def _read(
+    name: str, wanted: Wanted, parser: Parser[T], empty: bool = False
+) -> Iterator[T | Problem]:
     seen = IdSet()
     rows = unknown = 0
     fields = ""
@@ -93,7 +97,7 @@ def _read(name: str, wanted: Wanted, parser: Parser[T]) -> Iterator[T | Problem]
                 yield problem
                 continue
             try:
-                row = Row(row_fields(record.row), there.split, there.subset)
+                row = Row(row_fields(record.row), there.split, there.subset, empty=empty)
             except RowError as error:
                 yield _problem(there, record, reason_of(error), error.detail)
                 continue

@@ -74,8 +74,11 @@ def given_id(fields: Mapping[str, Any]) -> str | None:
     return None
 
 
-def response(name: str, value: Any) -> str:
+def response(name: str, value: Any, empty: bool = False) -> str:
     """Return a response: a text, or one assistant's message, alone or as a list of one.
+
+    Args:
+        empty: whether one without a word is a response, too.
 
     Raises:
         RowError: when it is neither, or holds white space only.
@@ -89,7 +92,7 @@ def response(name: str, value: Any) -> str:
             raise RowError("wrong_type", f"{found}, expected the assistant's")
         value = only.content
     content = text(name, value)
-    if not content.strip():
+    if not content.strip() and not empty:
         raise RowError("empty_response", f"{name} is {'white space' if content else 'empty'}")
     return content
 

@@ -6,9 +6,10 @@ For whoever sets systems beside people, when all is judged: a judge's prompts co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from judge.annotated import AnnotatedPair
 from judge.consensus import consensus
@@ -20,6 +21,7 @@ from judge.formats.rows import Row, Unusable, reason_of
 from judge.formats.sources import Record
 from judge.pair import Annotation
 from judge.reward import Preference
+from judge.thinking import answer_of
 from judge.verdict import NEITHER_VALID
 
 Rule = Literal["consensus", "majority"]
@@ -118,11 +120,16 @@ def votes_of(item: AnnotatedPair) -> list[Vote]:
     return [vote_of(strength) for strength in strengths]
 
 
-def row_label(record: Record) -> RowLabel:
+def row_label(
+    record: Record, strip_thinking: bool = False, empty_responses: bool = False
+) -> RowLabel:
     """Return what a row says of the pair that :func:`judge.formats.pairs.read_row` makes of it.
 
     The layouts are those of :data:`judge.formats.registry.PAIRS`. Where a row holds more texts than
     the two that were judged, a label of others is none.
+
+    Args:
+        strip_thinking: as the pair was read, and so is ``empty_responses``.
     """
     line = record.line
     try:
@@ -131,12 +138,13 @@ def row_label(record: Record) -> RowLabel:
     except RowError as error:
         return RowLabel(line, None, None, reason_of(error))
     # A split says nothing here, and need not be one of HelpSteer2's.
-    row = Row({name: value for name, value in fields.items() if name != "split"})
+    others = {name: value for name, value in fields.items() if name != "split"}
+    row = Row(others, empty=empty_responses)
     try:
         item = _only_pair(row)
         if item is None:
             return RowLabel(line, pair_id, None, UNLABELLED)
-        return _of_judged(line, pair_id, item, row, fields)
+        return _of_judged(line, pair_id, item, row, strip_thinking)
     except Unusable as error:
         return RowLabel(line, pair_id, None, error.reason, None, str(error))
     except RowError as error:
@@ -153,20 +161,27 @@ def _only_pair(row: Row) -> AnnotatedPair | None:
 
 
 def _of_judged(
-    line: int, pair_id: str, item: AnnotatedPair, row: Row, fields: Mapping[str, Any]
+    line: int, pair_id: str, item: AnnotatedPair, row: Row, strip_thinking: bool
 ) -> RowLabel:
     label = decide(votes_of(item))
     if label.missing == UNLABELLED and row.problems:
         reason, detail = row.problems[0]
         return RowLabel(line, pair_id, None, reason, None, detail)
-    one, two = responses_of(fields)
+    one, two = responses_of(row.fields, row.empty)
     there = (item.pair.response_1, item.pair.response_2)
     if there == (two, one) and one != two:
         label = label.flipped()
     elif there != (one, two):
         return RowLabel(line, pair_id, None, UNLABELLED)
     why_not = label.missing or (None if label.preference else TIE)
-    longer: Preference | None = None
-    if len(one) != len(two):
-        longer = "response_1" if len(one) > len(two) else "response_2"
-    return RowLabel(line, pair_id, label.preference, why_not, longer)
+    return RowLabel(line, pair_id, label.preference, why_not, _longer(one, two, strip_thinking))
+
+
+def _longer(one: str, two: str, strip_thinking: bool) -> Preference | None:
+    """Return the longer response as it was judged; None where both are as long."""
+    if strip_thinking:
+        with suppress(RowError):  # then the row failed
+            one, two = answer_of("", one, empty=True), answer_of("", two, empty=True)
+    if len(one) == len(two):
+        return None
+    return "response_1" if len(one) > len(two) else "response_2"

@@ -24,23 +24,29 @@ from judge.thinking import answer_of
 
 
 def read_pairs(
-    records: Iterable[Record], seen: IdSet, strip_thinking: bool = False
+    records: Iterable[Record],
+    seen: IdSet,
+    strip_thinking: bool = False,
+    empty_responses: bool = False,
 ) -> Iterator[tuple[int, Pair | Failure]]:
     """Yield each record's line and its pair, or the failure that it is.
 
     Args:
         seen: the ids of earlier rows; those of ``records`` are added.
-        strip_thinking: as :func:`read_row`.
+        strip_thinking: as :func:`read_row`, and so is ``empty_responses``.
     """
     for record in records:
-        yield record.line, read_row(record, seen, strip_thinking)
+        yield record.line, read_row(record, seen, strip_thinking, empty_responses)
 
 
-def read_row(record: Record, seen: IdSet, strip_thinking: bool = False) -> Pair | Failure:
+def read_row(
+    record: Record, seen: IdSet, strip_thinking: bool = False, empty_responses: bool = False
+) -> Pair | Failure:
     """Return the pair of ``record`` or what is wrong with it; add its id to ``seen``.
 
     Args:
         strip_thinking: leave out what a reasoning model wrote before each response.
+        empty_responses: take a response without a word for one, beside another that has some.
     """
     pair_id: str | None = None
     try:
@@ -48,8 +54,8 @@ def read_row(record: Record, seen: IdSet, strip_thinking: bool = False) -> Pair 
         pair_id = id_of(fields, record.line)
         if not seen.add(pair_id):
             raise RowError("duplicate_id", f"id {shown(pair_id)} was used before; expected once")
-        pair = _pair(pair_id, fields)
-        return _without_thinking(pair) if strip_thinking else pair
+        pair = _pair(pair_id, fields, empty_responses)
+        return _without_thinking(pair, empty_responses) if strip_thinking else pair
     except RowError as error:
         return Failure(line=record.line, pair_id=pair_id, reason=error.reason, detail=error.detail)
 
@@ -63,11 +69,15 @@ def row_id(record: Record) -> str | None:
 
 
 def find_pairs(
-    source: Source, ids: Collection[str], strip_thinking: bool = False
+    source: Source,
+    ids: Collection[str],
+    strip_thinking: bool = False,
+    empty_responses: bool = False,
 ) -> dict[str, Pair]:
     """Return the pairs with these ids, reading ``source`` no further than the last of them."""
     found: dict[str, Pair] = {}
-    for _, row in read_pairs(source.records(), IdSet(), strip_thinking) if ids else ():
+    records = source.records() if ids else ()
+    for _, row in read_pairs(records, IdSet(), strip_thinking, empty_responses):
         if isinstance(row, Pair) and row.pair_id in ids:
             found[row.pair_id] = row
             if len(found) == len(ids):
@@ -85,19 +95,19 @@ def id_of(fields: Mapping[str, Any], line: int) -> str:
     return f"row-{line}" if own is None else own
 
 
-def responses_of(fields: Mapping[str, Any]) -> tuple[str, str]:
-    """Return ``response_1`` and ``response_2`` of a row, as a judge sees them.
+def responses_of(fields: Mapping[str, Any], empty: bool = False) -> tuple[str, str]:
+    """Return ``response_1`` and ``response_2`` of a row, thinking included.
 
     Raises:
         RowError: when it has not both.
     """
-    found = texts_of(fields, *_names(fields))
+    found = texts_of(fields, *_names(fields), empty)
     return found.response_1, found.response_2
 
 
-def _pair(pair_id: str, fields: Mapping[str, Any]) -> Pair:
+def _pair(pair_id: str, fields: Mapping[str, Any], empty: bool) -> Pair:
     asked, one, two = _names(fields)
-    found = texts_of(fields, asked, one, two)
+    found = texts_of(fields, asked, one, two, empty)
     pair = Pair(
         pair_id=pair_id,
         prompt=found.prompt,
@@ -105,14 +115,21 @@ def _pair(pair_id: str, fields: Mapping[str, Any]) -> Pair:
         response_2=found.response_2,
     )
     check_length(pair.prompt, pair.response_1, pair.response_2)
-    if pair.response_1 == pair.response_2:
+    if _same(pair.response_1, pair.response_2):
         raise RowError("identical_responses", f"{one} and {two} are the same text")
     return pair
 
 
-def _without_thinking(pair: Pair) -> Pair:
-    answers = {name: answer_of(name, getattr(pair, name)) for name in ("response_1", "response_2")}
-    if answers["response_1"] == answers["response_2"]:
+def _same(one: str, two: str) -> bool:
+    """Say whether two responses are the same text; those without a word are."""
+    return one == two or not (one.strip() or two.strip())
+
+
+def _without_thinking(pair: Pair, empty: bool) -> Pair:
+    answers = {
+        name: answer_of(name, getattr(pair, name), empty) for name in ("response_1", "response_2")
+    }
+    if _same(*answers.values()):
         raise RowError("identical_responses", "both responses are the same after their thinking")
     return pair.model_copy(update=answers)
 

@@ -58,8 +58,13 @@ def has_pair(fields: Mapping[str, Any], name: str, one: str, two: str) -> bool:
     return True
 
 
-def texts_of(fields: Mapping[str, Any], name: str | None, one: str, two: str) -> Texts:
+def texts_of(
+    fields: Mapping[str, Any], name: str | None, one: str, two: str, empty: bool = False
+) -> Texts:
     """Return the prompt in the field ``name`` (or in the responses) and the responses.
+
+    Args:
+        empty: as :func:`judge.formats.fields.response`.
 
     Raises:
         RowError: when one of them cannot be used, or they do not belong together.
@@ -75,7 +80,8 @@ def texts_of(fields: Mapping[str, Any], name: str | None, one: str, two: str) ->
     if whole is None:
         raise RowError("bad_prompt", f"{name} is not the conversation before the last answers")
     where = name or f"{one} without its last answer"
-    return Texts(ends_with_the_user(where, whole), response(one, first), response(two, second))
+    answers = response(one, first, empty), response(two, second, empty)
+    return Texts(ends_with_the_user(where, whole), *answers)
 
 
 def _given(fields: Mapping[str, Any], name: str) -> bool:

@@ -50,6 +50,8 @@ class Row:
     """What the name of the file's folder says, where a format has its subsets in folders."""
     problems: list[tuple[ProblemReason, str]] = field(default_factory=list)
     """What was lost of the row without losing the row."""
+    empty: bool = False
+    """Whether a response without a word is one (``--empty-responses``)."""
     file: str = ""
     """The name of its file, where a format says there what rows do not (RM-Bench's domains)."""
 
@@ -70,7 +72,7 @@ class Row:
 
     def response(self, name: str) -> str:
         """Return the response in the field ``name``."""
-        return checks.response(name, self.required(name))
+        return checks.response(name, self.required(name), self.empty)
 
     def two(self, prompt: str, one: str, two: str) -> Texts:
         """Return the prompt and the responses in these fields, however the row writes them."""
@@ -81,7 +83,7 @@ class Row:
         for name in (asked, one, two):
             if name is not None:
                 self.required(name)
-        return texts_of(self.fields, asked, one, two)
+        return texts_of(self.fields, asked, one, two, self.empty)
 
     def list_of(self, name: str) -> list[Any]:
         """Return the list in the field ``name``, also where it came as the text of one."""

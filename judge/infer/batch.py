@@ -97,7 +97,7 @@ def run_rows(
         folder.check(identity)
         recorded = folder.scan(keep=2 * config.window)
         reach = recorded.failed_rows[-1] if recorded.failed_rows else 0
-        outcome = _Outcome(folder, labels_of(source), names)
+        outcome = _Outcome(folder, labels_of(source, config), names)
         records = outcome.labels.watch(limited(source.records(), config.limit, reach))
         windows = windows_of(records, config.window)
         position = skip_finished(windows, recorded, cut=config.limit is not None)
@@ -246,7 +246,8 @@ class _Job:
                 yield read.popleft(), results
 
     def _read(self, record: Record) -> Pair | Failure:
-        return read_row(record, self.recorded.seen, self.config.strip_thinking)
+        config = self.config
+        return read_row(record, self.recorded.seen, config.strip_thinking, config.empty_responses)
 
     def _write(
         self,

@@ -76,7 +76,10 @@ def dry_run(config: BatchConfig, load: Callable[[], Engine]) -> DryRun:
     probe_tokens = fitting_tokens = 0
     seen = IdSet()
     for window in windows_of(islice(source.records(), config.limit), config.window):
-        rows = [read_row(record, seen, config.strip_thinking) for record in window]
+        rows = [
+            read_row(record, seen, config.strip_thinking, config.empty_responses)
+            for record in window
+        ]
         found.rows += len(rows)
         pairs = [(0, row) for row in rows if isinstance(row, Pair)]
         found.failures.update(row.reason for row in rows if not isinstance(row, Pair))

@@ -7,12 +7,16 @@ input and the hub, which cannot be or should not be, a byte a row is kept while 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple, Protocol
 
+from judge.config import RowsConfig
 from judge.formats.labels import RowLabel, row_label
 from judge.formats.sources import FileSource, Record, Source
 from judge.reward import Preference
+
+ReadLabel = Callable[[Record], RowLabel]
 
 
 class InputLabels(Protocol):
@@ -31,22 +35,30 @@ class InputLabels(Protocol):
         ...
 
 
-def labels_of(source: Source) -> InputLabels:
-    """Return the labels of an input."""
-    return LabelsOfFile(source) if isinstance(source, FileSource) else PassingLabels()
+def labels_of(source: Source, config: RowsConfig) -> InputLabels:
+    """Return the labels of an input that is read as ``config`` says."""
+    as_judged = partial(
+        row_label,
+        strip_thinking=config.strip_thinking,
+        empty_responses=config.empty_responses,
+    )
+    if isinstance(source, FileSource):
+        return LabelsOfFile(source, as_judged)
+    return PassingLabels(as_judged)
 
 
 class LabelsOfFile:
     """Labels read from the file when they are asked for."""
 
-    def __init__(self, source: FileSource) -> None:
+    def __init__(self, source: FileSource, label: ReadLabel = row_label) -> None:
+        self._label = label
         self._source = FileSource(source.path, source.format, labels=True)
 
     def watch(self, records: Iterator[Record]) -> Iterator[Record]:
         return records
 
     def rows(self) -> Iterator[RowLabel]:
-        return map(row_label, self._source.records())
+        return map(self._label, self._source.records())
 
 
 class _Kind(NamedTuple):
@@ -60,7 +72,8 @@ class _Kind(NamedTuple):
 class PassingLabels:
     """Labels noted while the rows pass: a byte a line."""
 
-    def __init__(self) -> None:
+    def __init__(self, label: ReadLabel = row_label) -> None:
+        self._label = label
         self._codes = bytearray()
         self._kinds: dict[_Kind, int] = {}
         self._problems: dict[str, RowLabel] = {}
@@ -68,7 +81,7 @@ class PassingLabels:
 
     def watch(self, records: Iterator[Record]) -> Iterator[Record]:
         for record in records:
-            found = row_label(record)
+            found = self._label(record)
             kind = _Kind(found.preference, found.why_not, found.longer)
             code = self._kinds.setdefault(kind, len(self._kinds) + 1)  # 0: no record
             self._codes += bytes(record.line - 1 - len(self._codes))

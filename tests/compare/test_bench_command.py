@@ -140,6 +140,10 @@ def test_an_empty_response_is_a_failed_row(tmp_path: Path) -> None:
     result = json.loads((tmp_path / "out" / "bench.json").read_bytes())
     assert result["failures"] == {"empty_response": 1}
     assert result["overall"]["rows"] == 8 and result["overall"]["outcomes"]["failed"] == 1
+    again = ("judgebench", source, "--out", tmp_path / "empty", "--mode", "verdict")
+    done = invoke(*again, "--empty-responses")
+    assert done.exit_code == 0, done.output
+    assert json.loads((tmp_path / "empty" / "bench.json").read_bytes())["failures"] == {}
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,7 @@ def write_report(folder: Path, source: Source | None = None) -> Path:
     ids = list(dict.fromkeys(i for system in systems for i in system.decisions))
     queue = disagreements(ids, systems, MOST)
     judgments = {judgment.pair_id: judgment for judgment in _judgments(folder, queue)}
-    strip = bool(config["config"].get("strip_thinking"))
-    texts = _texts(source, set(ids), judgments.keys(), strip)
+    texts = _texts(source, set(ids), judgments.keys(), config["config"])
     identity = {f"identity: {name}": value for name, value in config["identity"].items()}
     page = Page(
         title=f"{'Judgments' if has_judge else 'Rewards'}: {config['config']['input']}",
@@ -128,9 +127,13 @@ def _notes(summary: Mapping[str, Any], every: int) -> Iterator[str]:
 
 
 def _texts(
-    source: Source | None, drawn: Collection[str], shown: Collection[str], strip: bool
+    source: Source | None,
+    drawn: Collection[str],
+    shown: Collection[str],
+    asked: Mapping[str, Any],
 ) -> Texts:
     found = Texts()
+    as_judged = [bool(asked.get(name)) for name in ("strip_thinking", "empty_responses")]
     wanted, seen = {*drawn, *shown}, IdSet()
     for record in source.records() if source else ():
         if not wanted:
@@ -139,7 +142,7 @@ def _texts(
         if pair_id not in wanted:
             continue
         wanted.remove(pair_id)
-        row = read_row(record, seen, strip)
+        row = read_row(record, seen, *as_judged)
         if not isinstance(row, Pair):
             continue
         if pair_id in drawn:
