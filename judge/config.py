@@ -109,8 +109,9 @@ class JudgeConfig(VllmOptions):
     temperature: float = Field(default=0.0, ge=0)
     """0 always takes the likeliest token; above it, elaborations are drawn by the seed."""
     batch_tokens: int | None = Field(default=None, ge=1)
-    """The most prompt tokens, padding included, that go through the model at once. None: 8,192, or
-    2,048 where a CPU reads verdicts alone: smaller batches hold less padding."""
+    """The most prompt tokens, padding included, that go through the model at once. None: 8,192; on
+    a CPU 2,048 for verdicts alone (smaller batches hold less padding), and for justifications so
+    many that their keys and values take 256 MiB at most."""
     scorer: dict[str, str] = Field(default_factory=dict)
     """Reward models beside the judge: name and model (a folder or a hub id). On the command line
     ``NAME=PATH``, or a path alone that can be a name."""
@@ -242,8 +243,9 @@ class ScoreConfig(RowsConfig):
     Llama-3.1-Nemotron-70B-Reward-HF. ``auto`` asks the model."""
     weights: str | None = None
     """For a model with several outputs: a JSON file of their weights. None: helpfulness alone."""
-    batch_tokens: int = Field(default=8192, ge=1)
-    """The most tokens, padding included, that go through the model at once."""
+    batch_tokens: int | None = Field(default=None, ge=1)
+    """The most tokens, padding included, that go through the model at once. None: 8,192; on a CPU
+    so many that their keys and values take 256 MiB at most."""
 
 
 _NO_IDENTITY = {

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
+from judge.chat_template import TemplateFault, render
 from judge.errors import RowError, UsageError
 from judge.pair import Message
-from judge.plaintext import DATE, PlainText
+from judge.plaintext import PlainText
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -76,7 +77,7 @@ class ConversationBuilder:
                 "the tokenizer has no chat template; a reward model needs an instruct model"
             )
         self.tokenizer = tokenizer
-        self._plain = PlainText(tokenizer)
+        self._plain = PlainText.of(tokenizer)
         self.control_ids = self._plain.control_ids
         self._frames: dict[tuple[str, ...], _Frame] = {}
         try:
@@ -146,21 +147,17 @@ class ConversationBuilder:
 
     def _pieces(self, roles: tuple[str, ...], left: str, right: str) -> tuple[str, ...]:
         """Return what the template prints around sentinels with white space beside them."""
-        from jinja2 import TemplateError
-
         messages = [
             {"role": role, "content": f"{left}{_SENTINEL.format(i)}{right}"}
             for i, role in enumerate(roles)
         ]
         try:
-            text = self.tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=False, date_string=DATE
-            )
-        except TemplateError as error:
+            text = render(self.tokenizer, messages, reply=False)
+        except TemplateFault as error:
             shown = ", ".join(roles[:8]) + (", ..." if roles[8:] else "")
             detail = f"the chat template refuses the turns {shown}: {error}"
             raise RowError("bad_prompt", detail) from None
-        pieces = _PLACE.split(str(text))
+        pieces = _PLACE.split(text)
         if pieces[1::2] != [str(i) for i in range(len(roles))]:
             raise RowError(
                 "bad_prompt", "the chat template does not print every message exactly once in order"

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from judge.errors import RowError, UsageError
 
@@ -45,6 +46,15 @@ class PlainText:
         }
         self._bos = tokenizer.bos_token_id
         self._adds_bos = self._bos is not None and tokenizer("a")["input_ids"][:1] == [self._bos]
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerBase) -> PlainText:
+        """Return the one for ``tokenizer``: a judge and reward models over one base share it."""
+        special = tuple(getattr(tokenizer, "all_special_ids", ()))
+        found = _MADE.get(tokenizer)
+        if found is None or found[0] != special:
+            found = _MADE[tokenizer] = (special, cls(tokenizer))
+        return found[1]
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of plain texts: never a BOS, never a control token.
@@ -99,6 +109,12 @@ class PlainText:
             return list(encoding.ids)
         pieces = pairwise([0, *cuts, len(text)])
         return [token for a, b in pieces for token in self._encode_split(text[a:b])]
+
+
+_MADE: WeakKeyDictionary[PreTrainedTokenizerBase, tuple[tuple[int, ...], PlainText]] = (
+    WeakKeyDictionary()
+)
+"""Those of tokenizers that are in use, with the special tokens that they had."""
 
 
 def _copies(tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenizer, Tokenizer, frozenset[int]]:

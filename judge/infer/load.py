@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judge.errors import UsageError
 from judge.grammar import Answer
 from judge.infer.engine import Engine
+from judge.infer.room import batch_tokens, cache_tokens
 from judge.infer.thought import ADVICE, thinks
-from judge.models import answer_of, is_judge, resolve_model
+from judge.infer.tokenizers import tokenizer_of
+from judge.models import answer_of, is_judge
+from judge.models.base import BASES
+from judge.models.layers import Layers, digest_of, layers_of
+from judge.models.loading import load_causal, one_line
 from judge.prompt import Chat
 
 if TYPE_CHECKING:
+    import torch
+
     from judge.config import JudgeConfig
+    from judge.infer.shared_base import SharedBase, Turn
 
 HASH_LIMIT = 1 << 30
 """Weights up to so many bytes are hashed whole; of larger ones only the headers are."""
@@ -60,9 +69,10 @@ def load_engine(config: JudgeConfig, note: Callable[[str], None] = lambda text: 
         return load_vllm_engine(config, note)
     if config.engine == "ray":
         raise UsageError("engine ray has no dry run; engine vllm counts the same tokens")
-    folder = resolve_model(config.model)
+    layers = layers_of(config.model)
     answer = checked(answer_of(config.model), config)
-    model, tokenizer, identity = _load_transformers(folder, config.dtype)
+    tokenizer = tokenizer_of(layers)
+    model, turn = _load_weights(layers, config.dtype)
     from judge.infer.attention import use_grouped_sdpa
     from judge.infer.products import fast_products
     from judge.infer.transformers_engine import TransformersEngine
@@ -72,9 +82,11 @@ def load_engine(config: JudgeConfig, note: Callable[[str], None] = lambda text: 
     return TransformersEngine(
         model,
         tokenizer,
-        {"model": config.model, **identity},
+        {"model": config.model, **digests(layers, model.config)},
+        turn=turn,
         max_new_tokens=config.max_new_tokens,
-        batch_tokens=config.batch_tokens or _batch_tokens(config.mode, model.device.type),
+        batch_tokens=config.batch_tokens or batch_tokens(model, config.mode == "verdict"),
+        cache_tokens=None if config.batch_tokens else cache_tokens(model),
         temperature=config.temperature,
         seed=config.seed,
         products=fast_products(model) if config.dtype == "auto" else "exact",
@@ -98,6 +110,22 @@ def chat_of(
     return Chat(config.chat_template_kwargs, thinks=not trained)
 
 
+def digests(layers: Layers, config: Any) -> dict[str, Any]:
+    """Return what says which weights these are: digests of local files, the hub's commit.
+
+    Args:
+        config: transformers' configuration of the model, which knows the commit.
+    """
+    commit = getattr(config, "_commit_hash", None)
+    base = digest_of(layers.base) if layers.base_name in BASES else None
+    if base is None:
+        base = model_digest(Path(layers.base)) if Path(layers.base).is_dir() else commit
+    if not layers.adapters:
+        return {"model_digest": base}
+    below = [model_digest(folder) for folder in layers.adapters]
+    return {"model_digest": below.pop(), "base_digest": "+".join([str(base), *below])}
+
+
 def checked(answer: Answer, config: JudgeConfig) -> Answer:
     """Return ``answer``, what the model of ``config`` was trained to say.
 
@@ -112,33 +140,46 @@ def checked(answer: Answer, config: JudgeConfig) -> Answer:
     return answer
 
 
-def _batch_tokens(mode: str, device: str) -> int:
-    """Padding costs a CPU more than a large batch saves, but in writing: there, steps count."""
-    return 2048 if mode == "verdict" and device == "cpu" else 8192
+def _load_weights(layers: Layers, dtype: str) -> tuple[Any, AbstractContextManager[None]]:
+    """Return the model, and the turn that it has in a base that others may use too.
 
-
-def _load_transformers(name: str, dtype: str) -> tuple[Any, Any, dict[str, Any]]:
-    """Load model and tokenizer; ``auto`` is bfloat16 on a GPU, float32 on the CPU."""
+    ``auto`` is bfloat16 on a GPU, float32 on the CPU.
+    """
     import torch
-    from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
 
-    logging.disable_progress_bar()  # the screen shows the run's own
+    from judge.models.merging import merge_into
+
     gpu = torch.cuda.is_available()
-    if dtype == "auto":
-        dtype = "bfloat16" if gpu else "float32"
-    local = Path(name).is_dir()
+    kind = getattr(torch, ("bfloat16" if gpu else "float32") if dtype == "auto" else dtype)
+    if layers.adapters or layers.base_name in BASES:
+        shared = sharing(layers, kind)
+        if shared is not None:
+            return shared[0].model, shared[1]
+    options = {"dtype": kind, "device_map": "auto" if gpu else None}
+    model = load_causal(layers.base, layers.name, **options)
+    with one_line(layers.name):
+        return merge_into(model, layers.adapters).eval(), nullcontext()
+
+
+def sharing(layers: Layers, dtype: torch.dtype) -> tuple[SharedBase, Turn] | None:
+    """Return the base of ``layers``, which others over it have too, and their turn in its weights.
+
+    None where the base or the adapters cannot be shared.
+
+    Raises:
+        UsageError: when one of them is damaged, or they do not fit.
+    """
+    from judge.infer.shared_base import shared_base
+    from judge.models.adapters import NoPlainLora, read_adapter
+
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=local)
-        model = AutoModelForCausalLM.from_pretrained(
-            name,
-            local_files_only=local,
-            dtype=getattr(torch, dtype),
-            device_map="auto" if gpu else None,
-        )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(f"model {name} cannot be loaded: {first}") from None
-    digest = model_digest(Path(name)) if local else getattr(model.config, "_commit_hash", None)
-    return model.eval(), tokenizer, {"model_digest": digest}
+        adapters = [read_adapter(folder) for folder in layers.adapters]
+    except NoPlainLora:
+        return None
+    heads = ("score.weight",)  # of a classifier: the language model below has no place for it
+    if any(adapter.whole.keys() - set(heads) for adapter in adapters):
+        return None
+    base = shared_base(layers.base, layers.name, dtype)
+    if base is None or not all(map(base.takes, adapters)):
+        return None
+    return base, base.turn(adapters)

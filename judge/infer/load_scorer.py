@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from judge.conversation import template_digest
-from judge.errors import UsageError
-from judge.infer.load import model_digest
+from judge.infer.load import digests, sharing
 from judge.infer.pair_scorer import PairScorer
-from judge.infer.scorer_files import HEAD_KEY, Described, describe, one_line, output_weights
-
-BATCH_TOKENS = 8192
-"""What a scorer takes at once where a run says nothing."""
+from judge.infer.room import BATCH_TOKENS, cache_tokens
+from judge.infer.scorer_files import Described, describe, output_weights
+from judge.models.loading import load_causal
 
 if TYPE_CHECKING:
+    import torch
+
     from judge.config import JudgeConfig
+    from judge.infer.shared_base import Turn
     from judge.infer.transformers_scorer import TransformersScorer
 
 
@@ -27,7 +25,7 @@ def load_scorers(config: JudgeConfig) -> dict[str, PairScorer]:
         name: load_scorer(
             model,
             weights_file=config.weights.get(name),
-            batch_tokens=config.batch_tokens or BATCH_TOKENS,
+            batch_tokens=config.batch_tokens,
         )
         for name, model in config.scorer.items()
     }
@@ -39,7 +37,7 @@ def load_scorer(
     weights_file: str | None = None,
     form: Literal["auto", "head", "logit"] = "auto",
     engine: Literal["auto", "transformers", "vllm"] = "auto",
-    batch_tokens: int = BATCH_TOKENS,
+    batch_tokens: int | None = None,
 ) -> PairScorer:
     """Return the reward model called ``name``, loaded.
 
@@ -48,7 +46,8 @@ def load_scorer(
         weights_file: JSON of the outputs' weights; needed for several outputs none of which is
             helpfulness.
         form: where the reward is; ``auto`` asks the model's files.
-        batch_tokens: the most tokens that go through the model at once; vLLM has its own way.
+        batch_tokens: the most tokens that go through the model at once, None: what suits the
+            machine; vLLM has its own way.
 
     Raises:
         UsageError: in one line, when there is no such model, it is no reward model, its head does
@@ -58,11 +57,9 @@ def load_scorer(
     weights = output_weights(described, weights_file)
     identity = {
         "model": name,
-        "model_digest": _digest(described.folder, described.config),
+        **digests(described.layers, described.config),
         "chat_template": template_digest(tokenizer),
     }
-    if described.is_adapter:
-        identity["base_digest"] = _digest(described.base, described.config)
     if engine == "vllm":
         from judge.infer.vllm_scorer import VllmScorer
 
@@ -71,63 +68,56 @@ def load_scorer(
 
 
 def _transformers(
-    described: Described, tokenizer: Any, identity: dict[str, Any], batch_tokens: int
+    described: Described, tokenizer: Any, identity: dict[str, Any], most: int | None
 ) -> TransformersScorer:
     """Load the weights: bfloat16 on a GPU, float32 on the CPU."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     from judge.infer.transformers_scorer import TransformersScorer
 
-    gpu = torch.cuda.is_available()
-    logit = described.form == "logit"
-    auto: Any = AutoModelForCausalLM if logit else AutoModelForSequenceClassification
-    with one_line(described.name):
-        model, report = auto.from_pretrained(
-            described.base,
-            config=described.config,
-            local_files_only=Path(described.base).is_dir(),
-            dtype=torch.bfloat16 if gpu else torch.float32,
-            device_map="auto" if gpu else None,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # reported, and refused below in one line
-        )
-    _check_nothing_is_random(described, report)
-    if described.is_adapter:
-        from peft import PeftModel
-
-        with one_line(described.name):
-            model = PeftModel.from_pretrained(model, described.folder).merge_and_unload()
+    kind = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    shared = _over_shared_base(described, kind)
+    model, turn = shared or (_own_weights(described, kind), None)
     return TransformersScorer(
         model.eval(),
         tokenizer,
         identity,
+        turn=turn,
         outputs=described.outputs,
         objective=described.objective,
         context=described.context,
         form=described.form,
-        batch_tokens=batch_tokens,
+        batch_tokens=most or min(BATCH_TOKENS, cache_tokens(model) or BATCH_TOKENS),
     )
 
 
-def _check_nothing_is_random(described: Described, report: Mapping[str, Any]) -> None:
-    """Refuse a checkpoint that leaves weights to chance: random rewards look like real ones."""
-    brought = HEAD_KEY if described.is_adapter else re.compile(r"(?!)")
-    missing = sorted(key for key in report["missing_keys"] if not brought.search(key))
-    unfit = sorted(found for found in report["mismatched_keys"] if not brought.search(found[0]))
-    if missing:
-        more = f" and {len(missing) - 1} more weights" if missing[1:] else ""
-        raise UsageError(
-            f"model {described.name} lacks {missing[0]}{more}: no reward model, or a damaged one"
-        )
-    if unfit:
-        key, there, expected = unfit[0]
-        raise UsageError(
-            f"model {described.name}: {key} is {tuple(there)}, its configuration says"
-            f" {tuple(expected)}: the head does not fit"
-        )
+def _own_weights(described: Described, dtype: torch.dtype) -> Any:
+    """Load a model of its own, adapters merged into it."""
+    import torch
+
+    from judge.models.merging import load_merged_classifier
+
+    options = {"dtype": dtype, "device_map": "auto" if torch.cuda.is_available() else None}
+    if described.form == "logit":
+        source = described.layers.base
+        return load_causal(source, described.name, config=described.config, **options)
+    return load_merged_classifier(described.layers, described.config, **options)
 
 
-def _digest(folder: str, config: Any) -> str | None:
-    local = Path(folder).is_dir()
-    return model_digest(Path(folder)) if local else getattr(config, "_commit_hash", None)
+def _over_shared_base(described: Described, dtype: torch.dtype) -> tuple[Any, Turn] | None:
+    """Return a classifier around a base that others use too, and its turn in the weights.
+
+    None where it is no adapter that brings a head for a decoder, or its base cannot be shared.
+    """
+    from judge.infer.shared_base import classifier_around
+    from judge.models.adapters import head_of
+
+    head = head_of(described.layers.adapters[-1]) if described.is_adapter else None
+    if head is None or described.form != "head":
+        return None
+    shared = sharing(described.layers, dtype)
+    if shared is None:
+        return None
+    base, turn = shared
+    model = classifier_around(base.model, described.config, head)
+    return None if model is None else (model, turn)

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from judge.errors import UsageError
+from judge.errors import UsageError, first_line
 from judge.grammar import Answer
 from judge.infer.engine import Engine
 from judge.infer.load import chat_of, checked
-from judge.models import BUNDLED, resolve_model, served_answer, served_judge
+from judge.models import BUNDLED, served_answer, served_judge
+from judge.models.base import BASES
+from judge.models.layers import layers_of
 from judge.plaintext import PlainText
 from judge.prompt import Chat
 
@@ -121,10 +123,11 @@ def _tokenizer(config: JudgeConfig, card: dict[str, Any], base: dict[str, Any]) 
 
 def _resolvable(names: Iterable[Any]) -> list[str]:
     """Return those that may be a model here or on the hub; a server calls its models anything."""
+    ours = {*BUNDLED, *BASES}
     return [
         name
         for name in dict.fromkeys(name for name in names if isinstance(name, str))
-        if name in BUNDLED or Path(name).is_dir() or (name.count("/") == 1 and name[0] not in "/.")
+        if name in ours or Path(name).is_dir() or (name.count("/") == 1 and name[0] not in "/.")
     ]
 
 
@@ -137,16 +140,16 @@ def _load_tokenizer(name: str) -> Any:
     import transformers
     from transformers.utils.hub import cached_file
 
-    local = Path(name).is_dir() or name in BUNDLED
-    folder = name if Path(name).is_dir() else resolve_model(name)
+    own = (Path(name) / "tokenizer_config.json").is_file()
+    folder = name if own else layers_of(name).tokenizer
+    local = Path(folder).is_dir()
     try:
         file = cached_file(folder, "tokenizer_config.json", local_files_only=local)
         plain = json.loads(Path(str(file)).read_bytes()).get("tokenizer_class") in _PLAIN
         kind = transformers.PreTrainedTokenizerFast if plain else transformers.AutoTokenizer
-        return kind.from_pretrained(folder, local_files_only=local)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(f"tokenizer {name} cannot be loaded: {first}") from None
+        return kind.from_pretrained(folder, local_files_only=local, trust_remote_code=False)
+    except Exception as error:  # whatever the files of a tokenizer make its library raise
+        raise UsageError(f"tokenizer {name} cannot be loaded: {first_line(error)}") from None
 
 
 def _digest(tokenizer: Any) -> str:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from judge.engine_options import VllmOptions
 from judge.errors import UsageError, first_line
-from judge.infer.load import chat_of, checked, model_digest
-from judge.infer.scorer_files import ADAPTER, base_of, one_line
-from judge.models import answer_of, is_judge, resolve_model
+from judge.infer.load import chat_of, checked, digests
+from judge.infer.tokenizers import tokenizer_of
+from judge.models import answer_of, is_judge
+from judge.models.base import BASES
+from judge.models.layers import ADAPTER_CONFIG, Layers, layers_of
 
 if TYPE_CHECKING:
     from judge.config import JudgeConfig
@@ -47,11 +49,12 @@ def load_vllm_engine(
             " 'pairwise-justifier[vllm]' in an environment of its own; without a GPU make"
             " setup-vllm (docs/vllm.md)"
         )
-    folder = resolve_model(config.model)
+    layers = layers_of(config.model)
     answer = checked(answer_of(config.model), config)
-    base = base_of(folder)
-    rank = None if base == folder else _rank(folder)
-    tokenizer = _tokenizer(config.model, folder, base)
+    folder = served_folder(layers)
+    base = folder or layers.base
+    rank = None if folder or not layers.adapters else _rank(layers.folder)
+    tokenizer = tokenizer_of(layers)
     # In this process: requests then meet in the same batches every time.
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read at import
@@ -62,9 +65,9 @@ def load_vllm_engine(
 
         from judge.infer.vllm_engine import VllmEngine
 
-        lora = None if rank is None else LoRARequest("judge", 1, folder)
+        lora = None if rank is None else LoRARequest("judge", 1, layers.folder)
         try:
-            llm = LLM(**_options(config, base, tokenizer.name_or_path, rank) | others)
+            llm = LLM(**_options(config, base, layers.tokenizer, rank) | others)
             if lora is not None:
                 llm.llm_engine.add_lora(lora)
         except Exception as error:  # vLLM, PyTorch and CUDA have classes of their own
@@ -73,7 +76,11 @@ def load_vllm_engine(
     return VllmEngine(
         llm,
         tokenizer,
-        {"model": config.model, **_digests(folder, base, llm), **_resolved(llm.llm_engine)},
+        {
+            "model": config.model,
+            **digests(layers, llm.model_config.hf_config),
+            **_resolved(llm.llm_engine),
+        },
         lora=lora,
         max_new_tokens=config.max_new_tokens,
         temperature=config.temperature,
@@ -115,7 +122,7 @@ def _options(config: JudgeConfig, base: str, tokenizer: str, rank: int | None) -
 
 def _rank(folder: str) -> int:
     """Return the rank that vLLM must have room for to serve the adapter in ``folder``."""
-    path = Path(folder) / ADAPTER
+    path = Path(folder) / ADAPTER_CONFIG
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
         rank = max([int(card["r"]), *map(int, (card.get("rank_pattern") or {}).values())])
@@ -127,23 +134,29 @@ def _rank(folder: str) -> int:
     return room
 
 
-def _tokenizer(name: str, folder: str, base: str) -> Any:
-    from transformers import AutoTokenizer
+def served_folder(layers: Layers) -> str | None:
+    """Return the folder in the cache where an adapter over one of our own bases lies merged.
 
-    own = base == folder or (Path(folder) / "tokenizer_config.json").is_file()
-    source = folder if own else base
-    with one_line(name):
-        return AutoTokenizer.from_pretrained(source, local_files_only=Path(source).is_dir())
+    None for other models: vLLM takes them as they are.
 
+    Raises:
+        UsageError: for adapters upon one another over a base that is not ours, which may be large.
+    """
+    if not layers.adapters:
+        return None
+    if layers.base_name not in BASES:
+        if len(layers.adapters) > 1:
+            raise UsageError(
+                f"adapter {layers.name} stands on another one: judge train export merges them for"
+                " vLLM"
+            )
+        return None
+    import torch
 
-def _digests(folder: str, base: str, llm: Any) -> dict[str, Any]:
-    """Return what says which weights these are: a digest of local ones, the hub's commit."""
-    commit = getattr(llm.model_config.hf_config, "_commit_hash", None)
-    of_base = model_digest(Path(base)) if Path(base).is_dir() else commit
-    if base == folder:
-        return {"model_digest": of_base}
-    own = model_digest(Path(folder)) if Path(folder).is_dir() else None
-    return {"model_digest": own, "base_digest": of_base}
+    from judge.models.writing import merged_folder
+
+    # In float32 on a CPU, as the transformers engine has it.
+    return str(merged_folder(layers.name, "BF16" if torch.cuda.is_available() else "F32"))
 
 
 def _resolved(engine: Any) -> dict[str, Any]:

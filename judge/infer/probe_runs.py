@@ -69,7 +69,7 @@ def run_scorers(
                 fresh=config.fresh,
                 model=model,
                 weights=weights,
-                batch_tokens=config.batch_tokens or 8192,
+                batch_tokens=config.batch_tokens,
             )
             read = None if weights is None else read_weights(Path(weights))
             identity = {**alone.identity(), "weights": read}

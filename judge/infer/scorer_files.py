@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from judge.conversation import template_digest
 from judge.errors import UsageError
+from judge.infer.tokenizers import tokenizer_of
 from judge.models import JUDGE_FILE, resolve_model
+from judge.models.layers import ADAPTER_CONFIG, Layers, layers_of
+from judge.models.loading import load_config
 from judge.reward import Objective, check_weights
 
-ADAPTER = "adapter_config.json"
 LOGIT_CONTEXT = 4096
 """The most tokens of a conversation for a logit form. Source: card of Nemotron-70B-Reward-HF."""
 UNLIMITED = 1 << 31
 """Context of a model whose configuration names none."""
-HEAD_KEY = re.compile(r"\b(score|classifier)\.(modules_to_save\.)?weight$")
-"""What a linear head is called in a whole model and in an adapter."""
 _LOGIT_NAME = re.compile(r"nemotron.*reward", re.IGNORECASE)
 _UNNAMED = re.compile(r"LABEL_\d+")
 Form = Literal["head", "logit"]
@@ -33,10 +31,8 @@ class Described:
 
     name: str
     """As the user wrote it."""
-    folder: str
-    """Folder or hub id."""
-    base: str
-    """The model that holds the weights: ``folder``, or what an adapter was trained on."""
+    layers: Layers
+    """A whole model, or an adapter and what it stands on."""
     form: Form
     outputs: tuple[str, ...]
     objective: Objective
@@ -45,8 +41,13 @@ class Described:
     context: int
 
     @property
+    def folder(self) -> str:
+        """Folder or hub id."""
+        return self.layers.folder
+
+    @property
     def is_adapter(self) -> bool:
-        return self.base != self.folder
+        return bool(self.layers.adapters)
 
 
 def describe(name: str, form: Literal["auto", "head", "logit"] = "auto") -> tuple[Described, Any]:
@@ -59,16 +60,11 @@ def describe(name: str, form: Literal["auto", "head", "logit"] = "auto") -> tupl
     Raises:
         UsageError: in one line, when there is no such model, or it is no reward model.
     """
-    from transformers import AutoConfig, AutoTokenizer
-
-    folder = resolve_model(name)
+    layers = layers_of(name)
+    folder = layers.folder
     card = _card(name, folder)
-    base = base_of(folder)
-    with one_line(name):
-        config = AutoConfig.from_pretrained(base, local_files_only=Path(base).is_dir())
-        own = (Path(folder) / "tokenizer_config.json").is_file()
-        source = folder if own or base == folder else base
-        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=Path(source).is_dir())
+    config = load_config(layers.base, name)
+    tokenizer = tokenizer_of(layers)
     _check_template(name, card, tokenizer)
     found = _form(name, folder, config, card) if form == "auto" else form
     limits = [
@@ -78,8 +74,7 @@ def describe(name: str, form: Literal["auto", "head", "logit"] = "auto") -> tupl
     ]
     described = Described(
         name=name,
-        folder=folder,
-        base=base,
+        layers=layers,
         form=found,
         outputs=("reward",) if found == "logit" else _outputs(name, folder, config, card),
         objective=_objective(name, config, card),
@@ -145,24 +140,6 @@ def read_weights(file: Path) -> dict[str, float]:
     return {str(name): float(weight) for name, weight in value.items()}
 
 
-@contextmanager
-def one_line(name: str) -> Iterator[None]:
-    """Turn what a library says of a model that does not load into one line; keep it quiet."""
-    from safetensors import SafetensorError
-    from transformers.utils import logging
-
-    before = logging.get_verbosity()
-    logging.disable_progress_bar()  # the screen shows the run's own
-    logging.set_verbosity_error()
-    try:
-        yield
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(f"model {name} cannot be loaded: {first}") from None
-    finally:
-        logging.set_verbosity(before)
-
-
 def _card(name: str, folder: str) -> dict[str, Any]:
     """Return the model's ``judge.json``, empty where it has none."""
     path = Path(folder) / JUDGE_FILE
@@ -179,25 +156,10 @@ def _card(name: str, folder: str) -> dict[str, Any]:
     return {**card, "outputs": named}
 
 
-def base_of(folder: str) -> str:
-    """Return the model an adapter folder was trained on, or the folder itself."""
-    path = Path(folder) / ADAPTER
-    if not path.is_file():
-        return folder
-    try:
-        base = str(json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UsageError(f"{path}: expected an object with base_model_name_or_path") from None
-    try:
-        return resolve_model(base)
-    except UsageError as error:
-        raise UsageError(f"{path}: its base: {error}") from None
-
-
 def _form(name: str, folder: str, config: Any, card: dict[str, Any]) -> Form:
     """Return where the reward is. The logit form is known by the model's name: no file says it."""
     architectures = config.architectures or []
-    if card or (Path(folder) / ADAPTER).is_file():
+    if card or (Path(folder) / ADAPTER_CONFIG).is_file():
         return "head"
     if any(architecture.endswith("ForCausalLM") for architecture in architectures):
         if _LOGIT_NAME.search(Path(name).name):
@@ -211,10 +173,12 @@ def _form(name: str, folder: str, config: Any, card: dict[str, Any]) -> Form:
 
 def _outputs(name: str, folder: str, config: Any, card: dict[str, Any]) -> tuple[str, ...]:
     """Return the names of the head's outputs; sets ``config.num_labels`` to an adapter's."""
-    if (Path(folder) / ADAPTER).is_file():
-        own = _adapter_outputs(Path(folder))
-        if own is not None:
-            config.num_labels = own
+    if (Path(folder) / ADAPTER_CONFIG).is_file():
+        from judge.models.adapters import head_of
+
+        head = head_of(Path(folder))
+        if head is not None:
+            config.num_labels = head.shape[0]
         elif not any("SequenceClassification" in a for a in config.architectures or []):
             raise UsageError(
                 f"adapter {name} brings no head (modules_to_save: score) and its base has none:"
@@ -227,20 +191,6 @@ def _outputs(name: str, folder: str, config: Any, card: dict[str, Any]) -> tuple
         )
     labels = named or [str(config.id2label[i]) for i in range(count)]
     return ("reward",) if count == 1 and _UNNAMED.fullmatch(labels[0]) else tuple(labels)
-
-
-def _adapter_outputs(folder: Path) -> int | None:
-    """Return how many outputs the head has that an adapter brings along, None where it has none."""
-    from safetensors import SafetensorError, safe_open
-
-    path = folder / "adapter_model.safetensors"
-    try:
-        with safe_open(path, framework="np") as file:
-            heads = [key for key in file.keys() if HEAD_KEY.search(key)]  # noqa: SIM118
-            sizes = [file.get_slice(key).get_shape()[0] for key in heads]
-    except (OSError, SafetensorError) as error:
-        raise UsageError(f"cannot read {path}: {str(error).splitlines()[0]}") from None
-    return int(sizes[0]) if sizes else None
 
 
 def _objective(name: str, config: Any, card: dict[str, Any]) -> Objective:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -44,8 +45,11 @@ class TransformersEngine:
         model: in eval mode, on its device.
         tokenizer: its tokenizer, with a chat template.
         identity: what :meth:`describe` says of the model (name, digest).
+        turn: entered around every use of the model, whose weights others may use in between.
         max_new_tokens: the most tokens of an elaboration and statement in ``justify`` mode.
         batch_tokens: the most prompt tokens, padding included, that go through the model at once.
+        cache_tokens: the most tokens, texts still to be written included, whose keys and values are
+            in memory at once; None: as many as come together.
         temperature: 0 takes the likeliest token; above, each row draws from its own stream, seeded
             by ``seed`` and its prompt, so that its neighbours in a batch do not matter.
         seed: seed of those streams.
@@ -62,8 +66,10 @@ class TransformersEngine:
         tokenizer: Any,
         identity: dict[str, Any],
         *,
+        turn: AbstractContextManager[None] | None = None,
         max_new_tokens: int = 256,
         batch_tokens: int = 8192,
+        cache_tokens: int | None = None,
         temperature: float = 0.0,
         seed: int = 0,
         products: Products = "exact",
@@ -73,8 +79,10 @@ class TransformersEngine:
         self.model = model
         self.tokenizer = tokenizer
         self.identity = identity
+        self._turn = turn or nullcontext()
         self.max_new_tokens = max_new_tokens
         self.batch_tokens = batch_tokens
+        self.cache_tokens = cache_tokens
         self.temperature = temperature
         self.seed = seed
         self.products = products
@@ -122,6 +130,7 @@ class TransformersEngine:
             "device": self.model.device.type,
             "max_new_tokens": self.max_new_tokens,
             "batch_tokens": self.batch_tokens,
+            **({} if self.cache_tokens is None else {"cache_tokens": self.cache_tokens}),
             "temperature": self.temperature,
             **({"answer": self.answer} if self.answer != "statement" else {}),
         }
@@ -136,8 +145,8 @@ class TransformersEngine:
         results: dict[int, Verdict | RowError] = {}
         if mode == "verdict" and self._prompt_builder.closing:
             prompts = [replace(p, ids=[*p.ids, *self._prompt_builder.closing]) for p in prompts]
-        with products_in(self.products):
-            for batch, twins in self._batches(prompts):
+        with self._turn, products_in(self.products):
+            for batch, twins in self._batches(prompts, self.reserve(mode)):
                 ids = [prompts[i].ids for i in batch]
                 context = self._decoder.prefill_twins(ids) if twins else self._decoder.prefill(ids)
                 if mode == "verdict":
@@ -147,8 +156,17 @@ class TransformersEngine:
                     results.update(self._justify(batch, ids, context, listeners))
         return [results[i] for i in range(len(prompts))]
 
-    def _batches(self, prompts: Sequence[Prompt]) -> Iterator[tuple[list[int], bool]]:
-        """Yield ``(indices, twins)``: rows of like length within ``batch_tokens``."""
+    def _fits(self, rows: int, longest: int, room: int) -> bool:
+        most = self.cache_tokens
+        whole = most is None or rows * (longest + room) <= most
+        return whole and rows * longest <= self.batch_tokens
+
+    def _batches(self, prompts: Sequence[Prompt], room: int) -> Iterator[tuple[list[int], bool]]:
+        """Yield ``(indices, twins)``: rows of like length within the limits.
+
+        Args:
+            room: how many tokens may be added to each row.
+        """
         twins: list[list[int]] = []
         singles: list[list[int]] = []
         i = 0
@@ -166,7 +184,7 @@ class TransformersEngine:
             by_length = sorted(groups, key=lambda g: (-max(len(prompts[i].ids) for i in g), g[0]))
             for group in by_length:
                 longest = longest or max(len(prompts[i].ids) for i in group)
-                if batch and (len(batch) + len(group)) * longest > self.batch_tokens:
+                if batch and not self._fits(len(batch) + len(group), longest, room):
                     yield batch, are_twins
                     batch, longest = [], max(len(prompts[i].ids) for i in group)
                 batch.extend(group)

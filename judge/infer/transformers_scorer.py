@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 from typing import Any, Literal
 
@@ -31,6 +32,7 @@ class TransformersScorer:
             the ``logit`` form (vocabulary entry 0 of the logits after the last token).
         tokenizer: its tokenizer, with a chat template.
         identity: what :meth:`describe` says of the model (name, digest).
+        turn: entered around every use of the model, whose weights others may use in between.
         context: the most tokens of a conversation.
         batch_tokens: the most tokens, padding included, that go through the model at once.
     """
@@ -46,6 +48,7 @@ class TransformersScorer:
         outputs: tuple[str, ...],
         objective: Objective,
         context: int,
+        turn: AbstractContextManager[None] | None = None,
         form: Literal["head", "logit"] = "head",
         batch_tokens: int = 8192,
     ) -> None:
@@ -57,6 +60,7 @@ class TransformersScorer:
         self.batch_tokens = batch_tokens
         self.counts = Counts()
         self._identity = identity
+        self._turn = turn or nullcontext()
         self._builder = ConversationBuilder(tokenizer)
         given = (tokenizer.pad_token_id, tokenizer.eos_token_id)
         self._pads = [pad for pad in given if pad is not None]
@@ -72,9 +76,10 @@ class TransformersScorer:
     def score(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
         self.counts.prompt_tokens += sum(map(len, rows))
         results: dict[int, list[float]] = {}
-        for batch, twins in batches(rows, self.batch_tokens):
-            values = self._values([rows[i] for i in batch], twins).float().cpu()
-            results.update(zip(batch, values.tolist(), strict=True))
+        with self._turn:
+            for batch, twins in batches(rows, self.batch_tokens):
+                values = self._values([rows[i] for i in batch], twins).float().cpu()
+                results.update(zip(batch, values.tolist(), strict=True))
         return [results[i] for i in range(len(rows))]
 
     def describe(self) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from typing import Any
 from judge.conversation import ConversationBuilder
 from judge.errors import UsageError
 from judge.infer.engine import Counts
-from judge.infer.scorer_files import Described, one_line
+from judge.infer.load_vllm import served_folder
+from judge.infer.scorer_files import Described
+from judge.models.loading import one_line
 from judge.pair import Message
 
 
@@ -31,7 +33,8 @@ class VllmScorer:
             raise UsageError(
                 f"model {described.name}: the logit form runs on the transformers engine only"
             )
-        if described.is_adapter:
+        folder = served_folder(described.layers) or described.folder
+        if described.is_adapter and folder == described.folder:
             raise UsageError(
                 f"adapter {described.name}: merge it into its base for vLLM, or use the"
                 " transformers engine"
@@ -51,7 +54,7 @@ class VllmScorer:
         self._dtype = "bfloat16" if torch.cuda.is_available() else "float32"
         with one_line(described.name):
             self._llm = LLM(
-                model=described.folder,
+                model=folder,
                 runner="pooling",
                 convert="classify",
                 dtype=self._dtype,

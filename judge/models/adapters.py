@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from judge.errors import UsageError
-from judge.models.layers import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from judge.models.layers import ADAPTER_CONFIG, ADAPTER_WEIGHTS, HEAD_KEY
 from judge.models.shards import StoredTensor, Tensor, elements, read_file, spans
 
 _PREFIX = "base_model.model."
@@ -136,6 +136,16 @@ def read_adapter(folder: Path) -> Adapter:
             whole[name.replace(".base_layer.", ".")] = tensor
     found = {f"{m}.weight": _factors(folder, config, m, parts) for m, parts in factors.items()}
     return Adapter(folder, found, whole, str(config.get("task_type")).endswith("SEQ_CLS"))
+
+
+def head_of(folder: Path) -> StoredTensor | None:
+    """Return the head that the adapter in ``folder`` brings along, None where it has none.
+
+    Raises:
+        UsageError: when its weights cannot be read.
+    """
+    tensors, _ = read_file(folder / ADAPTER_WEIGHTS)
+    return next((tensor for key, tensor in tensors.items() if HEAD_KEY.search(key)), None)
 
 
 def merged(base: Mapping[str, Tensor], adapter: Adapter) -> dict[str, Tensor]:

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import UsageError
+from judge.models.cache import cache_folder
 
-CACHE_VARIABLE = "JUDGE_CACHE"
-"""Environment variable that names another cache folder."""
 WEIGHTS = "model.safetensors"
 RECORD = "base.json"
 """Written last: what the other files of a cached base are, and where they came from."""
@@ -79,16 +78,6 @@ SMALL = Base(
 BASES = {SMALL.name: SMALL}
 
 
-def cache_folder() -> Path:
-    """Return the folder that what is fetched and made from it is kept in; it need not exist."""
-    named = os.environ.get(CACHE_VARIABLE)
-    if named:
-        return Path(named)
-    from platformdirs import user_cache_path
-
-    return user_cache_path("pairwise-justifier", appauthor=False)
-
-
 def weights_digest(path: Path) -> str:
     """Return the sha256 of a safetensors file's tensors: names, formats, shapes and bytes.
 
@@ -143,8 +132,11 @@ def problem(base: Base) -> str | None:
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         listed = {str(name): str(digest) for name, digest in record["files"].items()}
+        made_for = record["tokenizer_digest"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return f"{folder / RECORD} is missing or damaged"
+    if made_for != base.tokenizer_digest:
+        return f"{folder} was made by another version of this package"
     for name, digest in listed.items():
         try:
             there = hashlib.sha256((folder / name).read_bytes()).hexdigest()

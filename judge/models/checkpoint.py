@@ -12,6 +12,7 @@ from judge.errors import UsageError
 from judge.models import JUDGE_FILE, resolve_model
 from judge.models.adapters import merged, read_adapter
 from judge.models.layers import ADAPTER_CONFIG, ADAPTER_WEIGHTS, Layers, NoBase, layers_of
+from judge.models.loading import load_tokenizer
 from judge.models.shards import INDEX, Shards, Tensor, read_shards
 
 CONFIG = "config.json"
@@ -175,7 +176,7 @@ def _merged_config(
     config = _read_json(base / CONFIG)
     if not classifies:
         return config
-    from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoConfig, AutoTokenizer
+    from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoConfig
 
     loaded = AutoConfig.for_model(**config)
     head = tensors.get("score.weight") or tensors.get("classifier.weight")
@@ -188,7 +189,7 @@ def _merged_config(
     architecture: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(loaded)]
     pad = config.get("pad_token_id")
     if pad is None:
-        pad = AutoTokenizer.from_pretrained(layers.tokenizer).pad_token_id
+        pad = load_tokenizer(layers.tokenizer, layers.name).pad_token_id
     return config | {
         "architectures": [architecture.__name__],
         "id2label": {str(i): name for i, name in enumerate(names)},

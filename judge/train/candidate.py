@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig
 
 from judge.conversation import ConversationBuilder
 from judge.errors import UsageError
 from judge.models.checkpoint import Checkpoint
+from judge.models.loading import load_classifier, load_tokenizer
 from judge.models.shards import FLOATS
 from judge.train.matching import Match
 from judge.train.packing import pad
@@ -34,16 +35,14 @@ class Candidate:
     def __init__(self, matches: dict[str, Match], strong: Checkpoint) -> None:
         self.strong = strong
         cuda = torch.cuda.is_available()
-        try:
-            self.model = AutoModelForSequenceClassification.from_pretrained(
-                strong.base or strong.folder,
-                config=AutoConfig.for_model(**strong.config),
-                dtype="auto" if cuda else torch.float32,
-                device_map="auto" if cuda else None,
-                ignore_mismatched_sizes=True,
-            )
-        except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
-            raise UsageError(f"{strong.folder}: {str(error).splitlines()[0]}") from None
+        self.model = load_classifier(
+            str(strong.base or strong.folder),
+            str(strong.folder),
+            brought=lambda key: True,  # every weight is set below
+            config=AutoConfig.for_model(**strong.config),
+            dtype="auto" if cuda else torch.float32,
+            device_map="auto" if cuda else None,
+        )
         self.model.eval()
         state = self.model.state_dict()
         self.places = {
@@ -71,11 +70,7 @@ class Candidate:
         Raises:
             UsageError: when file or tokenizer cannot be used.
         """
-        folder = self.strong.tokenizer_folder
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(folder)
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{folder}: {str(error).splitlines()[0]}") from None
+        tokenizer = load_tokenizer(str(self.strong.tokenizer_folder))
         context = getattr(self.model.config, "max_position_embeddings", None) or LONGEST
         longest = min(LONGEST, context)
         return load_set(pairs, "bt", (), ConversationBuilder(tokenizer), longest, limit)

@@ -73,7 +73,8 @@ class TrainerConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str
-    """The model to start from: a local folder or a hub id."""
+    """The model to start from: a local folder, a hub id, or a bundled or fetched model's name
+    (``small-base``, ``small``). An adapter is merged into what it stands on first."""
     revision: str | None = None
     """Revision of a hub model."""
     data: str

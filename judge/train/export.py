@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from judge.errors import UsageError
 from judge.jsonlines import replace_json
 from judge.models import JUDGE_FILE
-from judge.models.checkpoint import CONFIG, Checkpoint, open_checkpoint
-from judge.models.shards import FLOATS, INDEX, StoredTensor, Tensor, elements, write_file
+from judge.models.checkpoint import Checkpoint, open_checkpoint
+from judge.models.writing import write_model
 from judge.train.licences import licences_of
 from judge.train.manifest import MANIFEST_FILE, versions
 from judge.train.model_card import CARD_FILE, render_card
 
-WEIGHTS = "model.safetensors"
 EXPORT = "export"
 """The part of a manifest that says that a folder was made here, and of what."""
 
@@ -70,11 +67,7 @@ def run(config: ExportConfig) -> dict[str, Any]:
     try:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        _write_weights(part, model, config.shard_bytes)
-        for name, path in model.beside().items():
-            shutil.copyfile(path, part / name)
-        replace_json(part / CONFIG, model.config)
-        replace_json(part / JUDGE_FILE, model.card)
+        write_model(part, model, config.shard_bytes)
         replace_json(part / MANIFEST_FILE, manifest)
         title = config.name or output.name
         (part / CARD_FILE).write_text(render_card(title, manifest, model.card), encoding="utf-8")
@@ -105,45 +98,3 @@ def _check_template(model: Checkpoint) -> None:
         said = {}
     if not said.get("chat_template"):
         raise UsageError(f"{folder}: its tokenizer has no chat template to judge with")
-
-
-def _write_weights(folder: Path, model: Checkpoint, limit: int) -> None:
-    """Write the tensors in files of at most ``limit`` bytes, with an index where there are several.
-
-    A tensor that equals another by the configuration (tied embeddings) is left out, as transformers
-    does.
-    """
-    tied = model.tied()
-    tensors = {n: t for n, t in model.tensors.items() if tied.get(n) not in model.tensors}
-    needed, free = sum(t.nbytes for t in tensors.values()), shutil.disk_usage(folder).free
-    if needed > free:
-        raise UsageError(f"{folder}: {needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free")
-    shards = list(_shards(tensors, limit))
-    places: dict[str, str] = {}
-    for number, names in enumerate(shards, start=1):
-        file = WEIGHTS if len(shards) == 1 else f"model-{number:05}-of-{len(shards):05}.safetensors"
-        held = {name: tensors[name] for name in names}
-        write_file(folder / file, held, {"format": "pt"}, lambda n, h=held: _stored(h[n]))  # type: ignore[misc]
-        places |= dict.fromkeys(names, file)
-    if len(shards) > 1:
-        sizes = {"total_size": needed, "total_parameters": sum(map(elements, tensors.values()))}
-        replace_json(folder / INDEX, {"metadata": sizes, "weight_map": places})
-
-
-def _shards(tensors: dict[str, Tensor], limit: int) -> Iterator[list[str]]:
-    names: list[str] = []
-    size = 0
-    for name, tensor in tensors.items():
-        if names and size + tensor.nbytes > limit:
-            yield names
-            names, size = [], 0
-        names.append(name)
-        size += tensor.nbytes
-    yield names
-
-
-def _stored(tensor: Tensor) -> Iterable[torch.Tensor]:
-    """Return the data of a tensor as it is stored: unchanged, or merged and rounded once."""
-    if isinstance(tensor, StoredTensor):
-        return tensor.raw_pieces()
-    return (piece.to(FLOATS[tensor.dtype]) for piece in tensor.pieces())

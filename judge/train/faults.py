@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import math
 import os
 import signal
@@ -17,6 +18,9 @@ from transformers import Trainer
 from transformers.trainer_utils import rotate_checkpoints
 
 from judge.errors import UsageError
+from judge.models import BUNDLED
+from judge.models.base import BASES
+from judge.models.layers import ADAPTER_CONFIG, layers_of
 from judge.train.wholeness import newest_whole, remove_torn, seal
 
 _SHOWN = 8
@@ -41,6 +45,8 @@ class GuardedTrainer(Trainer):
 
     A subclass hands the loss of each micro-batch of training to :meth:`check_loss`.
     """
+
+    recipe: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.step_names: list[str] = []
@@ -72,6 +78,11 @@ class GuardedTrainer(Trainer):
         self.step_names = []
         super()._maybe_log_save_evaluate(tr_loss, grad_norm, *args, **kw)
 
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        super().save_model(output_dir, _internal_call)
+        if self.args.should_save:
+            name_base(Path(output_dir or self.args.output_dir), self.recipe.model)
+
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         # Older checkpoints go only when this one is sealed.
         limit, self.args.save_total_limit = self.args.save_total_limit, None
@@ -89,6 +100,22 @@ class GuardedTrainer(Trainer):
                 best_model_checkpoint=self.state.best_model_checkpoint,
                 use_mtime=True,
             )
+
+
+def name_base(folder: Path, model: str) -> None:
+    """Write into a saved adapter what its recipe calls the model that it stands on.
+
+    PEFT writes where the weights were read: of a bundled or fetched model a place on this machine,
+    of an adapter upon an adapter the base of both. While it saves it must not be told the name,
+    which it would look for on the hub.
+    """
+    path = folder / ADAPTER_CONFIG
+    ours = {*BASES, *BUNDLED}
+    if not path.is_file() or not (model in ours or layers_of(model).adapters):
+        return
+    written = json.loads(path.read_text(encoding="utf-8"))
+    written["base_model_name_or_path"] = model
+    path.write_text(json.dumps(written, indent=2, sort_keys=True), encoding="utf-8")
 
 
 @contextmanager

@@ -10,8 +10,6 @@ from typing import Any
 
 import torch
 from transformers import (
-    AutoConfig,
-    AutoTokenizer,
     BitsAndBytesConfig,
     LlamaConfig,
     PreTrainedModel,
@@ -19,7 +17,8 @@ from transformers import (
 )
 
 from judge.errors import UsageError
-from judge.models import resolve_model
+from judge.models import loading
+from judge.models.layers import Layers, layers_of
 from judge.train.config import TrainerConfig
 from judge.train.faults import explained
 from judge.train.freed_memory import keep_freed_memory
@@ -36,10 +35,8 @@ def load_tokenizer(config: TrainerConfig) -> PreTrainedTokenizerBase:
     Raises:
         UsageError: when it cannot be loaded.
     """
-    try:
-        return AutoTokenizer.from_pretrained(resolve_model(config.model), revision=config.revision)
-    except (OSError, ValueError) as error:
-        raise cannot_load(config, error) from None
+    source = layers_of(config.model).tokenizer
+    return loading.load_tokenizer(source, config.model, revision=config.revision)
 
 
 def model_config(config: TrainerConfig) -> Any:
@@ -48,18 +45,26 @@ def model_config(config: TrainerConfig) -> Any:
     Raises:
         UsageError: when it cannot be loaded.
     """
-    try:
-        found = AutoConfig.from_pretrained(resolve_model(config.model), revision=config.revision)
-    except (OSError, ValueError) as error:
-        raise cannot_load(config, error) from None
+    source = layers_of(config.model).base
+    found = loading.load_config(source, config.model, revision=config.revision)
     if config.attention_dropout is not None:
         found.attention_dropout = config.attention_dropout
     return found
 
 
-def cannot_load(config: TrainerConfig, error: Exception) -> UsageError:
-    """Return the one line for a model that does not load."""
-    return UsageError(f"model {config.model}: {(str(error) or repr(error)).splitlines()[0]}")
+def check_adapters(config: TrainerConfig, layers: Layers) -> None:
+    """Refuse adapters as the start of a training in which they cannot be merged into their base.
+
+    Raises:
+        UsageError: in one line.
+    """
+    why = None
+    if layers.adapters and config.deepspeed:
+        why = "an adapter is no base under DeepSpeed"
+    elif layers.adapters and config.quantization:
+        why = "an adapter is no base in 4 bits"
+    if why is not None:
+        raise UsageError(f"model {config.model}: {why}; merge it into its base first")
 
 
 def random_config(config: TrainerConfig, tokenizer: PreTrainedTokenizerBase) -> LlamaConfig:

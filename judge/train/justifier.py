@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from transformers import (
-    AutoModelForCausalLM,
     LlamaForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -19,7 +18,9 @@ from trl import SFTConfig, SFTTrainer
 
 from judge.errors import UsageError
 from judge.grammar import Grammar
-from judge.models import resolve_model
+from judge.models.layers import layers_of
+from judge.models.loading import load_causal
+from judge.models.merging import merge_into
 from judge.prompt import PromptBuilder, load_template
 from judge.train.adapter_start import start_adapter
 from judge.train.balancing import BalancedSteps, LengthGroupedTwins
@@ -32,7 +33,7 @@ from judge.train.examples import (
 )
 from judge.train.faults import GuardedTrainer
 from judge.train.finetune import (
-    cannot_load,
+    check_adapters,
     choose_packing,
     join_deepspeed,
     load_tokenizer,
@@ -121,15 +122,16 @@ def load_model(config: JustifierConfig, tokenizer: PreTrainedTokenizerBase) -> P
     """
     if config.random_init is not None:
         return LlamaForCausalLM(random_config(config, tokenizer))
-    try:
-        return AutoModelForCausalLM.from_pretrained(
-            resolve_model(config.model),
-            revision=config.revision,
-            config=model_config(config),
-            **weight_options(config),
-        )
-    except (OSError, ValueError) as error:
-        raise cannot_load(config, error) from None
+    layers = layers_of(config.model)
+    check_adapters(config, layers)
+    model = load_causal(
+        layers.base,
+        config.model,
+        revision=config.revision,
+        config=model_config(config),
+        **weight_options(config),
+    )
+    return merge_into(model, layers.adapters).requires_grad_(True) if layers.adapters else model
 
 
 def build_trainer(

@@ -14,7 +14,8 @@ from pydantic import BaseModel
 
 from judge import __version__
 from judge.errors import UsageError
-from judge.models import JUDGE_FILE
+from judge.models import JUDGE_FILE, resolve_model
+from judge.models.layers import BASE_DIGEST, digest_of
 from judge.prompt import load_template
 from judge.train.config import TrainerConfig
 from judge.whole import check_set
@@ -121,9 +122,18 @@ def write_manifest(
         "git_revision": git_revision(),
         "versions": versions(),
     }
+    judge = judge | _base_digest(config)
     (output / JUDGE_FILE).write_text(json.dumps(judge, indent=1) + "\n", encoding="utf-8")
     (output / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return manifest
+
+
+def _base_digest(config: TrainerConfig) -> dict[str, str]:
+    """Return what an adapter says of the model that it stands on, so that no other is taken."""
+    if config.lora is None or config.random_init is not None:
+        return {}
+    digest = digest_of(resolve_model(config.model))
+    return {} if digest is None else {BASE_DIGEST: digest}
 
 
 def git_revision() -> str | None:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from judge.conversation import ConversationBuilder
+from judge.models.layers import layers_of
+from judge.models.loading import load_tokenizer
+from judge.models.merging import load_merged_classifier
 from judge.pair import Message
 from judge.train.labelled import Labelled, labelled
 from judge.train.packing import PACKED, can_pack, pack, pad
@@ -75,8 +77,9 @@ def longer_is_better(pairs: Sequence[LabelledPair]) -> dict[str, Accuracy]:
 
 def reward_accuracy(folder: Path, pairs: Sequence[LabelledPair]) -> dict[str, Accuracy]:
     """Return the accuracy of the reward model in ``folder`` (one output), by source."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    layers = layers_of(str(folder))
+    tokenizer = load_tokenizer(layers.tokenizer)
+    model = load_merged_classifier(layers, dtype=torch.float32).eval()
     if torch.cuda.is_available():
         model.cuda()
     # Many pairs share a response: each conversation goes through the model once.

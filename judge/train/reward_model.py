@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import nullcontext
-from pathlib import Path
 from types import MethodType
 from typing import Any
 
 import torch
 from transformers import (
-    AutoModelForSequenceClassification,
     LlamaForSequenceClassification,
     PreTrainedConfig,
     PreTrainedModel,
@@ -20,10 +19,15 @@ from transformers.integrations import is_deepspeed_zero3_enabled
 from transformers.modeling_outputs import SequenceClassifierOutputWithPast
 
 from judge.errors import UsageError
-from judge.models import JUDGE_FILE, resolve_model
+from judge.models import JUDGE_FILE
+from judge.models.adapters import head_of
+from judge.models.layers import Layers, layers_of
+from judge.models.loading import load_classifier
+from judge.models.merging import load_merged_classifier, merge_into
 from judge.train.config import RewardConfig
-from judge.train.finetune import cannot_load, model_config, random_config, weight_options
+from judge.train.finetune import check_adapters, model_config, random_config, weight_options
 
+_LAYER = re.compile(r"\.(?:layers|h|blocks)\.(\d+)\.")
 HEAD = "score"
 """What transformers calls the linear head of a decoder that classifies sequences."""
 
@@ -42,14 +46,19 @@ def load_reward_model(config: RewardConfig, tokenizer: PreTrainedTokenizerBase) 
         return LlamaForSequenceClassification(
             _named(random_config(config, tokenizer), config.outputs)
         )
-    name = resolve_model(config.model)
-    try:
-        if Path(name, "adapter_config.json").is_file():
-            model, has_head = _merged_adapter(Path(name), config), True
-        else:
-            model, has_head = _from_checkpoint(name, config)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise cannot_load(config, error) from None
+    layers = layers_of(config.model)
+    check_adapters(config, layers)
+    if layers.adapters and config.layers is not None:
+        raise UsageError(
+            f"model {config.model}: an adapter belongs to all layers of its base; layers= cannot"
+            " cut it"
+        )
+    if layers.adapters and head_of(layers.adapters[-1]) is not None:
+        model, has_head = _merged_adapter(layers, config), True
+    else:
+        model, has_head = _from_checkpoint(layers, config)
+        if layers.adapters:
+            model = merge_into(model, layers.adapters).requires_grad_(True)
     if not isinstance(getattr(model, HEAD, None), torch.nn.Linear):
         raise UsageError(f"model {config.model}: a reward model needs a decoder with a linear head")
     if has_head:
@@ -57,24 +66,30 @@ def load_reward_model(config: RewardConfig, tokenizer: PreTrainedTokenizerBase) 
     return model
 
 
-def _from_checkpoint(name: str, config: RewardConfig) -> tuple[PreTrainedModel, bool]:
+def _from_checkpoint(layers: Layers, config: RewardConfig) -> tuple[PreTrainedModel, bool]:
     """Return the loaded model and whether it came with a head."""
     described = model_config(config)
     has_head = "ForSequenceClassification" in str(described.architectures)
     if not has_head:
         described = _named(described, config.outputs)
     _keep_layers(described, config)
-    model, report = AutoModelForSequenceClassification.from_pretrained(
-        name,
+    kept = described.get_text_config().num_hidden_layers
+    model = load_classifier(
+        layers.base,
+        config.model,
+        brought=lambda key: not has_head and key.startswith(HEAD),
+        unused=lambda key: config.layers is not None and _layer(key) >= kept,
         revision=config.revision,
         config=described,
-        output_loading_info=True,
         **weight_options(config),
     )
-    missing = [key for key in report["missing_keys"] if has_head or not key.startswith(HEAD)]
-    if missing:
-        raise ValueError(f"the checkpoint lacks {missing[0]} and {len(missing) - 1} more weights")
     return model, has_head
+
+
+def _layer(key: str) -> int:
+    """Return the number of the layer that a weight belongs to; -1 outside of them."""
+    found = _LAYER.search(key)
+    return int(found[1]) if found else -1
 
 
 def _keep_layers(described: PreTrainedConfig, config: RewardConfig) -> None:
@@ -84,35 +99,25 @@ def _keep_layers(described: PreTrainedConfig, config: RewardConfig) -> None:
     if config.layers is None:
         return
     if config.layers > there:
-        raise ValueError(f"layers={config.layers}, the model has {there}")
+        raise UsageError(f"model {config.model}: layers={config.layers}, the model has {there}")
     decoder.num_hidden_layers = config.layers
     if getattr(decoder, "layer_types", None):
         decoder.layer_types = decoder.layer_types[: config.layers]
 
 
-def _merged_adapter(folder: Path, config: RewardConfig) -> PreTrainedModel:
-    """Return the base of a reward adapter with the adapter merged into it."""
-    from peft import AutoPeftModelForSequenceClassification
-
-    if config.deepspeed:
-        raise ValueError("an adapter is no base under DeepSpeed; merge it into its base first")
-    if config.quantization:
-        raise ValueError("an adapter is no base in 4 bits; merge it into its base first")
-    if config.layers is not None:
-        raise ValueError("an adapter belongs to all layers of its base; layers= cannot cut it")
-    path = folder / JUDGE_FILE
-    if not path.is_file():
-        raise ValueError(f"an adapter without {JUDGE_FILE} is no reward model of `judge train`")
-    outputs = json.loads(path.read_text(encoding="utf-8"))["outputs"]
-    adapted = AutoPeftModelForSequenceClassification.from_pretrained(
-        str(folder),
-        num_labels=len(outputs),
-        ignore_mismatched_sizes=True,  # the head is the adapter's, whatever the base has
-        **weight_options(config),
-    )
-    merged = adapted.merge_and_unload().requires_grad_(True)
-    _named(merged.config, tuple(outputs))
-    return merged
+def _merged_adapter(layers: Layers, config: RewardConfig) -> PreTrainedModel:
+    """Return the base of a reward adapter with it, and what is below it, merged into it."""
+    path = layers.adapters[-1] / JUDGE_FILE
+    try:
+        outputs = tuple(map(str, json.loads(path.read_text(encoding="utf-8"))["outputs"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(
+            f"model {config.model}: an adapter without outputs in its {JUDGE_FILE} is no reward"
+            " model of `judge train`"
+        ) from None
+    described = _named(model_config(config), outputs)
+    merged = load_merged_classifier(layers, described, **weight_options(config))
+    return merged.requires_grad_(True)
 
 
 def _named(described: PreTrainedConfig, outputs: tuple[str, ...]) -> PreTrainedConfig:

@@ -11,6 +11,7 @@ import torch
 from judge.grammar import Grammar
 from judge.infer.constraint import Constraint
 from judge.infer.decode import common_prefix
+from judge.infer.room import CACHE_BYTES, cache_tokens
 from judge.infer.transformers_engine import TransformersEngine
 from judge.pair import Pair, parse_prompt
 from judge.prompt import Prompt, PromptBuilder, load_template
@@ -87,6 +88,25 @@ def test_verdict_mode_equals_single_passes(
         assert agrees(verdict.distribution, reference(mini_engine, prompt.ids))
         assert verdict.finish_reason == "read" and verdict.elaboration is None
         assert verdict.statement == render_statement(verdict.strength)
+
+
+@pytest.mark.parametrize("most", [1, 1500])
+def test_keys_and_values_of_a_batch_stay_within_their_limit(
+    mini_engine: TransformersEngine,
+    prompts: list[Prompt],
+    most: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What may still be written counts; a pair of rows that is too large goes alone."""
+    monkeypatch.setattr(mini_engine, "cache_tokens", most)
+    room = mini_engine.reserve("justify")
+    seen = []
+    for batch, twins in mini_engine._batches(prompts, room):
+        tokens = len(batch) * (max(len(prompts[i].ids) for i in batch) + room)
+        assert tokens <= most or len(batch) == (2 if twins else 1)
+        seen += batch
+    assert sorted(seen) == list(range(len(prompts)))
+    assert cache_tokens(mini_engine.model) == CACHE_BYTES // 8192  # 8 layers, 2 x 64 keys, float32
 
 
 def test_justify_mode_equals_a_plain_constrained_loop(

@@ -22,6 +22,7 @@ from judge.infer.load_scorer import load_scorer
 from judge.reward import Rewards
 from tests import reward_models as tiny
 from tests.scripted_scorers import FIVE
+from tests.small_base import write_adapter
 
 
 @dataclass
@@ -105,6 +106,19 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     yield
     LLM.made.clear()
+
+
+def test_an_adapter_over_our_own_base_is_scored_merged(
+    cached: Path, tmp_path: Path, stand_in: None
+) -> None:
+    """vLLM's classifiers take no adapter: the whole model is written into the cache."""
+    folder = write_adapter(tmp_path / "bt", outputs=1)
+    scorer = load_scorer(str(folder), engine="vllm")
+    found = scorer.score(tiny.pairs()[:3])
+    assert (cached.parent / "merged").is_dir() and scorer.describe()["base_digest"]
+    for ours, theirs in zip(load_scorer(str(folder)).score(tiny.pairs()[:3]), found, strict=True):
+        assert isinstance(ours, Rewards) and isinstance(theirs, Rewards)
+        assert ours.pair == pytest.approx(theirs.pair, abs=1e-4)
 
 
 @pytest.mark.parametrize("outputs", [("reward",), FIVE])

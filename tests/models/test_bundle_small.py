@@ -13,7 +13,7 @@ from judge.errors import UsageError
 from judge.models.adapters import read_adapter
 from judge.models.layers import layers_of
 from tests import small_base
-from tests.models.conftest import Tiny
+from tests.small_base import Tiny
 from tests.test_scripts import load
 
 

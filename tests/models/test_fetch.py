@@ -18,10 +18,11 @@ from transformers import AutoModelForCausalLM
 
 from judge.errors import UsageError
 from judge.models import resolve_model
-from judge.models.base import CACHE_VARIABLE, RECORD, WEIGHTS, is_fetched, open_base, problem
+from judge.models.base import RECORD, WEIGHTS, is_fetched, open_base, problem
+from judge.models.cache import CACHE_VARIABLE
 from judge.models.fetch import fetch
 from tests import small_base
-from tests.models.conftest import Tiny
+from tests.small_base import Tiny
 
 
 def left_in(folder: Path) -> list[str]:
@@ -113,7 +114,7 @@ def test_of_two_processes_one_unpacks_and_both_have_it(tiny: Tiny, tmp_path: Pat
 
 
 def test_what_a_killed_process_left_behind_goes(tiny: Tiny, tmp_path: Path) -> None:
-    left = tmp_path / "cache" / ".small-base.partial-xyz"
+    left = tmp_path / "cache" / f".{tiny.base.folder.name}.partial-xyz"
     left.mkdir(parents=True)
     (left / "big").write_text("half")
     fetch(tiny.base, tiny.gguf, quiet)
@@ -223,7 +224,7 @@ def test_too_little_room_is_said_before_anything_is_downloaded(
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr("judge.models.fetch.shutil.disk_usage", lambda path: usage)
-    with pytest.raises(UsageError, match=r"2 MB needed, 0 MB free; JUDGE_CACHE names another"):
+    with pytest.raises(UsageError, match=r"\d MB needed, 0 MB free; JUDGE_CACHE names another"):
         fetch(tiny.base, tiny.gguf, quiet)
 
 
@@ -264,7 +265,7 @@ def one_byte_more(path: Path, place: int) -> None:
         (lambda folder: (folder / WEIGHTS).unlink(), r"model\.safetensors: No such file"),
         (
             lambda folder: cut(folder / WEIGHTS, folder / WEIGHTS, 500_000),
-            r"is 500,000 bytes, of 1,172,096 in its tensors",
+            r"is 500,000 bytes, of 2,442,496 in its tensors",
         ),
         (lambda folder: one_byte_more(folder / WEIGHTS, -1), r"holds other weights \(digest"),
         (lambda folder: one_byte_more(folder / WEIGHTS, 7), r"model\.safetensors is cut short"),
@@ -290,6 +291,12 @@ def test_damage_is_one_line_and_fetching_again_mends_it(
     fetch(tiny.base, tiny.gguf, said.append)
     assert said[0].endswith("it is made anew")
     assert open_base(tiny.base) == cached
+
+
+def test_a_base_with_another_versions_tokenizer_is_made_anew(tiny: Tiny, cached: Path) -> None:
+    base = dataclasses.replace(tiny.base, tokenizer_digest="0" * 64)
+    with pytest.raises(UsageError, match="was made by another version of this package: `judge mo"):
+        open_base(base)
 
 
 def test_the_digest_is_of_the_tensors_and_not_of_the_file(tiny: Tiny, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from judge.cli import app
 from judge.models import CARDS, FOLDER
 from judge.models.listing import listed
-from tests.models.conftest import Tiny
+from tests.small_base import Tiny
 
 
 def models(*arguments: str) -> Result:

@@ -14,6 +14,7 @@ import torch
 
 from judge.config import BatchConfig
 from judge.errors import UsageError
+from judge.infer.engine import MODES
 from judge.infer.load import load_engine
 from judge.infer.transformers_engine import TransformersEngine
 from judge.infer.vllm_engine import VllmEngine
@@ -24,6 +25,7 @@ from judge.verdict import Verdict, parse_statement
 from tests import families
 from tests.infer.test_transformers_engine import agrees, reference
 from tests.scripted import row, write_rows
+from tests.small_base import write_adapter
 
 TEMPLATE = load_template("pairwise_justifier.v1")
 
@@ -99,6 +101,27 @@ def test_an_adapter_is_served_without_merging(adapter: Path, vllm_engine: VllmEn
     described = engine.describe()
     assert described["base_digest"] == vllm_engine.describe()["model_digest"]
     assert described["model_digest"] != described["base_digest"]
+
+
+@pytest.mark.parametrize("upon", ["the base", "another adapter"])
+def test_an_adapter_over_our_own_base_is_served_merged(
+    upon: str, cached: Path, tmp_path: Path
+) -> None:
+    """Written into the cache once, in float32: verdicts and texts are the transformers engine's."""
+    folder = write_adapter(tmp_path / "judge", seed=1)
+    if upon == "another adapter":
+        folder = write_adapter(tmp_path / "upper", str(folder), seed=2)
+    ours, theirs = load(folder), transformers(folder)
+    assert ours.lora is None and (cached.parent / "merged").is_dir()
+    prompts = prompts_of(ours)
+    prompts_of(theirs)
+    for mode in MODES:
+        for one, other in zip(*(e.judge(prompts, mode) for e in (ours, theirs)), strict=True):
+            assert isinstance(one, Verdict) and isinstance(other, Verdict)
+            assert one.distribution and other.distribution
+            assert agrees(one.distribution, other.distribution)
+            assert one.elaboration == other.elaboration
+    assert ours.describe()["base_digest"] == theirs.describe()["base_digest"]
 
 
 @pytest.mark.parametrize("family", ["chatml", "byte_fallback"])

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import UsageError
-from judge.models import resolve_model
+from judge.models.base import BASES
+from judge.models.layers import layers_of
 from judge.train.recipe_files import RECIPES, read_recipe
 
 SHIPPED = Path(__file__).parent / "architectures"
@@ -101,13 +102,13 @@ def architecture_of(model: str) -> Architecture:
     Raises:
         UsageError: when nothing says them, or it is a decoder of another shape.
     """
-    folder = Path(model)
+    folder = Path(BASES[model].title if model in BASES else model)
     if not folder.is_dir() and (SHIPPED / f"{folder.name}.json").is_file():
         path = SHIPPED / f"{folder.name}.json"
     elif not folder.is_dir() and (starts_from := _written_by_recipe(model)):
         return architecture_of(starts_from)
     else:
-        path = _config_file(resolve_model(model))
+        path = _config_file(layers_of(model).base)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -127,8 +128,6 @@ def _written_by_recipe(folder: str) -> str | None:
 def _config_file(model: str) -> Path:
     folder = Path(model)
     if folder.is_dir():
-        if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
-            raise UsageError(f"model {model} is an adapter; plan with its base model")
         return folder / "config.json"
     from huggingface_hub import hf_hub_download
 

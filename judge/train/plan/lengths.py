@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import UsageError
-from judge.models import resolve_model
+from judge.models.layers import layers_of
 from judge.train.config import JustifierConfig, RewardConfig, TrainerConfig
 from judge.whole import check_set
 
@@ -242,7 +242,7 @@ def _by_characters(texts: list[list[dict[str, str]]]) -> tuple[int, ...]:
 def _tokenizer_folder(config: TrainerConfig) -> Path | None:
     """Return the folder of the model's ``tokenizer.json`` on this machine, the hub's cache too."""
     try:
-        model = resolve_model(config.model)
+        model = layers_of(config.model).tokenizer
     except UsageError:
         return None
     if Path(model).is_dir():
