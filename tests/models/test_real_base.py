@@ -48,7 +48,7 @@ def test_the_base_is_what_the_adapters_stand_on(base: Path) -> None:
 
 
 PROGRAM = """
-import json, resource, sys
+import json, re, sys
 from judge.config import BatchConfig
 from judge.infer.batch import run
 from judge.infer.load import load_engine
@@ -67,7 +67,8 @@ def rewards():
 summary = run(config, engine, None, rewards)
 decoders = {id(kept["engine"].model.base_model)}
 decoders |= {id(scorer.scorer.model.base_model) for scorer in kept["scorers"].values()}
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+# Of this program: getrusage's peak is that of the process that started it, if that had more.
+peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
 print(json.dumps({"judged": summary.judged, "decoders": len(decoders), "peak": peak}))
 """
 
