@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from judge.cli import app
 from judge.errors import UsageError
+from judge.models import resolve_model
 from judge.train.export import ExportConfig, run
 from judge.train.licences import licences_of, objections
 from judge.train.model_card import render_card
@@ -45,7 +46,7 @@ def exported(adapter: Path) -> Path:
 
 
 def test_the_adapter_is_merged_into_shards(adapter: Path, exported: Path) -> None:
-    from peft import AutoPeftModelForCausalLM
+    from peft import PeftModel
 
     shards = sorted(exported.glob("model-*-of-*.safetensors"))
     index = json.loads((exported / "model.safetensors.index.json").read_text())
@@ -55,7 +56,8 @@ def test_the_adapter_is_merged_into_shards(adapter: Path, exported: Path) -> Non
         == (index["metadata"]["total_size"])
     )
     ours = AutoModelForCausalLM.from_pretrained(exported, dtype=torch.float32)
-    theirs = AutoPeftModelForCausalLM.from_pretrained(adapter, dtype=torch.float32)
+    base = AutoModelForCausalLM.from_pretrained(resolve_model("mini"), dtype=torch.float32)
+    theirs = PeftModel.from_pretrained(base, str(adapter))
     merged = theirs.merge_and_unload()
     ids = torch.tensor([AutoTokenizer.from_pretrained(exported)("which is better?").input_ids])
     with torch.no_grad():

@@ -320,8 +320,10 @@ def test_sizes_come_from_a_folder_or_the_recipe_that_will_write_it(tmp_path: Pat
     assert architecture_of("mini").layers == 8
     assert architecture_of("work/regression_70b").hidden == BIG.hidden
     (tmp_path / "adapter_config.json").write_text("{}")
-    with pytest.raises(UsageError, match="is an adapter"):
+    with pytest.raises(UsageError, match="expected an object with base_model_name_or_path"):
         architecture_of(str(tmp_path))
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "mini"}')
+    assert architecture_of(str(tmp_path)).layers == 8  # an adapter has the sizes of its base
 
 
 def test_planning_loads_no_model_library() -> None:
