@@ -160,7 +160,7 @@ class JudgeConfig(VllmOptions):
     @classmethod
     def _without_credentials(cls, url: str | None) -> str | None:
         # Before anything names the address, on a screen or in a run folder.
-        if url is not None and "@" in url:
+        if url is not None and ("@" in url or holds_key(url.partition("?")[2])):
             raise ValueError("holds credentials; set JUDGE_API_KEY in the environment instead")
         return url
 
@@ -253,7 +253,13 @@ _NO_IDENTITY = {
     "max_failures", "fresh", "url", "tokenizer", "concurrency", "timeout", "patience",
     *VllmOptions.model_fields, *RayOptions.model_fields,
 }  # fmt: skip
+_KEY = re.compile(r"(^|&)[^=&]*(key|token|secret|pass|sig|auth|cred|code|jwt|session)[^=&]*=", re.I)
 _WIDE, _WIDE_WINDOW = ("vllm", "server", "ray"), 1024
+
+
+def holds_key(query: str) -> bool:
+    """Say whether the query of an address has a field that is called as a secret is."""
+    return bool(_KEY.search(query))
 
 
 def load_batch_config(file: Path | None, given: dict[str, Any]) -> BatchConfig:

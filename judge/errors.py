@@ -32,6 +32,10 @@ FailureReason = Literal[
 """Why a row has no usable verdict. The set is closed: the summary counts by it."""
 
 
+OF_THE_ENGINE: frozenset[str] = frozenset(("unparseable", "truncated", "refused", "engine_error"))
+"""The reasons that say nothing of the row: whatever runs the model gave no verdict."""
+
+
 def first_line(error: BaseException) -> str:
     """Return what an error says in one line; of pydantic's, the first thing that is wrong."""
     problems = getattr(error, "errors", None)

@@ -178,7 +178,7 @@ RULES = [
         r"judge/.*\.py",
         ("httpx2", "httpx", "tenacity", "aiohttp", "requests"),
         ("judge/infer/server_engine.py", "def f():\n    import httpx2"),
-        but=r"judge/infer/http_client\.py",
+        but=r"judge/infer/(http_client|address)\.py",
     ),
     Rule(
         "only the engines import outlines",

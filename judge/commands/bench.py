@@ -173,7 +173,12 @@ def _run(asked: BatchConfig | ScoreConfig) -> Summary:
     if isinstance(asked, BatchConfig):
         with Screen(Console(stderr=True)) as screen:
             screen.note(f"model: {asked.model}")
-            return batch.run(asked, lambda: load_engine(asked), screen, lambda: load_scorers(asked))
+            return batch.run(
+                asked,
+                lambda: load_engine(asked, note=screen.note),
+                screen,
+                lambda: load_scorers(asked),
+            )
     with Screen(Console(stderr=True), "scoring") as screen:
         screen.note(f"reward model: {asked.model}")
         return score.run(

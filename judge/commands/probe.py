@@ -165,7 +165,10 @@ def probe(
     lines = exceeded(thresholds, report) if thresholds else []
     for line in lines:
         typer.echo(f"gate: {line}")
-    if lines:
+    lost = report.lost()
+    for line in lost:
+        typer.echo(f"rows without a verdict: {line}")
+    if lines or lost:
         raise typer.Exit(FAILED_ROWS)
 
 

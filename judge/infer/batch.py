@@ -160,6 +160,8 @@ class _Outcome:
             session,
             LabelTally(self.labels.rows(), read_rows(failures, dict), self.names),
         )
+        adapted = (self.folder.config or {}).get("identity", {}).get("engine.adapted") or []
+        summary = summary.model_copy(update={"adapted": adapted})
         self.folder.write_summary(summary.model_dump())
         return summary
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import re
 import threading
 import time
@@ -24,7 +23,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import httpx2
 import orjson
@@ -34,6 +32,9 @@ from tenacity.wait import wait_exponential_jitter
 
 from judge import onekey
 from judge.errors import RowError, UsageError
+from judge.infer.address import KEYS as KEYS
+from judge.infer.address import api_key, credentials, query_of
+from judge.infer.address import base_url as base_url
 from judge.infer.http_faults import Broken, Busy, Declined, Fault, Refused, fault_of, message_of
 from judge.masking import Masking
 
@@ -47,8 +48,6 @@ U = TypeVar("U")
 Read = Callable[[dict[str, Any]], T]
 """Turns a reply into what it says; raises :class:`Broken` for one of another shape, and
 :class:`Declined` for one that is a row's own failure."""
-KEYS = ("JUDGE_API_KEY", "OPENAI_API_KEY")
-"""Environment variables that may hold the API key; the first one that is set counts."""
 BACKOFF, LONGEST_WAIT = 0.5, 30.0
 """Seconds before the second try, doubled for each later one up to the longest."""
 TRIES = 5
@@ -86,17 +85,18 @@ class Client:
 
     def __init__(self, url: str, patience: Patience, note: Callable[[str], None]) -> None:
         self.url = base_url(url)
+        self._query = query_of(url)
         self.patience = patience
-        self._note = note
+        self.note = note
         self._told = -math.inf
-        key = _api_key()
+        key = api_key()
         self.shown = Masking(key)
         """Shows what the server says, without the key."""
         self._probe: Callable[[], Awaitable[object]] | None = None
         self._slots = asyncio.Semaphore(patience.concurrency)
         headers = {"content-type": "application/json"}
         if key:
-            headers["authorization"] = f"Bearer {key}"
+            headers |= credentials(key, self.url, self._query)
         # A pool of many connections looks at each of them for every request: half of the time.
         self._new = partial(
             httpx2.AsyncClient,
@@ -159,15 +159,17 @@ class Client:
                 break
         raise RowError("engine_error", f"{fault} (the server answers other requests)") from None
 
-    async def insist(self, path: str, body: Mapping[str, Any], read: Read[T]) -> T:
+    async def insist(
+        self, path: str, body: Mapping[str, Any], read: Read[T], tries: int = TRIES
+    ) -> T:
         """Return what ``read`` makes of the reply to a POST.
 
         Raises:
-            Broken: after :data:`TRIES` replies that were.
+            Broken: after ``tries`` replies that were.
             Refused, Declined: at once.
             UsageError: when the server stays busy.
         """
-        several = self._retrying(Broken, stop_after_attempt(TRIES))
+        several = self._retrying(Broken, stop_after_attempt(tries))
         return await several(self._patiently, Busy, self.once, path, body, read)
 
     async def once(self, path: str, body: Mapping[str, Any] | None, read: Read[T]) -> T:
@@ -230,8 +232,16 @@ class Client:
         try:
             return await self._retrying(faults, stop_before_delay(seconds))(function, *args)
         except faults as fault:
+            said = f"gave no answer for {seconds:g} seconds (--patience)"
+            asked = getattr(fault, "retry_after", None) or 0
+            if asked > seconds:
+                said = f"asks to wait for {asked:,.0f} seconds, longer than --patience {seconds:g}"
+            elif asked > BACKOFF:
+                said = (
+                    f"asks to wait for another {asked:,.0f} seconds, beyond --patience {seconds:g}"
+                )
             raise UsageError(
-                f"{self.url} gave no answer for {seconds:g} seconds (--patience): {fault};"
+                f"{self.url} {said}: {fault};"
                 " what is written is kept, run the same command again to continue"
             ) from None
 
@@ -250,14 +260,15 @@ class Client:
         now = time.monotonic()
         if state.attempt_number > 2 and now - self._told > TOLD_EVERY:
             self._told = now
-            self._note(f"{self.url}: {_fault(state)}; trying again")
+            self.note(f"{self.url}: {_fault(state)}; trying again")
 
     async def _exchange(self, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
         method = "GET" if body is None else "POST"
         data = None if body is None else orjson.dumps(body)
         http = self._idle.pop() if self._idle else self._new()
         try:
-            async with http.stream(method, f"{self.url}{path}", content=data) as response:
+            address = f"{self.url}{path}{self._query}"
+            async with http.stream(method, address, content=data) as response:
                 received = bytearray()
                 async for block in response.aiter_bytes():
                     received += block
@@ -267,8 +278,8 @@ class Client:
             self._idle.append(http)
         said = bytes(received)
         if response.status_code != 200:
-            words = message_of(said) or response.reason_phrase
-            raise fault_of(response.status_code, response.headers, words)
+            reason = response.reason_phrase
+            raise fault_of(response.status_code, response.headers, said, reason)
         try:
             reply = onekey.loads(said.decode())
             if _SURROGATE.search(said):  # half a character, which no text may hold
@@ -277,6 +288,8 @@ class Client:
             raise Broken("a reply that contradicts itself", str(error)) from None
         except (ValueError, RecursionError):
             raise Broken("a reply that is no JSON", message_of(said)) from None
+        if isinstance(reply, list) and body is None:  # some list their models so
+            return {"data": reply}
         if not isinstance(reply, dict):
             raise Broken(f"a reply that is {type(reply).__name__}, expected an object")
         return reply
@@ -288,36 +301,6 @@ def _turn(loop: asyncio.AbstractEventLoop, idle: list[httpx2.AsyncClient]) -> No
     for http in idle:
         loop.run_until_complete(http.aclose())
     loop.close()
-
-
-def base_url(url: str) -> str:
-    """Return the address whose ``/models`` and ``/completions`` are asked, without a last slash.
-
-    ``http://host:8000`` means ``http://host:8000/v1``; any other path is taken as it is.
-
-    Raises:
-        UsageError: for what is no plain http address.
-    """
-    try:
-        parts = urlsplit(url)
-        httpx2.URL(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        usable = usable and url.split() == [url]
-    except (ValueError, httpx2.InvalidURL):
-        usable = False
-    if not usable or parts.query or parts.fragment:
-        shown = url.partition("?")[0]
-        raise UsageError(f"--url {shown}: expected an address such as http://localhost:8000/v1")
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or '/v1'}"
-
-
-def _api_key() -> str | None:
-    for name in KEYS:
-        if key := os.environ.get(name, "").strip():
-            if not key.isascii() or not key.isprintable():
-                raise UsageError(f"{name} holds characters that no HTTP header can carry")
-            return key
-    return None
 
 
 def _wait(state: RetryCallState) -> float:

@@ -35,6 +35,8 @@ class Fault(Exception):
     """Seconds that the server asked to wait."""
     status: int | None = None
     """The HTTP status of the reply, where that is the fault."""
+    raw: str = ""
+    """What came with it, as it came: to be looked at, never to be shown."""
 
     def __init__(self, what: str, said: Any = None) -> None:
         super().__init__(what)
@@ -72,8 +74,13 @@ class Declined(Fault):
         self.reason: FailureReason = reason
 
 
-def fault_of(status: int, headers: Mapping[str, str], said: Any) -> Fault:
-    """Return what a reply of this status means, ``said`` being what the server says of it."""
+def fault_of(status: int, headers: Mapping[str, str], received: bytes, reason: str = "") -> Fault:
+    """Return what a reply of this status and body means.
+
+    Args:
+        reason: the status in words, for a reply without any.
+    """
+    said = message_of(received) or reason
     fault: Fault
     if status in _BUSY:
         fault = Busy(f"HTTP {status}", said)
@@ -83,6 +90,7 @@ def fault_of(status: int, headers: Mapping[str, str], said: Any) -> Fault:
     else:
         fault = Broken(f"HTTP {status}", said)
     fault.status = status
+    fault.raw = received[:_LOOKED_AT].decode(errors="replace")
     fault.retry_after = _seconds(headers.get("retry-after"))
     return fault
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,31 +38,37 @@ def load_server_engine(config: JudgeConfig, note: Callable[[str], None]) -> Engi
     """
     from judge.infer.http_client import Client, Patience
     from judge.infer.server_chat import ChatEngine
-    from judge.infer.server_features import chat_features, find_model
+    from judge.infer.server_features import chat_features, chat_fields, find_model
+    from judge.infer.server_fit import tell
 
     answer = checked(served_answer((config.tokenizer, config.model)), config)
     patience = Patience(config.concurrency, config.timeout, config.patience)
     client = Client(config.url or "", patience, note)
-    card, base = client.run(find_model, client, config.model)
-    tokenizer = _tokenizer(config, card, base)
+    listed = client.run(find_model, client, config.model)
+    if listed.problem is not None:
+        note(f"{listed.problem}; it is asked all the same")
+    tokenizer = _tokenizer(config, listed.card, listed.base)
     if tokenizer is not None:
         trained = served_judge((config.tokenizer, config.model))
         chat = chat_of(config, tokenizer, trained, note)
-        engine = _by_token_ids(config, client, tokenizer, card.get("max_model_len"), answer, chat)
+        context = listed.card.get("max_model_len")
+        engine = _by_token_ids(config, client, tokenizer, context, answer, chat)
         if engine is not None:
             note(f"{client.url} takes token ids")
             return engine
         if config.tokenizer is not None:
             raise UsageError(
-                f"{client.url} does not take token ids and tell their probabilities; leave"
-                " --tokenizer out to use chat messages"
+                f"{f'{listed.problem}; ' if listed.problem else ''}{client.url} does not take token"
+                " ids and tell their probabilities; leave --tokenizer out to use chat messages"
             )
     if answer == "label":
         raise UsageError(
             f"model {config.model} answers with a label, which is read by token ids;"
             " --tokenizer names its tokenizer"
         )
-    features = client.run(chat_features, client, config.model)
+    fields = chat_fields(config.max_new_tokens, config.temperature, config.chat_template_kwargs)
+    features, fit = client.run(chat_features, client, config.model, fields, listed.problem)
+    tell(client, fit, fields)
     why = "it takes no token ids" if tokenizer else "no tokenizer was found, --tokenizer names one"
     obeys = "a regex" if features.constraint else "no regex"
     note(
@@ -71,7 +77,8 @@ def load_server_engine(config: JudgeConfig, note: Callable[[str], None]) -> Engi
     )
     identity = {"model": config.model}
     options = config.chat_template_kwargs
-    return ChatEngine(client, features, identity, options=options, **_options(config))
+    fits = {config.temperature: fit}
+    return ChatEngine(client, features, identity, fits=fits, options=options, **_options(config))
 
 
 def _by_token_ids(
@@ -92,11 +99,15 @@ def _by_token_ids(
         features,
         tokenizer,
         {"model": config.model, "tokenizer_digest": _digest(tokenizer)},
-        context=context if isinstance(context, int) else tokenizer.model_max_length,
+        context=context if _is_size(context) else tokenizer.model_max_length,
         answer=answer,
         chat=chat,
         **_options(config),
     )
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) is int and 0 < value < 1 << 40
 
 
 def _options(config: JudgeConfig) -> dict[str, Any]:
@@ -108,7 +119,7 @@ def _options(config: JudgeConfig) -> dict[str, Any]:
     }
 
 
-def _tokenizer(config: JudgeConfig, card: dict[str, Any], base: dict[str, Any]) -> Any | None:
+def _tokenizer(config: JudgeConfig, card: Mapping[str, Any], base: Mapping[str, Any]) -> Any | None:
     """Return the tokenizer that was given, or one that a name of the model leads to."""
     if config.tokenizer is not None:
         return _load_tokenizer(config.tokenizer)

@@ -11,13 +11,15 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from judge.errors import RowError
 from judge.infer.engine import Counts, Mode
 from judge.infer.http_client import Client
-from judge.infer.server_features import NEUTRAL, Features, options_of, regex
+from judge.infer.server_features import NEUTRAL, TRIAL, Features, chat_fields, regex
+from judge.infer.server_fit import Fit, found_fit
 from judge.infer.server_replies import Completion, message_of_chat
 from judge.infer.thought import unended
 from judge.pair import Pair
@@ -40,6 +42,7 @@ AGAIN = "Now reply with your verdict alone, one line that is exactly one of thes
     render_statement(strength) for strength in (-1, -2, -3, 1, 2, 3)
 )
 """Asked once after a reply that holds no verdict."""
+_PATH = "/chat/completions"
 _MARKER = re.compile(
     r"<[|\uff5c]|<(?=/?(s|bos|eos|pad|unk|think|tool_call|tool_response|(start|end)_of_\w+)>)"
     r"|<(?=extra_id_\d+>)|<(?=</?SYS>>)|\[(?=/?(INST|THINK)\]|gMASK\])|<(?=/?seed:\w+>)"
@@ -74,6 +77,7 @@ class ChatEngine:
     Args:
         client: of the server.
         features: what the server can do.
+        fits: by temperature, how it must be asked; of one at least.
         identity: what :meth:`describe` says of the model.
         model: its name on the server.
         max_new_tokens: the most tokens of a reply.
@@ -92,6 +96,7 @@ class ChatEngine:
         features: Features,
         identity: dict[str, Any],
         *,
+        fits: dict[float, Fit],
         model: str,
         max_new_tokens: int = 256,
         temperature: float = 0.0,
@@ -101,6 +106,7 @@ class ChatEngine:
         self.client = client
         self.features = features
         self.identity = identity
+        self.fits = fits
         self.model = model
         self.max_new_tokens = max_new_tokens
         self.temperature = temperature
@@ -112,15 +118,23 @@ class ChatEngine:
         return ChatBuilder(template)
 
     def reserve(self, mode: Mode) -> int:
+        """Return 0: the server knows its context.
+
+        Raises:
+            UsageError: when the server does not take what it would be asked at this temperature.
+        """
+        self._find_fit()
         return 0
 
     def describe(self) -> dict[str, Any]:
+        fields = chat_fields(self.max_new_tokens, self.temperature, self.options)
         words = hashlib.sha256(f"{ONLY}\n{AGAIN}\n{_MARKER.pattern}".encode()).hexdigest()[:16]
         return {
             "engine": self.name,
             **self.identity,
             **self.features.describe(),
             "chat_words": words,
+            "adapted": self.fits[self.temperature].told(fields),
             "max_new_tokens": self.max_new_tokens,
             "temperature": self.temperature,
         }
@@ -171,19 +185,29 @@ class ChatEngine:
         )
 
     async def _reply(self, turns: list[dict[str, str]], pattern: str) -> _Said:
-        body = {
-            "model": self.model,
-            "messages": turns,
-            self.features.limit: self.max_new_tokens,
-            "temperature": self.temperature,
-            **options_of(self.options),
-        }
+        fields = chat_fields(self.max_new_tokens, self.temperature, self.options)
+        body = {"model": self.model, "messages": turns, **fields}
         if self.temperature > 0:
             digest = hashlib.sha256(f"{self.seed}:{turns}".encode()).digest()
             body["seed"] = int.from_bytes(digest[:7], "big")
         if self.features.constraint:  # it knows vLLM's fields
             body |= {**NEUTRAL, **regex(pattern)}
-        return _said(await self.client.ask("/chat/completions", body, message_of_chat))
+        fit = self.fits[self.temperature]
+        read = partial(message_of_chat, limit=fit.most(self.max_new_tokens))
+        return _said(await self.client.ask(_PATH, fit.applied(body), read))
+
+    def _find_fit(self) -> None:
+        """Find out what the server takes at this temperature, if that is not known yet."""
+        if self.temperature in self.fits:
+            return
+        known = next(iter(self.fits.values()))
+        self.fits[self.temperature] = known  # what is asked with while it is found out
+        fields = chat_fields(self.max_new_tokens, self.temperature, self.options)
+        fields |= {**NEUTRAL, **regex(JUSTIFY_REGEX)} if self.features.constraint else {}
+        body = {"model": self.model, "messages": TRIAL, **fields}
+        self.fits[self.temperature] = self.client.run(
+            found_fit, self.client, _PATH, body, message_of_chat, known
+        )
 
     def _no_verdict(self, reply: _Said) -> RowError:
         found = self.client.shown(reply.answer, 80)

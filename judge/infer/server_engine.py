@@ -19,11 +19,14 @@ from judge.infer.engine import Counts, Mode
 from judge.infer.http_client import Client
 from judge.infer.reading import Reading, seed_of, verdict_of
 from judge.infer.server_features import NEUTRAL, Features, read_body, regex
+from judge.infer.server_fit import LARGEST_SEED, Fit, found_fit
 from judge.infer.server_replies import Completion, completions_of, log_probs_of
 from judge.infer.thought import Thought
 from judge.prompt import THINKS, Chat, Prompt, PromptBuilder, Template
 from judge.verdict import JUSTIFY_REGEX, Distribution, Verdict
 
+_PATH = "/completions"
+_TRIAL = "Why is the sky blue?"
 _FORBIDDEN = -100.0
 """A bias after which no token is chosen."""
 
@@ -76,6 +79,8 @@ class ServerEngine:
         self.seed = seed
         self.answer: Answer = answer
         self.chat = chat
+        self.fits: dict[float, Fit] = {}
+        """By temperature, how a writing request must be changed for the server."""
         self.counts = Counts()
 
     def builder(self, template: Template) -> PromptBuilder:
@@ -93,7 +98,8 @@ class ServerEngine:
         """Return the tokens of a statement, and of an elaboration where there is one.
 
         Raises:
-            UsageError: when the server's context has no room for any pair.
+            UsageError: when the server's context has no room for any pair, or it does not take what
+                it would be asked.
         """
         written = self.max_new_tokens if mode == "justify" else len(self._builder.closing)
         needed = self._reading.longest + written
@@ -103,7 +109,9 @@ class ServerEngine:
                 f"the server's context of {self.context} tokens is too small: the template has"
                 f" {frame}, a completion may need {needed} (--max-new-tokens)"
             )
-        return needed
+        if mode == "verdict":
+            return needed
+        return self._reading.longest + self._find_fit().most(self.max_new_tokens)
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -113,6 +121,9 @@ class ServerEngine:
             "context": self.context,
             "max_new_tokens": self.max_new_tokens,
             "temperature": self.temperature,
+            "adapted": self.fits[self.temperature].told(self._body([], 0))
+            if self.temperature in self.fits
+            else [],
             **({"answer": self.answer} if self.answer != "statement" else {}),
         }
 
@@ -158,19 +169,34 @@ class ServerEngine:
 
     async def _write(self, prompts: list[list[int]]) -> list[Completion]:
         """Return what the model writes after each prompt."""
-        body = {
+        seed = seed_of(self.seed, prompts[0])
+        fit = self.fits.get(self.temperature, Fit())
+        most = fit.most(self.max_new_tokens)
+        read = partial(completions_of, count=len(prompts), limit=most)
+        return await self.client.ask(_PATH, fit.applied(self._body(prompts, seed)), read)
+
+    def _find_fit(self) -> Fit:
+        """Find out what of a writing request the server takes, if that is not known yet."""
+        if self.temperature not in self.fits:
+            trial = self._body(self._builder.frame([_TRIAL]), LARGEST_SEED)
+            read = partial(completions_of, count=1)
+            found = self.client.run(found_fit, self.client, _PATH, trial, read)
+            self.fits[self.temperature] = found
+        return self.fits[self.temperature]
+
+    def _body(self, prompts: Sequence[Sequence[int]], seed: int) -> dict[str, Any]:
+        """Return the request for elaborations, as we would ask for them."""
+        return {
             "model": self.model,
             "prompt": prompts,
             "max_tokens": self.max_new_tokens,
             "temperature": self.temperature,
             **NEUTRAL,
             "return_token_ids": True,
-            **({"seed": seed_of(self.seed, prompts[0])} if self.temperature > 0 else {}),
+            **({"seed": seed} if self.temperature > 0 else {}),
             **({"logit_bias": self._bias} if self._bias else {}),
             **(regex(JUSTIFY_REGEX) if self.features.constraint else {}),
         }
-        read = partial(completions_of, count=len(prompts))
-        return await self.client.ask("/completions", body, read)
 
     async def _read(self, contexts: list[list[int]]) -> list[Distribution]:
         """Return each context's distribution over strengths, were a statement to follow now."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, Literal
 
 from judge.errors import UsageError
 from judge.infer.http_client import KEYS, Client
-from judge.infer.http_faults import Broken, Busy, Declined, Refused
+from judge.infer.http_faults import Broken, Busy, Declined, Fault, Refused
+from judge.infer.server_fit import LARGEST_SEED, LIMIT, Fit, find_fit
 from judge.infer.server_replies import (
     choices_of,
     completions_of,
@@ -36,6 +39,8 @@ NEUTRAL: Mapping[str, Any] = {
 }
 """Said outright: vLLM takes what is left out from the model's ``generation_config.json``."""
 _TEXT = "Which is better, na\u00efve @Response 1 or @Response 2? \u6bd4\u8f03\n2 + 2 = 4 \U0001f642"
+TRIAL = [{"role": "user", "content": "Reply with OK."}]
+"""What a chat is tried with."""
 _NONSENSE = "probe 7f3a1c"
 """What no model answers to :data:`_TEXT` unless it is made to."""
 
@@ -50,8 +55,6 @@ class Features:
     """Whose probabilities the server tells: of the tokens asked for, or of the likeliest alone."""
     constraint: bool
     """Whether it obeys a regex in ``structured_outputs``."""
-    limit: str = "max_tokens"
-    """What the server calls the most tokens of a chat reply."""
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -85,16 +88,40 @@ def regex(pattern: str) -> dict[str, Any]:
     return {"structured_outputs": {"regex": pattern}}
 
 
-def options_of(template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields for the options of a chat template, none where there are none."""
-    return {"chat_template_kwargs": dict(template)} if template else {}
+def chat_fields(most: int, temperature: float, template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a chat beside model, messages and constraint.
+
+    Args:
+        most: tokens of the reply.
+        template: options of the model's chat template.
+    """
+    return {
+        LIMIT: most,
+        "temperature": temperature,
+        **({"seed": LARGEST_SEED} if temperature > 0 else {}),
+        **({"chat_template_kwargs": dict(template)} if template else {}),
+    }
 
 
-async def find_model(client: Client, wanted: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what the server lists of the model ``wanted``, and of its base where it has one.
+@dataclass(frozen=True)
+class Listed:
+    """What a server's list says of a model."""
+
+    card: Mapping[str, Any]
+    base: Mapping[str, Any]
+    """Of the model that it is an adapter over; empty where it is none, or the list is silent."""
+    problem: str | None = None
+    """Why there is no list, where there is none."""
+
+
+async def find_model(client: Client, wanted: str) -> Listed:
+    """Return what the server lists of the model ``wanted``.
+
+    Gateways have no list, or wildcards in it (``openai/*``): whether they have the model shows when
+    it is asked.
 
     Raises:
-        UsageError: when the server cannot be reached now, or lists no such model.
+        UsageError: when the server cannot be reached now, wants a key, or lists other models.
     """
     try:
         async with asyncio.timeout(LISTED_WITHIN):
@@ -103,12 +130,20 @@ async def find_model(client: Client, wanted: str) -> tuple[dict[str, Any], dict[
         raise UsageError(f"{client.url}/models says nothing for {LISTED_WITHIN} seconds") from None
     except (Busy, Broken, Refused) as fault:
         closed = fault.status in (401, 403)
-        hint = f"; an API key is taken from {KEYS[0]}" if closed else ""
-        raise UsageError(f"no list of models at {client.url}/models: {fault}{hint}") from None
-    if wanted not in models:
+        problem = f"no list of models at {client.url}/models: {fault}"
+        if closed or isinstance(fault, Busy):
+            hint = f"; an API key is taken from {KEYS[0]}" if closed else ""
+            raise UsageError(problem + hint) from None
+        return Listed({}, {}, problem)
+    listed = next(
+        (n for n in (wanted, f"{wanted}:latest", f"models/{wanted}") if n in models), None
+    )
+    if listed is not None:
+        return Listed(models[listed], models.get(str(models[listed].get("parent")), {}))
+    if not any("*" in name and fnmatchcase(wanted, name) for name in models):
         names = client.shown(", ".join(models)) or "none"
         raise UsageError(f"{client.url} has no model {wanted!r}; --model is one of: {names}")
-    return models[wanted], models.get(str(models[wanted].get("parent")), {})
+    return Listed({}, {})
 
 
 async def token_features(client: Client, model: str, ids: list[int], text: str) -> Features | None:
@@ -131,6 +166,9 @@ async def token_features(client: Client, model: str, ids: list[int], text: str) 
             f" {client.shown(said, 60)!r}; give its own with --tokenizer"
         )
     wanted = ids[-3:]
+    two = read_body(model, [ids, ids[:-1]], wanted)  # a run asks for several at once
+    if await _answer(client, "/completions", two, partial(log_probs_of, count=2)) is None:
+        return None
     asked = read_body(model, [ids], wanted)
     found = await _answer(client, "/completions", asked, partial(log_probs_of, count=1))
     if found is None:
@@ -143,27 +181,36 @@ async def token_features(client: Client, model: str, ids: list[int], text: str) 
     return Features(True, "asked" if whole else "likeliest", obeys)
 
 
-async def chat_features(client: Client, model: str) -> Features:
-    """Return what the server can do with chat messages.
+async def chat_features(
+    client: Client, model: str, fields: Mapping[str, Any], problem: str | None = None
+) -> tuple[Features, Fit]:
+    """Return what the server can do with chat messages, and how they must be asked.
+
+    Args:
+        fields: of the run's own requests, beside model and messages.
+        problem: what was wrong with the server before: nothing more need be waited for.
 
     Raises:
         UsageError: when it does not chat.
     """
-    messages = [{"role": "user", "content": _TEXT}]
-    refusal: Exception | None = None
-    for limit in ("max_tokens", "max_completion_tokens"):  # OpenAI's newer models want the second
-        body = {"model": model, "messages": messages, "temperature": 0.0, limit: 40}
-        try:
-            await client.insist("/chat/completions", body, message_of_chat)
-        except Declined:
-            pass  # the model refuses the probe's text: it answers
-        except (Refused, Broken) as fault:
-            refusal = fault
-            continue
-        client.trust("/chat/completions", body, partial(choices_of, count=1))
-        obeys = await _obeys(client, "/chat/completions", body, _chatted)
-        return Features(False, None, obeys, limit)
-    raise UsageError(f"{client.url} takes no chat messages for {model}: {refusal}")
+    path = "/chat/completions"
+    body = {"model": model, "messages": TRIAL, **fields}
+    try:
+        if problem is not None:
+            with suppress(Refused, Declined, Busy):
+                await client.once(path, body, message_of_chat)
+        fit = await find_fit(client, path, body, message_of_chat)
+    except Fault as fault:
+        said = f"{client.url} takes no chat messages for {model}: {fault}"
+        raise UsageError(f"{problem}; {said}" if problem else said) from None
+    client.trust(path, fit.applied(body), partial(choices_of, count=1))
+    if await _obeys(client, path, fit.applied(body), _chatted):
+        whole = {**body, **NEUTRAL, **regex(JUSTIFY_REGEX)}
+        with suppress(Fault):
+            return Features(False, None, True), await find_fit(
+                client, path, whole, message_of_chat, fit
+            )
+    return Features(False, None, False), fit
 
 
 def probe_text() -> str:

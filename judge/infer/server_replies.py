@@ -18,7 +18,10 @@ _OF_MODELS = ("root", "parent", "max_model_len")
 _ROUNDING = 1e-2
 _MOST_TOKENS = 1 << 40
 """A count beyond is none."""
-_ENDS = ("stop", "length")
+_ENDED = ("stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete")
+_CUT = ("length", "max_tokens", "max_length")
+"""How servers call the end that a model came to, and that of its tokens; in whatever case."""
+_FILTERED = ("content_filter", "safety", "recitation", "prohibited_content", "blocklist")
 _THINKING = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
 """Fields of a message that hold its thinking; a server that fills several repeats it."""
 _THOUGHTS = ("thinking", "reasoning", "redacted_thinking")
@@ -42,7 +45,7 @@ class Completion:
 
 def models_of(reply: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the models that a server lists by their names."""
-    cards = reply.get("data")
+    cards = reply.get("data", reply.get("models"))
     if not isinstance(cards, list) or not all(_is_card(card) for card in cards):
         raise Broken("a list of models that is none")
     models: dict[str, dict[str, Any]] = {}
@@ -64,6 +67,8 @@ def choices_of(reply: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
     if not isinstance(found, list) or not all(isinstance(choice, dict) for choice in found):
         raise Broken("a reply without choices")
     numbers = [choice.get("index") for choice in found]
+    if count == 1 and numbers == [None]:
+        return found
     if not _are_ids(numbers) or sorted(numbers) != list(range(count)):
         raise Broken(f"choices for other prompts than the {count} asked", numbers)
     by_index = dict(zip(numbers, found, strict=True))
@@ -75,13 +80,24 @@ def prompt_tokens_of(reply: Mapping[str, Any]) -> int | None:
     return _count(reply, "prompt_tokens")
 
 
-def completions_of(reply: Mapping[str, Any], count: int) -> list[Completion]:
-    """Return what was written for ``count`` prompts of ``/completions``."""
-    return [_completion(choice, choice.get("text"), {}) for choice in choices_of(reply, count)]
+def completions_of(
+    reply: Mapping[str, Any], count: int, limit: int | None = None
+) -> list[Completion]:
+    """Return what was written for ``count`` prompts of ``/completions``.
+
+    Args:
+        limit: the most tokens that were asked for.
+    """
+    return [
+        _completion(choice, choice.get("text"), {}, limit) for choice in choices_of(reply, count)
+    ]
 
 
-def message_of_chat(reply: Mapping[str, Any]) -> Completion:
+def message_of_chat(reply: Mapping[str, Any], limit: int | None = None) -> Completion:
     """Return what was written for ``/chat/completions``.
+
+    Args:
+        limit: the most tokens that were asked for.
 
     Raises:
         Declined: ``refused`` where the server or the model says so in a field of its own.
@@ -95,7 +111,7 @@ def message_of_chat(reply: Mapping[str, Any]) -> Completion:
     text, thinking = _content(message.get("content"))
     apart = next((t for name in _THINKING if (t := message.get(name))), None)
     thoughts = [_text_of(apart), *thinking]
-    said = _completion(choice, text, reply)
+    said = _completion(choice, text, reply, limit)
     return replace(said, thinking="\n\n".join(t.strip() for t in thoughts if t.strip()) or None)
 
 
@@ -152,22 +168,29 @@ def log_probs_of(
     return found
 
 
-def _completion(choice: Mapping[str, Any], text: Any, reply: Mapping[str, Any]) -> Completion:
-    end = choice.get("finish_reason")
-    if end == "content_filter":
-        raise Declined("refused", "the server's content filter stopped the reply")
-    if end not in _ENDS:
-        raise Broken("a reply that ended otherwise than by stop or length", end)
+def _completion(
+    choice: Mapping[str, Any], text: Any, reply: Mapping[str, Any], limit: int | None
+) -> Completion:
     ids = choice.get("token_ids")
     if not isinstance(text, str) or not (ids is None or _are_ids(ids)):
         raise Broken("a choice whose text or token ids are none")
-    return Completion(
-        text,
-        end == "stop",
-        ids,
-        _count(reply, "prompt_tokens") or 0,
-        _count(reply, "completion_tokens") or 0,
-    )
+    written = len(ids) if ids else _count(reply, "completion_tokens")
+    ended = _ended(choice.get("finish_reason"))
+    if ended is None:  # the server does not say: whoever wrote all that was allowed was cut
+        ended = limit is None or written is None or written < limit
+    return Completion(text, ended, ids, _count(reply, "prompt_tokens") or 0, written or 0)
+
+
+def _ended(said: Any) -> bool | None:
+    """Return whether a reply came to its own end, not to that of its tokens; None where unsaid."""
+    if said is None:
+        return None
+    end = said.lower() if isinstance(said, str) else ""
+    if end in _FILTERED:
+        raise Declined("refused", "the server's content filter stopped the reply")
+    if end not in (*_ENDED, *_CUT):
+        raise Broken("a reply that ended otherwise than by stop or length", said)
+    return end in _ENDED
 
 
 def _log_probs(choice: Mapping[str, Any]) -> dict[int, float]:

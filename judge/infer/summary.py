@@ -108,6 +108,9 @@ class Summary(BaseModel):
     """The reward models, by name."""
     labels: LabelAgreement | None = Field(default=None, exclude_if=lambda labels: labels is None)
     """How often each system agrees with the labels in the input; not there where it has none."""
+    adapted: list[str] = Field(default=[], exclude_if=lambda lines: not lines)
+    """What was left out of the requests to a server, or cut, because it refuses it; not there where
+    it takes all."""
     session: Session | None = None
 
     @property

@@ -205,8 +205,8 @@ def test_text_of_a_pair_is_no_control_token(running: Running) -> None:
         if "return_token_ids" in request.body
         for prompt in request.body["prompt"]
     ]
-    plain, hostile = prompts[:2], prompts[2:]
-    assert len(prompts) == 4 and len(hostile[0]) > len(plain[0]) + 10
+    plain, hostile = prompts[1:3], prompts[3:]  # after the trial
+    assert len(prompts) == 5 and len(hostile[0]) > len(plain[0]) + 10
     assert [[i for i in ids if i in control] for ids in hostile] == [
         [i for i in ids if i in control] for ids in plain
     ]
@@ -216,7 +216,7 @@ def test_sampling_has_a_seed_for_every_prompt(running: Running) -> None:
     def seeds(seed: int) -> list[int]:
         running.server.requests.clear()
         judge(config(running, temperature=0.7, seed=seed), pair(1), pair(2))
-        return [r.body["seed"] for r in running.server.requests if "seed" in r.body]
+        return [r.body["seed"] for r in running.server.requests if "seed" in r.body][1:]
 
     first = seeds(1)
     assert len(set(first)) == 4
@@ -227,7 +227,8 @@ def test_sampling_has_a_seed_for_every_prompt(running: Running) -> None:
 def test_nothing_of_the_models_own_sampling_defaults_is_left(running: Running) -> None:
     """vLLM takes what a request leaves out from generation_config.json."""
     judge(config(running), pair(1))
-    [written] = [r.body for r in running.server.requests if "return_token_ids" in r.body]
+    trial, written = [r.body for r in running.server.requests if "return_token_ids" in r.body]
+    assert trial | {"prompt": 0} == written | {"prompt": 0}  # tried with the run's own fields
     assert written["temperature"] == 0
     assert (written["top_p"], written["top_k"], written["min_p"]) == (1, 0, 0)
     assert written["repetition_penalty"] == 1

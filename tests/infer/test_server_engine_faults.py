@@ -256,7 +256,7 @@ def test_a_pair_that_the_server_refuses_fails_with_its_reason(
     ("wire", "says"),
     [
         (status(503), "gave no answer for 2 seconds .*HTTP 503"),
-        (status(429, retry_after="3600"), "gave no answer .*HTTP 429"),
+        (status(429, retry_after="3600"), "asks to wait for 3,600 seconds, longer than .*HTTP 429"),
         (status(500), "gave no answer .*HTTP 500"),
         (lambda transport, reply: transport.abort(), "gave no answer .*connection broke"),
         (send(http(200, b"<html>Maintenance</html>")), "gave no answer .*Maintenance"),

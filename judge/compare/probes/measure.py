@@ -17,6 +17,7 @@ from judge.compare.probes.figures import FIGURES, Figure, Meaning, missing, prob
 from judge.compare.probes.sets import SetRow, read_set, read_unreadable
 from judge.compare.probes.texts import ATTACKS, MARKDOWN, NULL_ANSWERS
 from judge.compare.systems import Kind, System, read_run
+from judge.errors import OF_THE_ENGINE
 from judge.reward import Preference
 
 JUDGE = "judge"
@@ -70,6 +71,19 @@ class ProbeReport(BaseModel):
     """What the figures say, by name."""
     figures: list[Figure]
     """By system, then in the order of :data:`judge.compare.probes.figures.FIGURES`."""
+
+    def lost(self) -> list[str]:
+        """Return one line for each system and run that lost rows to whatever runs the model.
+
+        Other failures are the probes' own: some of their rows are meant to be refused.
+        """
+        lines = []
+        for system, runs in self.failures.items():
+            for run, reasons in runs.items():
+                ours = {r: n for r, n in sorted(reasons.items()) if r in OF_THE_ENGINE}
+                told = ", ".join(f"{reason} {count:,}" for reason, count in ours.items())
+                lines += [f"{system}: {run}: {told}"] if ours else []
+        return lines
 
     def figure(self, name: str, system: str) -> Figure:
         """Return one figure; KeyError where there is none."""

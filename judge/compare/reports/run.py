@@ -119,6 +119,8 @@ def _judgments(folder: Path, queue: Queue) -> Iterator[Judgment]:
 def _notes(summary: Mapping[str, Any], every: int) -> Iterator[str]:
     if not summary["complete"]:
         yield "this run is not complete"
+    for line in summary.get("adapted", []):
+        yield f"the server did not take all that it would have been asked: {line}"
     if every > 1:
         yield (
             f"plots and disagreements are drawn from one row in {every} of {summary['rows']:,};"
