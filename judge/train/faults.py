@@ -18,7 +18,6 @@ from transformers import Trainer
 from transformers.trainer_utils import rotate_checkpoints
 
 from judge.errors import UsageError
-from judge.models import BUNDLED
 from judge.models.base import BASES
 from judge.models.layers import ADAPTER_CONFIG, layers_of
 from judge.train.wholeness import newest_whole, remove_torn, seal
@@ -105,13 +104,12 @@ class GuardedTrainer(Trainer):
 def name_base(folder: Path, model: str) -> None:
     """Write into a saved adapter what its recipe calls the model that it stands on.
 
-    PEFT writes where the weights were read: of a bundled or fetched model a place on this machine,
-    of an adapter upon an adapter the base of both. While it saves it must not be told the name,
+    PEFT writes where the weights were read: of a fetched base a place on this machine, of an
+    adapter upon an adapter the base of both. While it saves it must not be told the name,
     which it would look for on the hub.
     """
     path = folder / ADAPTER_CONFIG
-    ours = {*BASES, *BUNDLED}
-    if not path.is_file() or not (model in ours or layers_of(model).adapters):
+    if not path.is_file() or not (model in BASES or layers_of(model).adapters):
         return
     written = json.loads(path.read_text(encoding="utf-8"))
     written["base_model_name_or_path"] = model
