@@ -28,6 +28,7 @@ from judge.commands import (
     train,
 )
 from judge.exits import ExitCodes
+from judge.quiet import quiet
 
 app = typer.Typer(
     cls=ExitCodes,
@@ -68,6 +69,7 @@ def main() -> None:
     # PyTorch's threads wait for one another in a loop otherwise: on cores shared with other work
     # that takes several times as long. What they compute is the same. Read before the first import.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    quiet()
     try:
         app()
     except BrokenPipeError:  # the reader of our output, as `head`, went away

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,9 @@ from judge.commands import trained
 from judge.commands.trained import judge_with
 from judge.errors import UsageError
 from judge.exits import FAILED_ROWS
+
+if TYPE_CHECKING:
+    from judge.train.progress import Progress
 
 app = typer.Typer(help="Train judges and reward models.", no_args_is_help=True)
 app.command()(trained.select)
@@ -30,25 +33,27 @@ Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")
 @app.command("justifier")
 def justifier(config: Recipe, overrides: Overrides = None) -> None:
     """Fine-tune a judge on prepared sets; the same command goes on after an interruption."""
-    from judge.train import justifier as training
     from judge.train.config import JustifierConfig, load_recipe
 
     recipe = load_recipe(config, overrides or [], JustifierConfig)
-    with _paged(recipe.output_dir):
-        log = training.run(recipe)
-    _show_log(log, recipe.output_dir)
+    with _paged(recipe.output_dir), _watched() as screen:
+        from judge.train import justifier as training
+
+        manifest = training.run(recipe, screen)
+    _close(manifest, screen)
 
 
 @app.command("reward")
 def reward(config: Recipe, overrides: Overrides = None) -> None:
     """Train a reward model: regression or Bradley-Terry; goes on after an interruption."""
-    from judge.train import reward as training
     from judge.train.config import RewardConfig, load_recipe
 
     recipe = load_recipe(config, overrides or [], RewardConfig)
-    with _paged(recipe.output_dir):
-        log = training.run(recipe)
-    _show_log(log, recipe.output_dir)
+    with _paged(recipe.output_dir), _watched() as screen:
+        from judge.train import reward as training
+
+        manifest = training.run(recipe, screen)
+    _close(manifest, screen)
 
 
 @app.command("report")
@@ -70,12 +75,13 @@ def ablation(config: Recipe, overrides: Overrides = None) -> None:
     recipe: rewards.AblationConfig | judges.JustifierAblationConfig
     if "variants" in read_recipe(config)[1]:
         recipe = load_recipe(config, overrides or [], judges.JustifierAblationConfig)
-        table = judges.run(recipe, partial(judge_with, max_new_tokens=recipe.max_new_tokens))[
-            "table"
-        ]
+        judging = partial(judge_with, max_new_tokens=recipe.max_new_tokens)
+        with _watched() as screen:
+            table = judges.run(recipe, judging, screen)["table"]
     else:
         recipe = load_recipe(config, overrides or [], rewards.AblationConfig)
-        table = rewards.run(recipe)["table"]
+        with _watched() as screen:
+            table = rewards.run(recipe, screen)["table"]
     typer.echo(table)
     typer.echo(f"written to {recipe.output_dir}")
 
@@ -83,11 +89,14 @@ def ablation(config: Recipe, overrides: Overrides = None) -> None:
 @app.command("pretrain")
 def pretrain(config: Recipe, overrides: Overrides = None) -> None:
     """Train the tokenizer and base model of the mini judge."""
-    from judge.train import pretrain as training
     from judge.train.config import PretrainConfig, load_recipe
 
     recipe = load_recipe(config, overrides or [], PretrainConfig)
-    _show_log(training.run(recipe), recipe.output_dir)
+    with _watched() as screen:
+        from judge.train import pretrain as training
+
+        log = training.run(recipe, screen)
+    _show_log(log, recipe.output_dir)
 
 
 @app.command("expo")
@@ -225,6 +234,31 @@ def _paged(folder: str) -> Iterator[None]:
                 typer.echo(f"no page of curves: {error}", err=True)
 
 
+@contextmanager
+def _watched() -> Iterator[Progress]:
+    """Yield who shows a training: the first process of a launch; nobody in the others."""
+    from rich.console import Console
+
+    from judge.train.progress import UNWATCHED
+    from judge.training_screen import TrainingScreen
+
+    if os.environ.get("RANK", "0") != "0":
+        yield UNWATCHED
+        return
+    with TrainingScreen(Console(stderr=True)) as screen:
+        screen.doing("starting")
+        yield screen
+
+
+def _close(manifest: dict[str, Any], screen: Progress) -> None:
+    """Say what a training left behind and how to use it."""
+    from judge.training_screen import closing_lines
+
+    if manifest:  # another process of the launch shows it
+        for line in closing_lines(manifest, trained=getattr(screen, "began", False)):
+            typer.echo(line)
+
+
 def _page(folder: str) -> Path:
     from judge.compare.reports.training import write_page
 
@@ -233,8 +267,6 @@ def _page(folder: str) -> Path:
 
 def _show_log(log: dict[str, Any], folder: str) -> None:
     """Show the plain values of what a training left behind; the rest is in its folder."""
-    if not log:  # another process of the launch shows it
-        return
     for name, value in log.items():
         if not isinstance(value, (dict, list)):
             typer.echo(f"{name}: {value}")

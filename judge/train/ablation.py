@@ -19,6 +19,7 @@ from judge.train import reward
 from judge.train.ablation_table import LENGTH, Row, render, summarise
 from judge.train.config import RewardConfig
 from judge.train.manifest import claim_output, git_revision, versions
+from judge.train.progress import UNWATCHED, Progress
 from judge.train.reward_accuracy import (
     LabelledPair,
     labelled_pairs,
@@ -67,7 +68,7 @@ class Run:
     recipe: RewardConfig
 
 
-def run(config: AblationConfig) -> dict[str, Any]:
+def run(config: AblationConfig, progress: Progress = UNWATCHED) -> dict[str, Any]:
     """Train what is not trained yet, test it, write ``ablation.json`` and the table; return both.
 
     After an interruption the same command goes on: finished runs are not repeated, the one that was
@@ -83,10 +84,11 @@ def run(config: AblationConfig) -> dict[str, Any]:
     digest = _digest(pairs)
     results: dict[Row, list[dict[str, Any]]] = {}
     for number, one in enumerate(runs, start=1):
-        print(f"run {number} of {len(runs)}: {Path(one.recipe.output_dir).name}", flush=True)
-        manifest = reward.run(one.recipe)
+        progress.note(f"run {number} of {len(runs)}: {Path(one.recipe.output_dir).name}")
+        manifest = reward.run(one.recipe, progress)
         for checkpoint in Path(one.recipe.output_dir).glob("checkpoint-*"):
             shutil.rmtree(checkpoint)  # only an interrupted run needs them
+        progress.doing("scoring the test pairs")
         accuracy = _accuracy(Path(one.recipe.output_dir), pairs, digest)
         results.setdefault(one.row, []).append(
             {

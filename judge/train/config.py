@@ -177,11 +177,10 @@ class TrainerConfig(BaseModel):
 
     @model_validator(mode="after")
     def _only_frozen_weights_are_rounded(self) -> Self:
-        if self.base_dtype is None:
-            return self
-        if self.lora is None or not self.bf16:
+        rounded = self.base_dtype is not None
+        if rounded and (self.lora is None or not self.bf16):
             raise ValueError("base_dtype is of frozen weights in bf16 products: lora, and bf16")
-        if self.quantization is not None or self.deepspeed is not None:
+        if rounded and (self.quantization is not None or self.deepspeed is not None):
             raise ValueError("base_dtype: quantization and deepspeed store weights their own way")
         return self
 

@@ -49,6 +49,7 @@ class GuardedTrainer(Trainer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.step_names: list[str] = []
+        self._right = self._pairs = 0
         super().__init__(*args, **kwargs)
 
     def stop_at(self, what: str, value: float) -> None:
@@ -69,6 +70,17 @@ class GuardedTrainer(Trainer):
         if not math.isfinite(value):
             self.step_names = names
             self.stop_at("loss", value)
+
+    def count_right(self, right: int, pairs: int) -> None:
+        """Add a micro-batch's pairs, or statements, and how many of them the model had right."""
+        self._right += right
+        self._pairs += pairs
+
+    def take_right(self) -> tuple[int, int]:
+        """Return what was counted since the last time: right ones, and all."""
+        taken = self._right, self._pairs
+        self._right = self._pairs = 0
+        return taken
 
     def _maybe_log_save_evaluate(self, tr_loss: Any, grad_norm: Any, *args: Any, **kw: Any) -> None:
         # Before anything is saved: the step was taken, and its weights are none. DeepSpeed says -1.

@@ -165,6 +165,7 @@ def trainer_arguments(config: TrainerConfig) -> dict[str, Any]:
         "remove_unused_columns": False,
         "dataloader_pin_memory": not cpu,
         "disable_tqdm": True,
+        "log_level_replica": "passive",  # as loud as the first process
         "deepspeed": config.deepspeed,
     }
 

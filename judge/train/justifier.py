@@ -48,14 +48,15 @@ from judge.train.finetune import (
 from judge.train.losses import statement_loss
 from judge.train.manifest import claim_output, data_manifest, write_manifest
 from judge.train.observe import observe
+from judge.train.progress import UNWATCHED, Facts, Progress, facts_of
 from judge.train.scoring import score_positions
 
 
-def run(config: JustifierConfig) -> dict[str, Any]:
+def run(config: JustifierConfig, progress: Progress = UNWATCHED) -> dict[str, Any]:
     """Train the justifier of ``config``; return its manifest, also written to ``output_dir``.
 
     Running it again after an interruption goes on from the newest checkpoint, with the same result
-    as an uninterrupted run; a finished run is not repeated.
+    as an uninterrupted run; a finished run is not repeated. ``progress`` is told how it goes.
 
     Raises:
         UsageError: for missing data or model, a template other than the data's, or an output folder
@@ -66,6 +67,7 @@ def run(config: JustifierConfig) -> dict[str, Any]:
     finished = claim_output(output, config)
     if finished is not None:
         return finished
+    progress.doing(f"reading the examples of {config.data}")
     set_seed(config.seed)
     tokenizer = load_tokenizer(config)
     builder = PromptBuilder(tokenizer, load_template(config.template))
@@ -74,10 +76,11 @@ def run(config: JustifierConfig) -> dict[str, Any]:
     # The arguments before the model: with DeepSpeed's in force it is partitioned while it loads.
     arguments = sft_arguments(config)
     join_deepspeed(config)
+    progress.doing(f"loading the model {config.model}")
     trainer = build_trainer(
         config, arguments, load_model(config, tokenizer), builder, train, evaluation
     )
-    observe(trainer, config)
+    observe(trainer, config, _facts(trainer, config, train, evaluation), progress)
     started = time.time()
     train_and_save(trainer, config)
     seconds = round(time.time() - started)
@@ -105,6 +108,18 @@ def run(config: JustifierConfig) -> dict[str, Any]:
             "seconds_this_session": seconds,
         },
     )
+
+
+def _facts(
+    trainer: JustifierTrainer, config: JustifierConfig, train: ExampleSet, evaluation: ExampleSet
+) -> Facts:
+    left_out = {
+        f"too long, of {name}": examples.too_long
+        for name, examples in (("training", train), ("validation", evaluation))
+    }
+    left_out["with a prompt cut"] = train.cut + evaluation.cut
+    sizes = len(train), len(evaluation)
+    return facts_of(trainer, config, "a judge", sizes, sum(train.lengths), left_out)
 
 
 def _judge(builder: PromptBuilder, train: ExampleSet) -> dict[str, Any]:
@@ -229,6 +244,9 @@ class JustifierTrainer(GuardedTrainer, SFTTrainer):
     ) -> torch.Tensor:
         loss, parts = statement_loss(model, inputs, self.sides, self.recipe.order_consistency)
         mode = "train" if self.model.training else "eval"
+        if mode == "train" and "verdict_accuracy" in parts:
+            statements = len(inputs["branch"])
+            self.count_right(round(parts["verdict_accuracy"] * statements), statements)
         for name, value in parts.items():
             self._metrics[mode][name].append(value)
         if mode == "train" and num_items_in_batch is not None:

@@ -18,6 +18,7 @@ from judge.train.config import JustifierConfig
 from judge.train.justifier_table import Row, render, summary_of
 from judge.train.labelled import Labelled, labelled
 from judge.train.manifest import claim_output, git_revision, versions
+from judge.train.progress import UNWATCHED, Progress
 from judge.train.verdict_accuracy import measure, write_pairs
 
 RESULT_FILE = "ablation.json"
@@ -87,7 +88,9 @@ class Run:
     recipe: JustifierConfig
 
 
-def run(config: JustifierAblationConfig, judging: Judging) -> dict[str, Any]:
+def run(
+    config: JustifierAblationConfig, judging: Judging, progress: Progress = UNWATCHED
+) -> dict[str, Any]:
     """Train and test what is not yet; write ``ablation.json`` and the table; return both.
 
     After an interruption the same command goes on: finished runs and tests are not repeated, the
@@ -95,6 +98,7 @@ def run(config: JustifierAblationConfig, judging: Judging) -> dict[str, Any]:
 
     Args:
         judging: judges the test pairs with a trained model.
+        progress: is told how it goes.
 
     Raises:
         UsageError: for unusable data, or an output folder of another configuration.
@@ -107,11 +111,12 @@ def run(config: JustifierAblationConfig, judging: Judging) -> dict[str, Any]:
     results: dict[Row, list[dict[str, Any]]] = {}
     for number, one in enumerate(runs, start=1):
         folder = Path(one.recipe.output_dir)
-        print(f"run {number} of {len(runs)}: {folder.name}", flush=True)
-        manifest = justifier.run(one.recipe)
+        progress.note(f"run {number} of {len(runs)}: {folder.name}")
+        manifest = justifier.run(one.recipe, progress)
         for checkpoint in folder.glob("checkpoint-*"):
             shutil.rmtree(checkpoint)  # only an interrupted run needs them
         for mode in one.variant.modes:
+            progress.doing(f"judging the test pairs, mode {mode}")
             judging(folder, output / PAIRS_FILE, folder / f"test-{mode}", mode)
             measured = measure(folder / f"test-{mode}", pairs)
             found = {"seed": one.recipe.seed, **measured, **_trained(manifest)}

@@ -22,6 +22,8 @@ from judge.whole import check_set
 
 CONFIG_FILE = "recipe.json"
 MANIFEST_FILE = "manifest.json"
+RECENT = 10
+"""The training loss of a manifest is the mean of the last so many of the log."""
 _BEFORE_A_STEP = (CONFIG_FILE, "runs", "steps.jsonl", "observed.json", "training.html")
 """What a run may leave that failed before its first checkpoint."""
 
@@ -109,12 +111,14 @@ def write_manifest(
         about: what else the manifest says: counts, seconds.
     """
     history = trainer.state.log_history
+    losses = [row["loss"] for row in history if "loss" in row][-RECENT:]
     manifest = {
         "recipe": config.model_dump(mode="json"),
         "data": {"outputs": data.get("outputs"), "input": data.get("input")},
         **about,
         "steps": trainer.state.global_step,
         "best_checkpoint": trainer.state.best_model_checkpoint,
+        "training_loss": sum(losses) / len(losses) if losses else None,
         "validation_losses": {
             str(row["step"]): row["eval_loss"] for row in history if "eval_loss" in row
         },

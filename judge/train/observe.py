@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from judge.errors import UsageError
@@ -18,6 +18,7 @@ from judge.jsonlines import replace_json
 from judge.train.batch_facts import BatchFacts
 from judge.train.config import RewardConfig, TrainerConfig
 from judge.train.flops import Shape, peak_of, shape_of, training_flops
+from judge.train.progress import UNWATCHED, Facts, Progress
 
 STEPS_FILE = "steps.jsonl"
 OBSERVED_FILE = "observed.json"
@@ -47,18 +48,35 @@ def reporters(config: TrainerConfig) -> list[str]:
     return list(config.report_to)
 
 
-def observe(trainer: Any, config: TrainerConfig) -> None:
-    """Let ``trainer`` write :data:`STEPS_FILE` into its output folder, a line a step."""
-    observer = Observer(trainer, config)
+def observe(
+    trainer: Any,
+    config: TrainerConfig,
+    facts: Facts | None = None,
+    progress: Progress = UNWATCHED,
+) -> None:
+    """Let ``trainer`` write :data:`STEPS_FILE` into its output folder, a line a step.
+
+    Args:
+        trainer: a :class:`judge.train.faults.GuardedTrainer`.
+        config: its recipe.
+        facts: what is going to be trained, for ``progress``.
+        progress: is told what is written, and only that; it takes the place of transformers' own
+            printing.
+    """
+    observer = Observer(trainer, config, facts, progress)
     step = trainer.training_step
 
     def observed(model: Any, inputs: Mapping[str, Any], *others: Any, **named: Any) -> Any:
         observer.facts.add(inputs)
         loss = step(model, inputs, *others, **named)
         observer.losses.append(loss.detach())
+        observer.told.within(
+            len(observer.losses), trainer.current_gradient_accumulation_steps, False
+        )
         return loss
 
     trainer.training_step = observed
+    trainer.remove_callback(PrinterCallback)
     # Before TensorBoard's: what is added to the log reaches the services.
     trainer.callback_handler.callbacks.insert(0, observer)
 
@@ -70,7 +88,13 @@ class Observer(TrainerCallback):
     tokens and losses of all, its own memory, and the digests of all, joined by ``+``.
     """
 
-    def __init__(self, trainer: Any, config: TrainerConfig) -> None:
+    def __init__(
+        self, trainer: Any, config: TrainerConfig, facts: Facts | None, progress: Progress
+    ) -> None:
+        self.trainer = trainer
+        self.about = facts
+        self.told = progress if trainer.is_world_process_zero() else UNWATCHED
+        self.validated = 0
         self.facts = BatchFacts()
         self.losses: list[torch.Tensor] = []
         self.path = Path(config.output_dir) / STEPS_FILE
@@ -94,6 +118,10 @@ class Observer(TrainerCallback):
                 "no_mfu": self.no_mfu,
             }
             replace_json(self.path.with_name(OBSERVED_FILE), about)
+            losses = [row["eval_loss"] for row in kept if row.get("eval_loss") is not None]
+            if self.about is not None:
+                best = min(losses, default=None)
+                self.told.begin(self.about, state.max_steps, state.global_step, best)
         self.since = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
@@ -101,13 +129,16 @@ class Observer(TrainerCallback):
         facts, self.facts = self.facts, BatchFacts()
         loss = float(torch.stack([value.float() for value in self.losses]).sum())
         self.losses = []
-        of_all = _gathered((facts.lengths, facts.positions, facts.answers, facts.digest, loss))
+        right, pairs = self.trainer.take_right()
+        mine = (facts.lengths, facts.positions, facts.answers, facts.digest, loss, right, pairs)
+        of_all = _gathered(mine)
         lengths = [n for part in of_all for n in part[0]]
         positions = sum(part[1] for part in of_all)
         mean = sum(part[4] for part in of_all) / len(of_all)
         self.last = {
             "step": state.global_step,
             "loss": _finite(mean),
+            **_accuracy(sum(part[5] for part in of_all), sum(part[6] for part in of_all)),
             "tokens": sum(lengths),
             "padding_share": round(1 - sum(lengths) / positions, 6),
             "seconds": round(seconds, 4),
@@ -118,6 +149,7 @@ class Observer(TrainerCallback):
         }
         if state.is_world_process_zero:
             self._write(self.last)
+        self.told.step(self.last)
         self.since = time.monotonic()
 
     def on_evaluate(
@@ -125,10 +157,21 @@ class Observer(TrainerCallback):
     ) -> None:
         if state.is_world_process_zero and metrics:
             figures = {k: v for k, v in metrics.items() if k in _VALIDATION}
-            self._write({"step": state.global_step, **{k: _finite(v) for k, v in figures.items()}})
+            row = {"step": state.global_step, **{k: _finite(v) for k, v in figures.items()}}
+            self._write(row)
+            self.told.validated(row)
+        self.validated = 0
         self.since = time.monotonic()
 
+    def on_prediction_step(
+        self, args: Any, state: Any, control: Any, eval_dataloader: Any = None, **others: Any
+    ) -> None:
+        self.validated += 1
+        self.told.within(self.validated, len(eval_dataloader), True)
+
     def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        self.told.saved(state.global_step, str(folder))
         self.since = time.monotonic()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any) -> None:
@@ -190,6 +233,11 @@ def _gathered(mine: Any) -> list[Any]:
     found: list[Any] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(found, mine)
     return found
+
+
+def _accuracy(right: int, pairs: int) -> dict[str, float]:
+    """Return the share of a step's pairs (judge: of its statements) that the model had right."""
+    return {"accuracy": round(right / pairs, 4)} if pairs else {}
 
 
 def _finite(value: float) -> float | None:

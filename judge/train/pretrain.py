@@ -16,11 +16,14 @@ from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
+    PrinterCallback,
     Trainer,
+    TrainerCallback,
     TrainingArguments,
 )
 
 from judge.train.config import PretrainConfig
+from judge.train.progress import UNWATCHED, Facts, Progress
 from judge.train.tokenizer import save_tokenizer, train_tokenizer
 
 
@@ -108,11 +111,44 @@ class SequentialTrainer(Trainer):
         return torch.utils.data.SequentialSampler(train_dataset or self.train_dataset)
 
 
-def run(config: PretrainConfig) -> dict[str, Any]:
+class Told(TrainerCallback):
+    """Tells a :class:`judge.train.progress.Progress` of each step, save and validation."""
+
+    def __init__(self, progress: Progress, facts: Facts, tokens: int) -> None:
+        self.progress, self.facts, self.tokens = progress, facts, tokens
+        self.since = time.monotonic()
+        self.loss: float | None = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        self.progress.begin(self.facts, state.max_steps, state.global_step, None)
+        self.since = time.monotonic()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any) -> None:
+        self.loss = (logs or {}).get("loss", self.loss)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        now = time.monotonic()
+        row = {"step": state.global_step, "loss": self.loss, "tokens": self.tokens}
+        self.progress.step(row | {"seconds": now - self.since})
+        self.since = now
+
+    def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        self.progress.saved(state.global_step, f"{args.output_dir}/checkpoint-{state.global_step}")
+
+    def on_evaluate(
+        self, args: Any, state: Any, control: Any, metrics: Any = None, **others: Any
+    ) -> None:
+        row = {"step": state.global_step, "eval_loss": (metrics or {}).get("eval_loss")}
+        self.progress.validated(row)
+
+
+def run(config: PretrainConfig, progress: Progress = UNWATCHED) -> dict[str, Any]:
     """Train the tokenizer and the base model of ``config``; write both to ``config.output_dir``.
 
     Returns the log that is also written there as ``pretrain.json``: tokens, seconds and losses.
+    ``progress`` is told how it goes.
     """
+    progress.doing(f"reading {config.text_dir} and {config.pairs}")
     torch.manual_seed(config.seed)
     rng = random.Random(config.seed)
     pairs = list(pair_text(Path(config.pairs), rng))
@@ -130,7 +166,6 @@ def run(config: PretrainConfig) -> dict[str, Any]:
     held_out = stream[: config.tokens_per_step * 4]
     stream = stream[config.tokens_per_step * 4 :]
     steps = int(len(stream) * config.epochs) // config.tokens_per_step
-    print(f"{len(documents):,} documents, {len(stream):,} tokens, {steps:,} steps", flush=True)
 
     model = LlamaForCausalLM(
         LlamaConfig(
@@ -173,6 +208,20 @@ def run(config: PretrainConfig) -> dict[str, Any]:
         eval_dataset=StepBatches(held_out, config.model_copy(update={"long_share": 0.0}), 3),
         data_collator=lambda items: items[0],
     )
+    facts = Facts(
+        what="the base of a mini model",
+        model="random weights",
+        parameters=model.num_parameters(),
+        trained=model.num_parameters(),
+        examples=len(stream) // config.tokens_per_step,
+        validation=3,
+        batch=1,
+        epoch_tokens=len(stream),
+        save_steps=config.save_steps,
+        output=str(output / "checkpoints"),
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(Told(progress, facts, config.tokens_per_step))
     started = time.time()
     trainer.train()
     evaluation = trainer.evaluate()

@@ -23,16 +23,17 @@ from judge.train.finetune import (
 )
 from judge.train.manifest import claim_output, read_data_manifest, write_manifest
 from judge.train.observe import observe
+from judge.train.progress import UNWATCHED, Facts, Progress, facts_of
 from judge.train.reward_data import RewardSet, load_set
 from judge.train.reward_model import HEAD, choose_padding, load_reward_model, read_at_ends
 from judge.train.reward_trainer import RewardCollator, RewardTrainer
 
 
-def run(config: RewardConfig) -> dict[str, Any]:
+def run(config: RewardConfig, progress: Progress = UNWATCHED) -> dict[str, Any]:
     """Train the reward model of ``config``; return its manifest, also written to ``output_dir``.
 
     Running it again after an interruption goes on from the newest checkpoint, with the same result
-    as an uninterrupted run; a finished run is not repeated.
+    as an uninterrupted run; a finished run is not repeated. ``progress`` is told how it goes.
 
     Raises:
         UsageError: for missing data or model, data of another kind, labels off their scale, a base
@@ -50,11 +51,13 @@ def run(config: RewardConfig) -> dict[str, Any]:
         raise UsageError("several GPUs need a launcher (accelerate launch, torchrun)")
     join_deepspeed(config)
     set_seed(config.seed)
+    progress.doing(f"reading the examples of {config.data}")
     tokenizer = load_tokenizer(config)
     train, evaluation = load_sets(config, tokenizer)
+    progress.doing(f"loading the model {config.model}")
     model = load_reward_model(config, tokenizer)
     trainer = build_trainer(config, arguments, model, tokenizer, train, evaluation)
-    observe(trainer, config)
+    observe(trainer, config, _facts(trainer, config, train, evaluation), progress)
     started = time.time()
     train_and_save(trainer, config, evaluate_last=True)
     seconds = time.time() - started
@@ -63,6 +66,19 @@ def run(config: RewardConfig) -> dict[str, Any]:
     tokenizer.save_pretrained(output)
     about = _about(trainer, train, evaluation, seconds)
     return write_manifest(output, config, data, trainer, _judge(config, tokenizer), about)
+
+
+def _facts(
+    trainer: RewardTrainer, config: RewardConfig, train: RewardSet, evaluation: RewardSet
+) -> Facts:
+    left_out = {
+        f"{why.replace('_', ' ')}, of {name}": count
+        for name, examples in (("training", train), ("validation", evaluation))
+        for why, count in sorted(examples.left_out.items())
+    }
+    what = f"a reward model ({config.objective}: {', '.join(config.outputs)})"
+    tokens = sum(len(ids) for item in train.items for ids in item["sequences"])
+    return facts_of(trainer, config, what, (len(train), len(evaluation)), tokens, left_out)
 
 
 def load_sets(

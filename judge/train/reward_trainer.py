@@ -101,7 +101,9 @@ class RewardTrainer(GuardedTrainer):
         if self.recipe.objective != "regression":
             chosen, rejected = rewards.view(-1, 2).unbind(1)
             self._figures["pairs"] += len(chosen)
-            self._figures["right"] += int((chosen > rejected).sum())
+            right = int((chosen > rejected).sum())
+            self._figures["right"] += right
+            self.count_right(right, len(chosen))
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add this process's accuracy and padding share to the lines of training."""

@@ -23,6 +23,7 @@ from judge.train.config import JustifierConfig, RewardConfig, load_recipe
 from judge.train.flops import forward_flops, peak_of, shape_of, training_flops
 from judge.train.observe import read_steps, reporters
 from judge.train.packing import pack, pad
+from judge.train.progress import Facts, Progress, Unwatched
 from tests.train.reward_sets import preference_set, tiny_base
 
 TINY = LlamaConfig(
@@ -122,11 +123,33 @@ def test_a_line_a_step(run: RewardConfig, rows: list[dict[str, Any]]) -> None:
     logged = {r["step"]: r for r in json.loads(state.read_text())["log_history"] if "loss" in r}
     for row in steps:
         assert row["loss"] == pytest.approx(logged[row["step"]]["loss"], abs=1e-3)
+        assert row["accuracy"] == pytest.approx(logged[row["step"]]["accuracy"], abs=1e-4)
         assert row["tokens"] > 0 and row["tokens_per_second"] > 0 and row["memory_bytes"] > 2**20
         assert row["mfu"] > 0 and 0 <= row["padding_share"] < 1
     assert len({row["data"] for row in steps}) == 4
     observed = json.loads((Path(run.output_dir) / "observed.json").read_text())
     assert observed == {"device": "cpu", "devices": 1, "peak_flops": 1e9, "no_mfu": None}
+
+
+class Watcher(Unwatched):
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.begun: tuple[int, int, float | None] | None = None
+        self.steps: list[Any] = []
+        self.saves: list[tuple[int, str]] = []
+
+    def begin(self, facts: Facts, steps: int, done: int, best: float | None) -> None:
+        self.begun = (steps, done, best)
+
+    def step(self, row: Any) -> None:
+        self.steps.append(row)
+
+    def validated(self, row: Any) -> None:
+        self.steps.append(row)
+
+    def saved(self, step: int, folder: str) -> None:
+        self.saves.append((step, folder))
 
 
 def test_a_resumed_run_saw_the_same_data(
@@ -142,8 +165,14 @@ def test_a_resumed_run_saw_the_same_data(
         with pytest.raises(KeyboardInterrupt):
             reward.run(again)
     assert "not finished" in write_page(tmp_path / "run").read_text()
-    reward.run(again)
+    watcher = Watcher()
+    reward.run(again, watcher)
     found = read_steps(tmp_path / "run" / "steps.jsonl")
+    validated = [row for row in found if "eval_loss" in row]
+    assert watcher.begun == (4, 2, validated[0]["eval_loss"])
+    assert [step for step in watcher.steps if "tokens" in step] == found[-3:-1]
+    assert watcher.steps[-1] == found[-1] == validated[1]
+    assert watcher.saves == [(4, str(tmp_path / "run" / "checkpoint-4"))]
     digests = [[r["data"] for r in of if "data" in r] for of in (found, rows)]
     assert digests[0] == digests[1]
     assert {row["mfu"] for row in found if "tokens" in row} == {None}
@@ -173,7 +202,7 @@ def test_the_page_by_itself(run: RewardConfig, rows: list[dict[str, Any]], tmp_p
 def test_a_scheduler_s_signal_leaves_the_page(
     rows: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(config: RewardConfig) -> None:
+    def interrupted(config: RewardConfig, progress: Progress) -> None:
         folder = Path(config.output_dir)
         folder.mkdir()
         (folder / "steps.jsonl").write_text(f"{json.dumps(rows[0])}\n")

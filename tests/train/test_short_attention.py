@@ -49,7 +49,8 @@ def test_values_and_gradients(monkeypatch: pytest.MonkeyPatch, short: int) -> No
     module = torch.nn.Module()
     module.num_key_value_groups = 4
     bounds = pack([[0] * n for n in LENGTHS])["cu_seq_lens_q"]
-    said, _ = packed_attention(module, *found, None, cu_seq_lens_q=bounds)
+    query, key, value = found
+    said, _ = packed_attention(module, query, key, value, None, cu_seq_lens_q=bounds)
     (said * weights).sum().backward()
 
     assert said.dtype == torch.bfloat16
@@ -62,7 +63,7 @@ def test_float32_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: object) -> None:
         raise AssertionError("float32 was rounded")
 
-    monkeypatch.setattr(packing.ShortAttention, "apply", never)
+    monkeypatch.setattr("judge.train.short_attention.ShortAttention.apply", never)
     model = tiny("llama")
     read_at_ends(model)
     model.set_attn_implementation(PACKED)
