@@ -17,7 +17,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -112,10 +112,15 @@ class RunDir:
             )
 
     def begin(self, config: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
-        """Make the folder this run's: clear it when fresh, write ``config.json`` where none is."""
+        """Make the folder this run's: clear it when fresh, write ``config.json`` where none is.
+
+        Raises:
+            UsageError: when the disk refuses (full, read-only).
+        """
         if self._fresh:
-            for name in _FILES:
-                (self.path / name).unlink(missing_ok=True)
+            with _one_line(self.path):
+                for name in _FILES:
+                    (self.path / name).unlink(missing_ok=True)
             self._fresh = False
         if self.config is None:
             plain = _plain(identity)
@@ -127,8 +132,9 @@ class RunDir:
                 "config": _plain(config),
             }
             replace_json(self.path / CONFIG, self.config)
-        for name in (JUDGMENTS, FAILURES):
-            (self.path / name).touch()
+        with _one_line(self.path):
+            for name in (JUDGMENTS, FAILURES):
+                (self.path / name).touch()
 
     def scan(self, keep: int) -> Recorded:
         """Repair torn tails and read what is recorded; nothing for a fresh run.
@@ -166,8 +172,9 @@ class RunDir:
 
     def cut(self, failures: int, judgments: int) -> None:
         """Cut both files to these lengths in bytes, judgments first."""
-        os.truncate(self.path / JUDGMENTS, judgments)
-        os.truncate(self.path / FAILURES, failures)
+        with _one_line(self.path):
+            os.truncate(self.path / JUDGMENTS, judgments)
+            os.truncate(self.path / FAILURES, failures)
 
     def read_back(self, name: str, offset: int) -> list[bytes]:
         """Return the lines of ``name`` from byte ``offset`` on."""
@@ -189,8 +196,9 @@ class RunDir:
 
     def drop_summary(self) -> None:
         """Remove the summary and the report: rows are about to be added that they do not count."""
-        for name in (SUMMARY, REPORT):
-            (self.path / name).unlink(missing_ok=True)
+        with _one_line(self.path):
+            for name in (SUMMARY, REPORT):
+                (self.path / name).unlink(missing_ok=True)
 
     def _read_config(self) -> dict[str, Any] | None:
         file = self.path / CONFIG
@@ -210,7 +218,8 @@ class RunDir:
         path = self.path / name
         if not path.exists():
             return
-        repair_tail(path)
+        with _one_line(path):
+            repair_tail(path)
         offset = 0
         with open(path, "rb", buffering=1 << 20) as file:
             for number, line in enumerate(file, start=1):
@@ -240,6 +249,15 @@ def read_failures(folder: Path, every: int = 1) -> Iterator[Failure]:
         every: only the first of each so many is read.
     """
     return read_rows(folder / FAILURES, Failure.model_validate, every)
+
+
+@contextmanager
+def _one_line(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _lock(path: Path) -> int:

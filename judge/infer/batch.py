@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -203,7 +203,8 @@ class _Job:
                     _check_budget(self.config, failed)
             complete = True
         except (UsageError, BudgetExceeded):
-            self._end(position, started, complete)
+            with suppress(UsageError):  # a full disk has no room for the summary either
+                self._end(position, started, complete)
             raise
         return self._end(position, started, complete)
 

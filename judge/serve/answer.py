@@ -14,8 +14,8 @@ from judge.jsonlines import encode_line
 from judge.judgment import Failure
 from judge.pair import Pair
 from judge.serve.body import parse_request, read_body, read_pairs
-from judge.serve.pending import Pending, busy
-from judge.serve.refusal import Refusal
+from judge.serve.pending import Pending, busy, stopping
+from judge.serve.refusal import Refusal, unread
 from judge.serve.schema import PairRequest, PairsRequest
 from judge.serve.service import Service
 from judge.serve.worker import Result
@@ -33,10 +33,11 @@ async def answer(request: Request, service: Service) -> Response:
     if service.worker.waiting >= config.queue:  # before megabytes are read for nothing
         raise busy(1)
     try:
-        async with asyncio.timeout_at(deadline):
+        async with service.arrivals.one(deadline):
             body = await read_body(request, config.max_body)
     except TimeoutError:
-        raise Refusal(504, "timeout", "the body did not come in time") from None
+        late = Refusal(504, "timeout", "the body did not come in time")
+        raise unread(stopping() if service.draining else late) from None
     asked = parse_request(body, config.max_pairs)
     rows = read_pairs(_rows(asked), config.max_characters, config.strip_thinking)
     pairs = [(line, row) for line, row in enumerate(rows, start=1) if isinstance(row, Pair)]

@@ -16,7 +16,7 @@ from judge.formats.sources import Record
 from judge.idset import IdSet
 from judge.judgment import Failure
 from judge.pair import Pair
-from judge.serve.refusal import Refusal
+from judge.serve.refusal import Refusal, unread
 from judge.serve.schema import PairRequest, PairsRequest
 
 
@@ -117,5 +117,4 @@ def _malformed(message: str) -> Refusal:
 
 
 def _too_long(limit: int) -> Refusal:
-    close = {"Connection": "close"}  # what is left of the body is not read
-    return Refusal(413, "too_large", f"the body is over {limit:,} bytes", close)
+    return unread(Refusal(413, "too_large", f"the body is over {limit:,} bytes"))

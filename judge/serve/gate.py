@@ -70,7 +70,8 @@ class Gate:
         if scope["path"] == JUDGE:
             if service.draining:
                 raise stopping()
-            if service.active >= service.config.max_requests:
+            full = service.active >= service.config.max_requests
+            if full and not service.arrivals.give_up_oldest():
                 raise busy(1)
 
     def _count(self, requests: int) -> None:

@@ -42,3 +42,9 @@ class Refusal(Exception):
         """Return the body of the answer."""
         error = {"type": self.kind, "message": self.message}
         return {"error": error, **({"failure": self.failure} if self.failure else {})}
+
+
+def unread(refusal: Refusal) -> Refusal:
+    """Return the refusal of a request of whose body no more is read: its connection ends."""
+    refusal.headers["Connection"] = "close"
+    return refusal

@@ -111,7 +111,7 @@ class Server(uvicorn.Server):
         self._service = service
         self._note = note
         self._signals = 0
-        self._end_by = math.inf
+        self._end_by = self._answer_by = math.inf
         self.stopped_early = False
         """Whether requests were left without a judgment."""
 
@@ -129,9 +129,13 @@ class Server(uvicorn.Server):
         if self._signals and not service.draining:
             service.draining = True
             service.worker.stop()
+            service.arrivals.give_up_all()
             # No request takes longer than this: a client that does not read holds up no one.
             self._end_by = time.monotonic() + service.config.request_seconds + GRACE
             self._note("stopping: finishing what was accepted; a second signal stops at once")
+        if service.draining and service.worker.finished and self._answer_by == math.inf:
+            self._answer_by = time.monotonic() + GRACE  # all is judged: nobody waits for much
+            self._end_by = min(self._end_by, self._answer_by)
         now = self._signals > 1 or time.monotonic() > self._end_by
         if now or (service.draining and not service.active):
             self.stopped_early = service.active > 0

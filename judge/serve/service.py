@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from judge.serve.arrivals import Arrivals
 from judge.serve.config import ServeConfig
 from judge.serve.metrics import Metrics
 from judge.serve.schema import ModelRecord
@@ -25,3 +26,5 @@ class Service:
     """Whether the requests at hand are the last ones."""
     active: int = 0
     """Requests for judgments that are not answered yet."""
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    """Those of them whose bodies are not there yet."""

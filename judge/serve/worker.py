@@ -137,6 +137,11 @@ class Worker:
         """Whether the engine seems to be dead, so that only a new process helps."""
         return self._raised >= BROKEN or self._died
 
+    @property
+    def finished(self) -> bool:
+        """Whether no pair will be judged any more."""
+        return not self._thread.is_alive()
+
     def submit(self, job: Job) -> None:
         """Put a job at the end of the queue.
 

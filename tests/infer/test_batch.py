@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -295,6 +296,34 @@ def test_the_error_budget_stops_after_a_window(
         with pytest.raises(BudgetExceeded):
             run(limited, no_engine)
     assert run(config(mixed, out, max_failures=8), engine).rows == 23
+
+
+def test_a_disk_that_is_full_is_told_where_it_was_met_first(
+    mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not where the summary, too, finds no room; with room again the run goes on."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    asked = config(mixed, tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(rundir, "append_synced", full)
+        # A disk that is full from the summary on: config.json was written before.
+        patch.setattr("judge.rundir.RunDir.write_summary", lambda self, summary: no_room(self))
+        with pytest.raises(
+            UsageError, match=r"cannot write .*failures.jsonl: No space left .* again"
+        ):
+            run(asked, engine)
+    assert not (tmp_path / "run" / "summary.json").exists()
+    assert not list((tmp_path / "run").glob("*.part"))
+    run(asked, engine)
+    run(config(mixed, tmp_path / "whole"), engine)
+    assert results(tmp_path / "run") == results(tmp_path / "whole")
+
+
+def no_room(folder: rundir.RunDir) -> None:
+    raise UsageError(f"cannot write {folder.path / 'summary.json'}: No space left on device")
 
 
 def test_a_budget_that_is_kept(mixed: Path, tmp_path: Path) -> None:

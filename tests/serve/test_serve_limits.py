@@ -8,11 +8,12 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import httpx2
 import pytest
 from pydantic import ValidationError
 
 from judge.errors import UsageError
-from judge.serve import pending
+from judge.serve import arrivals, pending
 from judge.serve.app import create_app
 from judge.serve.config import ServeConfig, take_keys
 from judge.serve.service import Service
@@ -120,6 +121,60 @@ def test_time_is_limited() -> None:
         assert send(service, stalls()).status_code == 504
         held.go.set()
         assert post(service, GOOD).status_code == 200
+
+
+async def stalled() -> AsyncIterator[bytes]:
+    """A body that begins, and never ends."""
+    yield BODY[:20]
+    await asyncio.sleep(60)
+
+
+async def post_stalled(client: Client) -> httpx2.Response:
+    headers = {"Content-Type": "application/json"}
+    return await client.request("POST", JUDGE, content=stalled(), headers=headers)
+
+
+def test_bodies_that_do_not_come_make_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run(service: Service) -> None:
+        client = Client(service)
+        slow = [asyncio.create_task(post_stalled(client)) for _ in range(4)]
+        await until(lambda: service.active == 4)
+        early = await client.post(GOOD)  # they are not slow yet
+        assert early.status_code == 429
+        monkeypatch.setattr(arrivals, "YIELDS_AFTER", 0.0)
+        for place in range(3):
+            assert (await client.post(GOOD)).status_code == 200
+            given_up = await slow[place]  # the oldest first
+            assert given_up.status_code == 504 and given_up.headers["connection"] == "close"
+            slow.append(asyncio.create_task(post_stalled(client)))
+            await until(lambda: service.active == 4)
+        assert not any(task.done() for task in slow[3:])
+        for task in slow[3:]:
+            task.cancel()
+
+    with serving(max_requests=4) as service:
+        asyncio.run(run(service))
+
+
+def test_a_body_has_a_time_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "BODY_SECONDS", 0.1)
+    with serving() as service:
+        late = asyncio.run(post_stalled(Client(service)))
+        assert (late.status_code, late.json()["error"]["type"]) == (504, "timeout")
+
+
+def test_a_stopping_server_waits_for_no_body() -> None:
+    async def run(service: Service) -> None:
+        slow = [asyncio.create_task(post_stalled(Client(service))) for _ in range(3)]
+        await until(lambda: service.active == 3)
+        service.draining = True
+        service.arrivals.give_up_all()
+        answers = await asyncio.gather(*slow)
+        assert {answer.json()["error"]["type"] for answer in answers} == {"stopping"}
+        assert service.active == 0
+
+    with serving() as service:
+        asyncio.run(run(service))
 
 
 # --- the queue -----------------------------------------------------------------------------------

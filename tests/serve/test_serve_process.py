@@ -133,6 +133,26 @@ def test_sigterm_finishes_what_was_accepted_and_refuses_the_rest() -> None:
             post(address, GOOD)
 
 
+def test_sigterm_waits_neither_for_bodies_nor_for_who_does_not_read() -> None:
+    """Half-sent bodies were not accepted: they get a 503, and none is waited for."""
+    head = "POST /v1/judge HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with process("-c", HELD) as (server, address), ThreadPoolExecutor() as pool:
+        where = address.removeprefix("http://").split(":")
+        slow = [socket.create_connection((where[0], int(where[1])), timeout=30) for _ in range(20)]
+        for connection in slow:
+            connection.sendall(f'{head}Content-Length: 5000\r\n\r\n{{"prompt": "'.encode())
+        accepted = pool.submit(post, address, GOOD)
+        wait_for_requests(address, 21)
+        server.send_signal(signal.SIGTERM)
+        for connection in slow:
+            assert connection.recv(4096).startswith(b"HTTP/1.1 503 ")
+        assert server.poll() is None and server.stdin
+        server.stdin.write(".")
+        server.stdin.flush()
+        assert accepted.result().status_code == 200
+        assert server.wait(60) == 0
+
+
 def test_a_second_signal_stops_at_once() -> None:
     with process("-c", HELD) as (server, address), ThreadPoolExecutor() as pool:
         asked = pool.submit(post, address, {"pairs": [row(n) for n in range(9)]})
