@@ -173,7 +173,11 @@ class Client:
         return await several(self._patiently, Busy, self.once, path, body, read)
 
     async def once(self, path: str, body: Mapping[str, Any] | None, read: Read[T]) -> T:
-        """As :meth:`insist`, but any fault is raised at once; without a body a GET."""
+        """As :meth:`insist`, but any fault is raised at once; without a body a GET.
+
+        Args:
+            path: below the server's address, or a whole address.
+        """
         try:
             async with self._slots:
                 return await self._read(path, body, read)
@@ -267,7 +271,7 @@ class Client:
         data = None if body is None else orjson.dumps(body)
         http = self._idle.pop() if self._idle else self._new()
         try:
-            address = f"{self.url}{path}{self._query}"
+            address = path if "://" in path else f"{self.url}{path}{self._query}"
             async with http.stream(method, address, content=data) as response:
                 received = bytearray()
                 async for block in response.aiter_bytes():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ def load_server_engine(config: JudgeConfig, note: Callable[[str], None]) -> Engi
     """
     from judge.infer.http_client import Client, Patience
     from judge.infer.server_chat import ChatEngine
-    from judge.infer.server_features import chat_features, chat_fields, find_model
+    from judge.infer.server_features import chat_features, chat_fields, dialect_of, find_model
     from judge.infer.server_fit import tell
 
     answer = checked(served_answer((config.tokenizer, config.model)), config)
@@ -51,8 +52,7 @@ def load_server_engine(config: JudgeConfig, note: Callable[[str], None]) -> Engi
     if tokenizer is not None:
         trained = served_judge((config.tokenizer, config.model))
         chat = chat_of(config, tokenizer, trained, note)
-        context = listed.card.get("max_model_len")
-        engine = _by_token_ids(config, client, tokenizer, context, answer, chat)
+        engine = _by_token_ids(config, client, tokenizer, listed.card, answer, chat)
         if engine is not None:
             note(f"{client.url} takes token ids")
             return engine
@@ -67,10 +67,12 @@ def load_server_engine(config: JudgeConfig, note: Callable[[str], None]) -> Engi
             " --tokenizer names its tokenizer"
         )
     fields = chat_fields(config.max_new_tokens, config.temperature, config.chat_template_kwargs)
-    features, fit = client.run(chat_features, client, config.model, fields, listed.problem)
+    dialect = dialect_of(listed.card)
+    features, fit = client.run(chat_features, client, config.model, fields, listed.problem, dialect)
     tell(client, fit, fields)
     why = "it takes no token ids" if tokenizer else "no tokenizer was found, --tokenizer names one"
-    obeys = "a regex" if features.constraint else "no regex"
+    constraint = features.describe()["constraint"]
+    obeys = f"a {constraint}" if constraint else "no regex"
     note(
         f"{client.url} is asked by chat messages ({why}) and obeys {obeys}: verdicts without"
         " probabilities"
@@ -82,19 +84,35 @@ def load_server_engine(config: JudgeConfig, note: Callable[[str], None]) -> Engi
 
 
 def _by_token_ids(
-    config: JudgeConfig, client: Client, tokenizer: Any, context: Any, answer: Answer, chat: Chat
+    config: JudgeConfig,
+    client: Client,
+    tokenizer: Any,
+    card: Mapping[str, Any],
+    answer: Answer,
+    chat: Chat,
 ) -> Engine | None:
     """Return an engine that sends token ids, or None where the server cannot do with them."""
+    from judge.infer import llamacpp
+    from judge.infer.llamacpp_engine import LlamaCppEngine, banned_of
     from judge.infer.server_engine import ServerEngine
-    from judge.infer.server_features import probe_text, token_features
+    from judge.infer.server_features import dialect_of, probe_text, token_features
 
     plain = PlainText(tokenizer)
     ids = plain.with_one_bos(plain.encode([probe_text()])[0])
     text = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
-    features = client.run(token_features, client, config.model, ids, text)
+    probe = (client, config.model, ids, text)
+    kind: Callable[..., Engine] = ServerEngine
+    context = card.get("max_model_len")
+    if dialect_of(card) == "llama.cpp":
+        banned = banned_of(plain.control_ids, tokenizer)
+        features = client.run(llamacpp.token_features, *probe, banned)
+        place = client.run(llamacpp.find_place, client)
+        kind, context = partial(LlamaCppEngine, place=place), place.context
+    else:
+        features = client.run(token_features, *probe)
     if features is None:
         return None
-    return ServerEngine(
+    return kind(
         client,
         features,
         tokenizer,

@@ -18,7 +18,7 @@ from typing import Any
 from judge.errors import RowError
 from judge.infer.engine import Counts, Mode
 from judge.infer.http_client import Client
-from judge.infer.server_features import NEUTRAL, TRIAL, Features, chat_fields, regex
+from judge.infer.server_features import TRIAL, Features, chat_fields
 from judge.infer.server_fit import Fit, found_fit
 from judge.infer.server_replies import Completion, message_of_chat
 from judge.infer.thought import unended
@@ -190,8 +190,7 @@ class ChatEngine:
         if self.temperature > 0:
             digest = hashlib.sha256(f"{self.seed}:{turns}".encode()).digest()
             body["seed"] = int.from_bytes(digest[:7], "big")
-        if self.features.constraint:  # it knows vLLM's fields
-            body |= {**NEUTRAL, **regex(pattern)}
+        body |= self.features.constrained(pattern)
         fit = self.fits[self.temperature]
         read = partial(message_of_chat, limit=fit.most(self.max_new_tokens))
         return _said(await self.client.ask(_PATH, fit.applied(body), read))
@@ -203,7 +202,7 @@ class ChatEngine:
         known = next(iter(self.fits.values()))
         self.fits[self.temperature] = known  # what is asked with while it is found out
         fields = chat_fields(self.max_new_tokens, self.temperature, self.options)
-        fields |= {**NEUTRAL, **regex(JUSTIFY_REGEX)} if self.features.constraint else {}
+        fields |= self.features.constrained(JUSTIFY_REGEX)
         body = {"model": self.model, "messages": TRIAL, **fields}
         self.fits[self.temperature] = self.client.run(
             found_fit, self.client, _PATH, body, message_of_chat, known

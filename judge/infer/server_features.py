@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Literal
 
 from judge.errors import UsageError
+from judge.infer.gbnf import gbnf
 from judge.infer.http_client import KEYS, Client
 from judge.infer.http_faults import Broken, Busy, Declined, Fault, Refused
 from judge.infer.server_fit import LARGEST_SEED, LIMIT, Fit, find_fit
@@ -25,6 +26,8 @@ from judge.infer.server_replies import (
 from judge.verdict import JUSTIFY_REGEX
 
 Probabilities = Literal["asked", "likeliest"]
+Dialect = Literal["vllm", "llama.cpp"]
+"""Whose own fields a server knows beside OpenAI's."""
 LISTED_WITHIN = 20
 """Seconds for the list of models: an address with another service behind it may stay silent."""
 LIKELIEST = 20
@@ -38,6 +41,8 @@ NEUTRAL: Mapping[str, Any] = {
     "frequency_penalty": 0.0,
 }
 """Said outright: vLLM takes what is left out from the model's ``generation_config.json``."""
+LLAMA_CPP_NEUTRAL: Mapping[str, Any] = {"samplers": ["temperature"], "mirostat": 0}
+"""llama.cpp has defaults of its own for what is left out; this leaves the model's probabilities."""
 _TEXT = "Which is better, na\u00efve @Response 1 or @Response 2? \u6bd4\u8f03\n2 + 2 = 4 \U0001f642"
 TRIAL = [{"role": "user", "content": "Reply with OK."}]
 """What a chat is tried with."""
@@ -54,14 +59,24 @@ class Features:
     probabilities: Probabilities | None
     """Whose probabilities the server tells: of the tokens asked for, or of the likeliest alone."""
     constraint: bool
-    """Whether it obeys a regex in ``structured_outputs``."""
+    """Whether it obeys a regex: vLLM's ``structured_outputs``, or a grammar for llama.cpp."""
+    dialect: Dialect = "vllm"
 
     def describe(self) -> dict[str, Any]:
         return {
             "speech": "token ids" if self.token_ids else "chat",
             "probabilities": self.probabilities,
-            "constraint": "regex" if self.constraint else None,
+            "constraint": _CONSTRAINTS[self.dialect] if self.constraint else None,
         }
+
+    def constrained(self, pattern: str) -> dict[str, Any]:
+        """Return the fields for a reply that ``pattern`` matches, and its model's own sampling.
+
+        None where the server obeys no constraint: it need not know such fields.
+        """
+        if not self.constraint:
+            return {}
+        return {**_NEUTRAL[self.dialect], **_CONSTRAINED[self.dialect](pattern)}
 
 
 def read_body(
@@ -101,6 +116,21 @@ def chat_fields(most: int, temperature: float, template: Mapping[str, Any]) -> d
         **({"seed": LARGEST_SEED} if temperature > 0 else {}),
         **({"chat_template_kwargs": dict(template)} if template else {}),
     }
+
+
+def grammar(pattern: str) -> dict[str, Any]:
+    """Return the fields that constrain a reply of llama.cpp."""
+    return {"grammar": gbnf(pattern)}
+
+
+_CONSTRAINTS = {"vllm": "regex", "llama.cpp": "grammar"}
+_CONSTRAINED = {"vllm": regex, "llama.cpp": grammar}
+_NEUTRAL = {"vllm": NEUTRAL, "llama.cpp": LLAMA_CPP_NEUTRAL}
+
+
+def dialect_of(card: Mapping[str, Any]) -> Dialect:
+    """Return the dialect of the server that lists a model so."""
+    return "llama.cpp" if card.get("owned_by") == "llamacpp" else "vllm"
 
 
 @dataclass(frozen=True)
@@ -157,7 +187,7 @@ async def token_features(client: Client, model: str, ids: list[int], text: str) 
         UsageError: when the server reads the ids as another text: the tokenizer is not its model's.
     """
     echo = {"model": model, "prompt": [ids], "max_tokens": 1, "echo": True}
-    said = await _answer(client, "/completions", echo, partial(_echoed, len(ids)))
+    said = await answer(client, "/completions", echo, partial(_echoed, len(ids)))
     if said is None or len(said) < len(text) // 2:  # it repeats no prompt: nothing to compare
         return None
     if not said.startswith(text):
@@ -167,28 +197,37 @@ async def token_features(client: Client, model: str, ids: list[int], text: str) 
         )
     wanted = ids[-3:]
     two = read_body(model, [ids, ids[:-1]], wanted)  # a run asks for several at once
-    if await _answer(client, "/completions", two, partial(log_probs_of, count=2)) is None:
+    if await answer(client, "/completions", two, partial(log_probs_of, count=2)) is None:
         return None
     asked = read_body(model, [ids], wanted)
-    found = await _answer(client, "/completions", asked, partial(log_probs_of, count=1))
+    found = await answer(client, "/completions", asked, partial(log_probs_of, count=1))
     if found is None:
         return None
     whole = all(token in found[0] for token in wanted)
     needed = wanted if whole else []
     client.trust("/completions", asked, partial(log_probs_of, count=1, wanted=needed))
     body = {"model": model, "prompt": [ids], "max_tokens": 40, "temperature": 0.0}
-    obeys = await _obeys(client, "/completions", body, _completed)
-    return Features(True, "asked" if whole else "likeliest", obeys)
+    can = await obeys(client, "/completions", body, _completed)
+    return Features(True, "asked" if whole else "likeliest", can)
 
 
 async def chat_features(
-    client: Client, model: str, fields: Mapping[str, Any], problem: str | None = None
+    client: Client,
+    model: str,
+    fields: Mapping[str, Any],
+    problem: str | None = None,
+    dialect: Dialect = "vllm",
 ) -> tuple[Features, Fit]:
     """Return what the server can do with chat messages, and how they must be asked.
 
     Args:
         fields: of the run's own requests, beside model and messages.
         problem: what was wrong with the server before: nothing more need be waited for.
+        dialect: in which a constraint is tried.
+
+
+    Args:
+        dialect: in which a constraint is tried.
 
     Raises:
         UsageError: when it does not chat.
@@ -204,13 +243,12 @@ async def chat_features(
         said = f"{client.url} takes no chat messages for {model}: {fault}"
         raise UsageError(f"{problem}; {said}" if problem else said) from None
     client.trust(path, fit.applied(body), partial(choices_of, count=1))
-    if await _obeys(client, path, fit.applied(body), _chatted):
-        whole = {**body, **NEUTRAL, **regex(JUSTIFY_REGEX)}
+    if await obeys(client, path, fit.applied(body), _chatted, dialect):
+        features = Features(False, None, True, dialect)
+        whole = {**body, **features.constrained(JUSTIFY_REGEX)}
         with suppress(Fault):
-            return Features(False, None, True), await find_fit(
-                client, path, whole, message_of_chat, fit
-            )
-    return Features(False, None, False), fit
+            return features, await find_fit(client, path, whole, message_of_chat, fit)
+    return Features(False, None, False, dialect), fit
 
 
 def probe_text() -> str:
@@ -218,14 +256,17 @@ def probe_text() -> str:
     return _TEXT
 
 
-async def _obeys(client: Client, path: str, body: Mapping[str, Any], read: Any) -> bool:
+async def obeys(
+    client: Client, path: str, body: Mapping[str, Any], read: Any, dialect: Dialect = "vllm"
+) -> bool:
     """Say whether the server obeys one regex, and takes the one that elaborations need."""
-    if await _answer(client, path, {**body, **regex(_NONSENSE)}, read) != _NONSENSE:
+    constrained = _CONSTRAINED[dialect]
+    if await answer(client, path, {**body, **constrained(_NONSENSE)}, read) != _NONSENSE:
         return False
-    return await _answer(client, path, {**body, **regex(JUSTIFY_REGEX)}, read) is not None
+    return await answer(client, path, {**body, **constrained(JUSTIFY_REGEX)}, read) is not None
 
 
-async def _answer(client: Client, path: str, body: Mapping[str, Any], read: Any) -> Any:
+async def answer(client: Client, path: str, body: Mapping[str, Any], read: Any) -> Any:
     """Return what ``read`` makes of the reply; None when the server refuses or breaks."""
 
     def read_once(reply: dict[str, Any]) -> Any:

@@ -15,7 +15,7 @@ IMPOSSIBLE = -9999.0
 _TOKEN = re.compile(r"token_id:(0|[1-9][0-9]{0,9})")
 """A token's name, which is one way of writing one number."""
 _OF_MODELS = ("root", "parent", "max_model_len")
-_ROUNDING = 1e-2
+ROUNDING = 1e-2
 _MOST_TOKENS = 1 << 40
 """A count beyond is none."""
 _ENDED = ("stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete")
@@ -200,7 +200,7 @@ def _log_probs(choice: Mapping[str, Any]) -> dict[int, float]:
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise Broken("a choice without log-probabilities by token id") from None
     total = math.fsum(math.exp(value) for value in found.values())
-    if total > 1 + _ROUNDING:
+    if total > 1 + ROUNDING:
         raise Broken(f"probabilities whose sum is {total:.4g}")
     return found
 
@@ -216,7 +216,7 @@ def _log_prob(value: Any) -> float:
     if isinstance(value, bool | str):
         raise ValueError(value)
     number = float(value)
-    if math.isnan(number) or number > _ROUNDING:
+    if math.isnan(number) or number > ROUNDING:
         raise Broken("what is no log-probability", value)
     return -math.inf if number <= IMPOSSIBLE else number
 
