@@ -9,7 +9,7 @@ WORKERS ?= 2
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-core demo review services test check format setup-vllm test-vllm bench bench-data bench-train bench-server bench-review bench-vllm screenshots mini small ablation
+.PHONY: help setup setup-core demo review services test check format setup-vllm test-vllm bench bench-data bench-train bench-server bench-review bench-vllm bench-llamacpp screenshots mini small ablation
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ bench-review: setup ## The review server under 50 and 200 simulated annotators
 
 bench-vllm: setup-vllm ## The vLLM engine against bare vLLM: rates, shared tokens, host work
 	.venv-vllm/bin/python benchmarks/vllm_engine.py
+
+bench-llamacpp: setup ## The transformers engine against llama.cpp's own server, the same file
+	python benchmarks/llamacpp.py
 
 mini: setup ## Retrain the bundled mini judge (under two hours on two cores, minutes on a GPU)
 	judge train pretrain --config mini_pretrain text_dir=$(SHARED)/data/text \

@@ -27,6 +27,7 @@ STAND_INS = {
     "annotations/": "examples/pairs.jsonl",
     "meta-llama/Llama-3.1-8B-Instruct": "mini",
     "our-judge-70b": "mini",
+    "our-judge": "mini",
     "recipe.yaml": "smoke",
     "reward_recipe.yaml": "reward_smoke",
     "password.txt": "examples/README.md",
@@ -69,15 +70,27 @@ def served() -> Iterator[str]:
         yield running.url
 
 
+@pytest.fixture
+def served_by_llamacpp() -> Iterator[str]:
+    """The address of a scripted ``llama-server`` with such a model."""
+    from tests.fault_server import Running
+    from tests.llamacpp_server import LlamaCppServer
+
+    with Running(LlamaCppServer()) as running:
+        yield running.url
+
+
 @pytest.mark.parametrize("page", [page for page, lines in PAGES.items() if lines])
 def test_every_command_of_a_page_runs_in_its_order(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
-    if page == "docs/server.md":  # its server is a scripted one
+    if page == "docs/server.md":  # its servers are scripted ones
         served = request.getfixturevalue("served")
         monkeypatch.setitem(STAND_INS, "http://localhost:8000/v1", served)
+        by_llamacpp = request.getfixturevalue("served_by_llamacpp")
+        monkeypatch.setitem(STAND_INS, "http://localhost:8080", by_llamacpp)
     if page == "docs/models.md":  # there is a base, and it is not fetched again
         request.getfixturevalue("cached")
     if page == "README.md":  # `make demo` only says what it would do

@@ -225,10 +225,6 @@ async def chat_features(
         problem: what was wrong with the server before: nothing more need be waited for.
         dialect: in which a constraint is tried.
 
-
-    Args:
-        dialect: in which a constraint is tried.
-
     Raises:
         UsageError: when it does not chat.
     """

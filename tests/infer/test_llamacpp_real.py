@@ -137,11 +137,14 @@ def test_chat_messages_are_answered_by_its_grammar(url: str, mode: Any) -> None:
     engine = load_engine(config(url, mode=mode, tokenizer=None, model="mini", max_new_tokens=60))
     assert isinstance(engine, LlamaCppEngine)  # the name leads to the tokenizer
     from judge.infer.server_chat import ChatEngine
-    from judge.infer.server_features import chat_features
+    from judge.infer.server_features import chat_features, chat_fields
 
-    features = engine.client.run(chat_features, engine.client, "mini", "llama.cpp")
+    fields = chat_fields(60, 0.0, {})
+    asked = (engine.client, "mini", fields, None, "llama.cpp")
+    features, fit = engine.client.run(chat_features, *asked)
     assert features.constraint
-    chat = ChatEngine(engine.client, features, {}, model="mini", max_new_tokens=60)
+    fits = {0.0: fit}
+    chat = ChatEngine(engine.client, features, {}, fits=fits, model="mini", max_new_tokens=60)
     [found] = PairwiseJudge(chat, TEMPLATE, mode).judge([(1, PAIRS[0])])
     assert isinstance(found, Judgment) and found.orders["given"].distribution is None
 
