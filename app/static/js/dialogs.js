@@ -2,20 +2,36 @@
 
 import { h } from "./dom.js";
 
-/** Opens a dialog; it is gone once closed. What is pressed in it is no shortcut of the page. */
+/**
+ * Opens a dialog; returns what closes it. What is pressed in it is no shortcut of the page.
+ *
+ * Closed, it is gone at once, not with its "close" event: a browser that is busy hands out the next
+ * key first, and a field that nobody sees any more would swallow it.
+ */
 export function open(dialog, onclose = () => {}) {
+  let gone = false;
+  const shut = (value) => {
+    if (gone) return;
+    gone = true;
+    if (dialog.open) dialog.close(value);
+    dialog.remove();
+    onclose();
+  };
   dialog.addEventListener("keydown", (event) => {
     event.stopPropagation();
     if (event.key !== "Escape") return;
-    event.preventDefault(); // closed at once, so that the next key is the page's again
-    dialog.close("");
+    event.preventDefault();
+    shut("");
   });
-  dialog.addEventListener("close", () => {
-    dialog.remove();
-    onclose();
+  dialog.addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return; // the form wants something else first
+    event.preventDefault();
+    shut(event.submitter?.value ?? "");
   });
+  dialog.addEventListener("close", () => shut()); // by other ways, such as a telephone's gesture
   document.body.append(dialog);
   dialog.showModal();
+  return shut;
 }
 
 /** Asks for a reason: one of several or one's own; resolves to it, or to null. */
@@ -69,7 +85,7 @@ export function pick(title, lines) {
       h(
         "li",
         {},
-        h("button", { onclick: () => ((chosen = value), dialog.close()) }, h("span", {}, text), h("span.quiet", {}, note)),
+        h("button", { onclick: () => ((chosen = value), shut()) }, h("span", {}, text), h("span.quiet", {}, note)),
       ),
     );
     const dialog = h(
@@ -79,6 +95,6 @@ export function pick(title, lines) {
       items.length ? h("ul.lines", {}, ...items) : h("p.quiet", {}, "Nothing yet."),
       h("form", { method: "dialog" }, h("div.buttons", {}, h("button", {}, "Close"))),
     );
-    open(dialog, () => resolve(chosen));
+    const shut = open(dialog, () => resolve(chosen));
   });
 }

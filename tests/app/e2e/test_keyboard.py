@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 from app.review.task import TaskView
@@ -245,6 +246,33 @@ def test_the_list_of_keys(site: Site, open_page: Callable[..., Page]) -> None:
     expect(page.locator("input[value='-2']")).not_to_be_checked()
     press(page, "?")
     expect(dialog).to_be_visible()
+
+
+@pytest.mark.parametrize("closing", ["Escape", "Enter"])
+def test_the_key_after_a_dialog_is_the_page_s(
+    closing: str, site: Site, open_page: Callable[..., Page]
+) -> None:
+    """However busy the browser is: both keys at once, before it does anything in between."""
+    page = open_page(site, "ann")
+    ready(page)
+    press(page, "f", "2")
+    expect(page.get_by_role("dialog", name="What is wrong with this task?")).to_be_visible()
+    page.evaluate(
+        """keys => {
+          for (const key of keys) {
+            const options = { key, bubbles: true, cancelable: true };
+            document.activeElement.dispatchEvent(new KeyboardEvent("keydown", options));
+          }
+        }""",
+        [closing, "?"],
+    )
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(1)
+    flagged = page.locator(".status")
+    if closing == "Enter":
+        expect(flagged).to_contain_text("Flagged: A text is damaged")
+    else:
+        expect(flagged).not_to_contain_text("Flagged")
 
 
 def test_what_is_typed_before_the_next_task_is_shown_acts_on_it(
