@@ -75,7 +75,8 @@ def packed_attention(
         rows[1:] = [tensor.repeat_interleave(times, dim=1) for tensor in rows[1:]]
         parts = [_fused(rows, group, last, dropout, scaling) for group in long]
         places, values = (torch.cat(found) for found in zip(*parts, strict=True))
-        output = output.index_copy(0, places, values.to(query.dtype))
+        # Not index_copy, whose backward pass keeps the values that it only needs the shape of.
+        output = output.index_put((places,), values.to(query.dtype))
     return output[None], None
 
 

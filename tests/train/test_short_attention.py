@@ -73,3 +73,25 @@ def test_float32_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.raises(AssertionError, match="float32 was rounded"),
     ):
         model(**pack(SEQUENCES))
+
+
+def test_what_is_kept_for_the_backward_pass() -> None:
+    """Queries, keys, values and weights of each group, in bfloat16, and where its tokens lie: no
+    copy of the whole row. (GPUs never come here: the plan counts what they keep.)"""
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage()._cdata] = tensor.untyped_storage().nbytes()
+        held.append(tensor)
+        return tensor
+
+    held: list[torch.Tensor] = []  # an address stays its own
+    count, width, heads, key_heads, size = 3, 40, 8, 2, 16
+    shapes = [(1, n, count * width, size) for n in (heads, key_heads, key_heads)]
+    rows = [torch.randn(shape).bfloat16().requires_grad_() for shape in shapes]
+    bounds = pack([[0] * width] * count)["cu_seq_lens_q"]
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        packed_attention(torch.nn.Module(), *rows, None, cu_seq_lens_q=bounds)
+    assert sum(kept.values()) == 2 * count * width * (
+        (heads + 2 * key_heads) * size + heads * width
+    )
