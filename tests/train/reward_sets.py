@@ -69,11 +69,15 @@ def regression_set(folder: Path) -> Path:
     return _write(folder, "regression", rows)
 
 
-def tiny_base(folder: Path, tokenizer: Any) -> Path:
-    """Write a random causal Llama of one layer with ``tokenizer``."""
+def tiny_base(folder: Path, tokenizer: Any, hidden: int = 16) -> Path:
+    """Write a random causal Llama of one layer with ``tokenizer``.
+
+    bitsandbytes packs 4-bit weights in blocks of 32 rows on processors with products in bfloat16:
+    ``hidden`` 64 makes every matrix fit.
+    """
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    size = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    size = {"hidden_size": hidden, "intermediate_size": hidden, "num_hidden_layers": 1}
     heads = {"num_attention_heads": 2, "num_key_value_heads": 1}
     config = LlamaConfig(vocab_size=len(tokenizer), pad_token_id=None, **size, **heads)
     LlamaForCausalLM(config).save_pretrained(folder)

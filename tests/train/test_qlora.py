@@ -31,7 +31,7 @@ SECTIONS = [
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory, mini_tokenizer: Any) -> Path:
-    return tiny_base(tmp_path_factory.mktemp("base") / "model", mini_tokenizer)
+    return tiny_base(tmp_path_factory.mktemp("base") / "model", mini_tokenizer, hidden=64)
 
 
 def losses(output: Path) -> list[float]:
