@@ -25,8 +25,8 @@ import torch
 from outlines.backends import get_regex_logits_processor
 from transformers import AutoModelForCausalLM
 
-from judge.infer.load import load_engine
-from judge.infer.transformers_engine import TransformersEngine
+from judge.infer.engines.registry import load_engine
+from judge.infer.engines.transformers.engine import TransformersEngine
 from judge.models import resolve_model
 from judge.pair import Pair, parse_prompt
 from judge.prompt import PromptBuilder, load_template

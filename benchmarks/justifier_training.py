@@ -35,11 +35,11 @@ from trl.trainer.utils import add_fused_lm_head
 from judge.data.prepare import PrepareConfig
 from judge.data.prepare import run as prepare
 from judge.prompt import PromptBuilder, load_template
+from judge.train.compute.head import score_positions
 from judge.train.config import JustifierConfig
-from judge.train.examples import IGNORED, ExampleSet, JustifierCollator, read_rows, tokenize
 from judge.train.finetune import load_tokenizer
-from judge.train.justifier import build_trainer, load_model, sft_arguments
-from judge.train.scoring import score_positions
+from judge.train.sft.examples import IGNORED, ExampleSet, JustifierCollator, read_rows, tokenize
+from judge.train.sft.training import build_trainer, load_model, sft_arguments
 
 EXAMPLES = Path(__file__).parent.parent / "examples" / "pairs.jsonl"
 WAYS: dict[str, dict[str, Any]] = {

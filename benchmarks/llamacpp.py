@@ -39,7 +39,7 @@ import httpx2
 
 from judge.config import BatchConfig
 from judge.errors import RowError
-from judge.infer.load import load_engine
+from judge.infer.engines.registry import load_engine
 from judge.models.base import BASES
 from judge.models.fetch import packed
 from judge.pair import Pair, parse_prompt

@@ -31,9 +31,9 @@ from trl import RewardTrainer as TrlTrainer
 from judge.conversation import ConversationBuilder
 from judge.train.config import RewardConfig
 from judge.train.finetune import load_tokenizer, trainer_arguments
-from judge.train.reward import build_trainer
-from judge.train.reward_data import RewardSet, load_set
-from judge.train.reward_model import choose_padding, load_reward_model
+from judge.train.reward.data import RewardSet, load_set
+from judge.train.reward.model import choose_padding, load_reward_model
+from judge.train.reward.training import build_trainer
 
 EXAMPLES = Path(__file__).parent.parent / "examples" / "pairs.jsonl"
 KEPT_ALIKE = ("per_device_train_batch_size", "gradient_accumulation_steps", "learning_rate")

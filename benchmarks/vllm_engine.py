@@ -43,13 +43,13 @@ os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
 import torch
 
 from judge.config import BatchConfig
-from judge.infer import vllm_constraint
 from judge.infer.batch import run
-from judge.infer.decode import common_prefix
-from judge.infer.engine import Mode
-from judge.infer.judge import PairwiseJudge
-from judge.infer.load_vllm import load_vllm_engine
-from judge.infer.vllm_engine import VllmEngine
+from judge.infer.engines.protocol import Mode
+from judge.infer.engines.transformers.decode import common_prefix
+from judge.infer.engines.vllm import constraint as vllm_constraint
+from judge.infer.engines.vllm.engine import VllmEngine
+from judge.infer.engines.vllm.load import load_vllm_engine
+from judge.infer.pairwise import PairwiseJudge
 from judge.judgment import Judgment
 from judge.pair import Pair, parse_prompt
 from judge.prompt import load_template

@@ -21,8 +21,8 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from judge.label_agreement import TITLE
 from judge.lookalikes import told_apart
+from judge.metrics.label_agreement import TITLE
 
 if TYPE_CHECKING:
     from judge.infer.dryrun import DryRun

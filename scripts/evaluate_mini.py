@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from judge.intervals import wilson
+from judge.metrics.intervals import wilson
 
 Row = dict[str, Any]
 

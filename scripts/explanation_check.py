@@ -15,8 +15,8 @@ import json
 import sys
 from collections import defaultdict
 
-from judge.compare.favour import SURE, read
-from judge.intervals import wilson
+from judge.compare.polarity import SURE, read
+from judge.metrics.intervals import wilson
 
 
 class Count:

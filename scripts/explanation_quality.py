@@ -16,11 +16,11 @@ import json
 import re
 from pathlib import Path
 
-from judge.compare.favour import contrary
+from judge.compare.polarity import contrary
 from judge.formats.pairs import read_pairs
 from judge.formats.sources import open_source
 from judge.idset import IdSet
-from judge.intervals import wilson
+from judge.metrics.intervals import wilson
 from judge.pair import Pair
 from judge.prompt import render_conversation
 from judge.verdict import parse_statement

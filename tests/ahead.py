@@ -7,8 +7,8 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 
 from judge.config import BatchConfig
 from judge.errors import UsageError
-from judge.infer.judge import Numbered, PairwiseJudge
-from judge.infer.pair_scorer import JudgeWithScorers
+from judge.infer.pairwise import Numbered, PairwiseJudge
+from judge.infer.scorers.pairs import JudgeWithScorers
 from judge.judgment import Failure, Judgment
 from judge.prompt import Template
 from tests.scripted import engine

@@ -66,7 +66,7 @@ def mini_tokenizer() -> Any:
 def mini_engine() -> Any:
     """A transformers engine with the bundled mini judge, exact products; tests set its options."""
     from judge.config import BatchConfig
-    from judge.infer.load import load_engine
+    from judge.infer.engines.registry import load_engine
 
     return load_engine(BatchConfig(input="-", out="-", dtype="float32"))
 

@@ -19,7 +19,7 @@ from tokenizers import (
 )
 from transformers import PreTrainedTokenizerFast
 
-from judge.train.tokenizer import SPECIAL_TOKENS, train_tokenizer
+from judge.train.bundled.tokenizer import SPECIAL_TOKENS, train_tokenizer
 
 TEXT = [
     "Why is the sky blue? Because air scatters short waves more than long ones.",

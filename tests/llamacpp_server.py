@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from judge.infer.gbnf import gbnf
-from judge.infer.server_features import _NONSENSE
+from judge.infer.engines.llamacpp.gbnf import gbnf
+from judge.infer.engines.server.features import _NONSENSE
 from judge.verdict import JUSTIFY_REGEX, STATEMENT_REGEX
 from tests.fault_server import Request, Server, elaborate
 

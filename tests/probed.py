@@ -18,10 +18,10 @@ from judge.errors import RowError
 from judge.formats.pairs import read_pairs
 from judge.formats.sources import open_source
 from judge.idset import IdSet
-from judge.infer.engine import Mode, ScriptedEngine
-from judge.infer.judges import Unwatched
-from judge.infer.pair_scorer import PairScorer
+from judge.infer.engines.protocol import Mode, ScriptedEngine
 from judge.infer.probe_runs import run_judge, run_scorers
+from judge.infer.protocols import Unwatched
+from judge.infer.scorers.pairs import PairScorer
 from judge.verdict import Distribution, Verdict, render_statement, sigmoid
 from tests.scripted import TEMPLATE, write_rows
 

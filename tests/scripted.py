@@ -11,7 +11,7 @@ from typing import Any
 
 from judge.config import BatchConfig
 from judge.errors import RowError
-from judge.infer.engine import Mode, ScriptedEngine
+from judge.infer.engines.protocol import Mode, ScriptedEngine
 from judge.verdict import STRENGTHS, Distribution, Verdict, render_statement
 
 TEMPLATE = "pairwise_justifier.v1"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from judge.config import BatchConfig, ScoreConfig
-from judge.infer.pair_scorer import PairScorer
-from judge.infer.scorer import ScriptedScorer
+from judge.infer.scorers.pairs import PairScorer
+from judge.infer.scorers.protocol import ScriptedScorer
 from tests.scripted import config
 
 FIVE = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PARTS = ("data", "train", "infer", "compare")
 HEAVY = ("torch", "transformers", "trl", "peft", "deepspeed", "vllm", "gradio", "ray", "datasets")
-ENGINES = r"judge/infer/(\w+_engine|(vllm_)?constraint)\.py"
+ENGINES = r"judge/infer/engines/(\w+/(engine|constraint)|protocol)\.py"
 """The engines, and the outlines constraint that is a part of the transformers engine."""
 
 
@@ -54,7 +54,9 @@ class Rule:
         ]
 
 
-CORE = r"judge/(commands/|formats/)?\w+\.py"
+ROOMS = ("formats", "runs", "metrics", "report")
+"""What the parts share: above the core, below all parts."""
+CORE = r"judge/((commands|formats|runs|metrics|report)/)?\w+\.py"
 OUTSIDE_THE_RULES = ("sqlalchemy", "alembic", "argon2")
 PAGES = ("gradio", "fastapi", "starlette", "uvicorn", "app.main", "app.ui", "app.web", "app.render")
 APP_MAY_USE = {
@@ -89,6 +91,27 @@ RULES = [
         tuple(f"judge.{part}" for part in PARTS),
         ("judge/pair.py", "def f():\n    from judge.infer import engine"),
         but=r"judge/cli\.py|judge/commands/.*",
+    ),
+    *(
+        Rule(
+            f"{room} is a shared room: it knows the core, and no room that is not named",
+            rf"judge/{room}/.*\.py",
+            ("judge.commands", "judge.cli", "judge.serve", "judge.models", *others),
+            (f"judge/{room}/x.py", f"from {others[0]} import x"),
+        )
+        for room, others in (
+            ("runs", ("judge.formats", "judge.metrics", "judge.report")),
+            ("metrics", ("judge.formats", "judge.runs", "judge.report")),
+            ("formats", ("judge.metrics", "judge.report")),
+            ("report", ("judge.formats", "judge.runs")),
+        )
+    ),
+    Rule(
+        "the core knows no room above it",
+        r"judge/\w+\.py",
+        tuple(f"judge.{room}" for room in ROOMS),
+        ("judge/pair.py", "def f():\n    from judge.runs import folder"),
+        but=r"judge/(cli|screen|training_screen)\.py",
     ),
     Rule(
         "the models' names and files are known to every part, and know none",
@@ -128,14 +151,14 @@ RULES = [
             "judge.infer.input_labels",
             "judge.infer.label_tally",
         ),
-        ("judge/infer/judge.py", "from judge.formats.labels import row_label"),
+        ("judge/infer/pairwise.py", "from judge.formats.labels import row_label"),
         but=r"judge/infer/(batch|summary|input_labels|label_tally)\.py",
     ),
     Rule(
         "only a command knows the server",
         r"(judge|app)/.*\.py",
         ("judge.serve",),
-        ("judge/infer/load.py", "def f():\n    from ..serve import app"),
+        ("judge/infer/batch.py", "def f():\n    from ..serve import app"),
         but=r"judge/serve/.*|judge/commands/serve\.py",
     ),
     Rule(
@@ -163,22 +186,22 @@ RULES = [
         "only the vLLM engine and scorer import vllm",
         r"(judge|app)/.*\.py",
         ("vllm",),
-        ("judge/infer/load.py", "def f():\n    import vllm"),
-        but=r"judge/infer/(load_vllm|vllm_(engine|scorer|constraint))\.py",
+        ("judge/infer/engines/registry.py", "def f():\n    import vllm"),
+        but=r"judge/infer/(engines/vllm/\w+|scorers/vllm)\.py",
     ),
     Rule(
         "only the Ray engine imports ray",
         r"(judge|app)/.*\.py",
         ("ray",),
         ("judge/infer/batch.py", "def f():\n    import ray.data"),
-        but=r"judge/infer/ray_engine\.py",
+        but=r"judge/infer/engines/ray/engine\.py",
     ),
     Rule(
         "only the client of servers asks them",
         r"judge/.*\.py",
         ("httpx2", "httpx", "tenacity", "aiohttp", "requests"),
-        ("judge/infer/server_engine.py", "def f():\n    import httpx2"),
-        but=r"judge/infer/(http_client|address)\.py",
+        ("judge/infer/engines/server/engine.py", "def f():\n    import httpx2"),
+        but=r"judge/infer/engines/server/(http_client|address)\.py",
     ),
     Rule(
         "only the engines import outlines",
@@ -229,14 +252,14 @@ RULES = [
         "only commands know the app",
         r"judge/.*\.py",
         ("app",),
-        ("judge/rundir.py", "def f():\n    from app.service import Service"),
+        ("judge/runs/folder.py", "def f():\n    from app.service import Service"),
         but=r"judge/commands/.*",
     ),
     Rule(
         "the app needs no model",
         r"app/.*\.py",
         ("torch", "transformers", "vllm", "outlines", "judge.train", "judge.infer"),
-        ("app/render.py", "from judge.infer.engine import Mode"),
+        ("app/render.py", "from judge.infer.engines.protocol import Mode"),
     ),
 ]
 
@@ -321,6 +344,9 @@ def test_importing_the_core_loads_nothing_heavy() -> None:
         for pattern in (
             "judge/*.py",
             "judge/commands/*.py",
+            "judge/runs/*.py",
+            "judge/metrics/*.py",
+            "judge/report/*.py",
             "judge/compare/*.py",
             "judge/data/*.py",
             "judge/formats/*.py",
@@ -393,4 +419,4 @@ def test_what_ships_beside_the_code() -> None:
     """The typed marker, recipes, the mini judge and the report template lie inside the package."""
     for name in ("py.typed", "train/recipes/mini.yaml", "models/mini_judge/config.json"):
         assert (ROOT / "judge" / name).is_file(), name
-    assert list((ROOT / "judge" / "compare" / "reports").glob("*.j2"))
+    assert list((ROOT / "judge" / "report").glob("*.j2"))

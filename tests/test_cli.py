@@ -25,8 +25,8 @@ from judge.cli import app
 from judge.config import BatchConfig, ScoreConfig, load_batch_config
 from judge.engine_options import RayOptions, VllmOptions
 from judge.errors import UsageError
-from judge.infer import load
-from judge.infer.engine import Engine
+from judge.infer.engines import registry as load
+from judge.infer.engines.protocol import Engine
 from judge.screen import Screen, duration
 from tests.scripted import TEMPLATE, engine, failures, judgments, results, row, write_rows
 
@@ -270,8 +270,8 @@ def test_every_field_says_whether_it_determines_the_result() -> None:
 SLOW = textwrap.dedent("""
     import sys, time
     from judge import cli
-    from judge.infer import load
-    from judge.infer.engine import ScriptedEngine
+    from judge.infer.engines import registry as load
+    from judge.infer.engines.protocol import ScriptedEngine
     from tests.scripted import answer
 
     def slow(text, mode):

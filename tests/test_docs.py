@@ -96,8 +96,10 @@ def test_every_command_of_a_page_runs_in_its_order(
     if page == "README.md":  # `make demo` only says what it would do
         monkeypatch.setitem(STAND_INS, "runs/demo", "runs/mine")
     if page == "docs/vllm.md":  # neither vLLM nor Ray is installed here
-        monkeypatch.setattr("judge.infer.load.load_engine", lambda config, note=None: scripted())
-        monkeypatch.setattr("judge.infer.ray_engine.RayJudge", ReadsAhead)
+        monkeypatch.setattr(
+            "judge.infer.engines.registry.load_engine", lambda config, note=None: scripted()
+        )
+        monkeypatch.setattr("judge.infer.engines.ray.engine.RayJudge", ReadsAhead)
     for line in PAGES[page]:
         words = [STAND_INS.get(word, word) for word in shlex.split(line)]
         if words[:2] in (["judge", "serve"], ["judge", "review"]):

@@ -11,7 +11,7 @@ from app.review.annotation import Annotated, Task, Which, same_side
 from app.review.figures import Against, Agreement, Anchoring, PairAgreement, Share
 from judge.consensus import consensus
 from judge.data.statistics.agreement import Agreement as Counts
-from judge.intervals import wilson
+from judge.metrics.intervals import wilson
 from judge.pair import Annotation
 from judge.verdict import NEITHER_VALID, STRENGTHS, flip_strength
 

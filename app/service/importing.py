@@ -27,12 +27,12 @@ from judge.formats.annotated import read_annotated
 from judge.formats.pairs import read_pairs
 from judge.formats.sources import FileSource, open_source
 from judge.idset import IdSet
-from judge.jsonlines import read_rows
 from judge.judgment import Failure
 from judge.pair import Pair
-from judge.rundir import read_failures, read_judgments
+from judge.runs.completeness import check_run
+from judge.runs.folder import read_failures, read_judgments
+from judge.runs.jsonlines import read_rows
 from judge.verdict import NEITHER_VALID
-from judge.whole import check_run
 
 LONGEST_ID = 500
 BATCH = 500

@@ -128,8 +128,8 @@ def _judge(config: BatchConfig) -> Summary:
     from rich.console import Console
 
     from judge.infer.batch import run
-    from judge.infer.load import load_engine
-    from judge.infer.load_scorer import load_scorers
+    from judge.infer.engines.registry import load_engine
+    from judge.infer.scorers.load import load_scorers
     from judge.screen import Screen, labels_table, scorers_table, summary_table
 
     with Screen(Console(stderr=True)) as screen:
@@ -181,7 +181,7 @@ def _dry_run(config: BatchConfig) -> None:
     from rich.console import Console
 
     from judge.infer.dryrun import dry_run
-    from judge.infer.load import load_engine
+    from judge.infer.engines.registry import load_engine
     from judge.screen import Screen, dry_run_table
 
     with Screen(Console(stderr=True)) as screen:

@@ -95,7 +95,7 @@ def bench(
     from judge.compare.benches.registry import find
     from judge.compare.benches.score import score_run, write_result
     from judge.compare.reports.bench import write_report
-    from judge.rundir import CONFIG
+    from judge.runs.folder import CONFIG
 
     given = {k: v for k, v in locals().items() if k in (*_OF_JUDGES, *_OF_REWARDS)}
     given |= {"engine": engine, "limit": limit, "max_failures": max_failures, "fresh": fresh}
@@ -152,7 +152,7 @@ def _config(
 def _check_kind(asked: BatchConfig | ScoreConfig) -> None:
     """Look whether the model is of the kind that is asked for, before anything is written."""
     from judge.config import BatchConfig
-    from judge.infer.scorer_files import check_kind
+    from judge.infer.scorers.files import check_kind
 
     if isinstance(asked, BatchConfig):
         _ = asked.template_name  # which says so of a reward model
@@ -166,8 +166,8 @@ def _run(asked: BatchConfig | ScoreConfig) -> Summary:
 
     from judge.config import BatchConfig
     from judge.infer import batch, score
-    from judge.infer.load import load_engine
-    from judge.infer.load_scorer import load_scorer, load_scorers
+    from judge.infer.engines.registry import load_engine
+    from judge.infer.scorers.load import load_scorer, load_scorers
     from judge.screen import Screen
 
     if isinstance(asked, BatchConfig):
@@ -198,7 +198,7 @@ def _show(result: BenchResult, paths: Sequence[Path]) -> None:
     from rich.console import Console
 
     from judge.compare.benches.tables import tables
-    from judge.compare.tables import shown
+    from judge.report.tables import shown
 
     console = Console()
     for table in tables(result):

@@ -57,7 +57,8 @@ def compare(
     from judge.compare.comparison import write
     from judge.compare.config import CompareConfig
     from judge.compare.reports.compare import write_report
-    from judge.compare.tables import shown, tables
+    from judge.compare.tables import tables
+    from judge.report.tables import shown
 
     config = CompareConfig.checked(
         runs=tuple(runs),

@@ -149,7 +149,7 @@ def probe(
     from judge.compare.probes.labels import better_responses
     from judge.compare.probes.measure import JUDGE, measure
     from judge.config import load_config
-    from judge.jsonlines import replace_json
+    from judge.runs.jsonlines import replace_json
 
     asked = load_config(ProbeConfig, config, given)
     systems = [*([JUDGE] if asked.judge else []), *asked.scorer]
@@ -189,9 +189,9 @@ def _run(config: ProbeConfig, runs: Sequence[BatchConfig]) -> None:
     """Judge, or score, what the run folders lack."""
     from rich.console import Console
 
-    from judge.infer.load import load_engine
-    from judge.infer.load_scorer import load_scorers
+    from judge.infer.engines.registry import load_engine
     from judge.infer.probe_runs import run_judge, run_scorers
+    from judge.infer.scorers.load import load_scorers
     from judge.screen import Screen
 
     with Screen(Console(stderr=True)) as screen:

@@ -38,12 +38,12 @@ def rank(
     """Rank many models by judged pairs of their answers: Bradley-Terry, win rates, matrix."""
     from rich.console import Console
 
-    from judge.compare.games import read_games
-    from judge.compare.ranking import RANK, write_ranking
-    from judge.compare.ranking import rank as rank_games
-    from judge.compare.ranking_tables import tables
+    from judge.compare.rank.games import read_games
+    from judge.compare.rank.ranking import RANK, write_ranking
+    from judge.compare.rank.ranking import rank as rank_games
+    from judge.compare.rank.tables import tables
     from judge.compare.systems import read_run
-    from judge.compare.tables import shown
+    from judge.report.tables import shown
 
     columns = tuple(name.strip() for name in model_columns.split(","))
     if len(columns) != 2 or not all(columns) or columns[0] == columns[1]:

@@ -25,7 +25,7 @@ from judge.exits import FAILED_ROWS
 
 if TYPE_CHECKING:
     from judge.config import ScoreConfig
-    from judge.infer.pair_scorer import PairScorer
+    from judge.infer.scorers.pairs import PairScorer
     from judge.infer.summary import Summary
 
 Engine = Literal["auto", "transformers", "vllm"]
@@ -109,7 +109,7 @@ def _dry_run(config: ScoreConfig) -> None:
 
 
 def _load(config: ScoreConfig) -> PairScorer:
-    from judge.infer.load_scorer import load_scorer
+    from judge.infer.scorers.load import load_scorer
 
     return load_scorer(
         config.model,

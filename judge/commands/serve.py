@@ -107,8 +107,8 @@ def serve(
     given = {name: value for name, value in locals().items() if name != "config"}
 
     from judge.config import load_config
-    from judge.infer.load import load_engine
-    from judge.infer.load_scorer import load_scorers
+    from judge.infer.engines.registry import load_engine
+    from judge.infer.scorers.load import load_scorers
     from judge.serve.config import ServeConfig
     from judge.serve.server import run
 

@@ -37,7 +37,7 @@ def justifier(config: Recipe, overrides: Overrides = None) -> None:
 
     recipe = load_recipe(config, overrides or [], JustifierConfig)
     with _paged(recipe.output_dir), _watched() as screen:
-        from judge.train import justifier as training
+        from judge.train.sft import training
 
         manifest = training.run(recipe, screen)
     _close(manifest, screen)
@@ -50,7 +50,7 @@ def reward(config: Recipe, overrides: Overrides = None) -> None:
 
     recipe = load_recipe(config, overrides or [], RewardConfig)
     with _paged(recipe.output_dir), _watched() as screen:
-        from judge.train import reward as training
+        from judge.train.reward import training
 
         manifest = training.run(recipe, screen)
     _close(manifest, screen)
@@ -67,8 +67,8 @@ def report(
 @app.command("ablation")
 def ablation(config: Recipe, overrides: Overrides = None) -> None:
     """Compare kinds of reward models, or of judges, over several seeds, as the paper does."""
-    from judge.train import ablation as rewards
-    from judge.train import justifier_ablation as judges
+    from judge.train.ablation import justifiers as judges
+    from judge.train.ablation import rewards
     from judge.train.config import load_recipe
     from judge.train.recipe_files import read_recipe
 
@@ -93,7 +93,7 @@ def pretrain(config: Recipe, overrides: Overrides = None) -> None:
 
     recipe = load_recipe(config, overrides or [], PretrainConfig)
     with _watched() as screen:
-        from judge.train import pretrain as training
+        from judge.train.bundled import pretrain as training
 
         log = training.run(recipe, screen)
     _show_log(log, recipe.output_dir)
@@ -119,8 +119,8 @@ def expo(
     ] = None,
 ) -> None:
     """Extrapolate from a weak model through a strong one (ExPO), file by file."""
-    from judge.train.expo import ExpoConfig, run
-    from judge.train.expo_curve import read_curve
+    from judge.train.expo.curve import read_curve
+    from judge.train.expo.extrapolate import ExpoConfig, run
 
     config = ExpoConfig(
         weak=weak,
@@ -158,7 +158,7 @@ def weights(
     ] = None,
 ) -> None:
     """Search the weights that make one reward of five attributes."""
-    from judge.train.attribute_fit import WeightsConfig, report_lines, run
+    from judge.train.reward.attribute_fit import WeightsConfig, report_lines, run
 
     config = WeightsConfig(
         pairs=pairs, output_dir=out, model=model, limit=limit, folds=folds, seed=seed, base=base
@@ -260,7 +260,7 @@ def _close(manifest: dict[str, Any], screen: Progress) -> None:
 
 
 def _page(folder: str) -> Path:
-    from judge.compare.reports.training import write_page
+    from judge.report.training import write_page
 
     return write_page(Path(folder))
 

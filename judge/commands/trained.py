@@ -11,7 +11,7 @@ import typer
 from judge.errors import UsageError
 
 if TYPE_CHECKING:
-    from judge.train.select import Kind, Score
+    from judge.train.checkpoints.select import Kind, Score
 
 DataLicence = Annotated[
     list[str] | None,
@@ -54,8 +54,8 @@ def select(
     from rich.console import Console
 
     from judge.compare.reports.selection import table_of, write_page
-    from judge.compare.tables import shown
-    from judge.train import select as selection
+    from judge.report.tables import shown
+    from judge.train.checkpoints import select as selection
 
     folder = out or str(Path(run) / "select")
     benchmark: selection.Benchmark
@@ -88,8 +88,8 @@ def export(
     data_licence: DataLicence = None,
 ) -> None:
     """Write a model to hand on: adapter merged, weights in shards, tokenizer, card, manifest."""
-    from judge.train.export import ExportConfig, run
-    from judge.train.licences import objections
+    from judge.train.checkpoints.export import ExportConfig, run
+    from judge.train.checkpoints.licences import objections
 
     config = ExportConfig(
         model=model,
@@ -119,7 +119,7 @@ def push(
     ] = False,
 ) -> None:
     """Send an exported model to the hub (token: HF_TOKEN); without --yes it is only shown."""
-    from judge.train.push import plan, send
+    from judge.train.checkpoints.push import plan, send
 
     upload = plan(
         Path(folder),
@@ -169,8 +169,8 @@ class BenchmarkRows:
 
     def score(self, folder: Path) -> Score:
         from judge.compare.benches.score import score_run
-        from judge.intervals import wilson
-        from judge.train.select import Score
+        from judge.metrics.intervals import wilson
+        from judge.train.checkpoints.select import Score
 
         found = score_run(self.benchmark, self.items, self.planned, folder)
         overall = found.overall.strict
@@ -195,7 +195,7 @@ def judge_with(model: Path, pairs: Path, out: Path, mode: str, max_new_tokens: i
     """Judge a file of pairs with a trained model, into a run folder that may be there in part."""
     from judge.config import load_batch_config
     from judge.infer.batch import run
-    from judge.infer.load import load_engine
+    from judge.infer.engines.registry import load_engine
 
     given = {"input": pairs, "out": out, "model": model}
     values = {name: str(value) for name, value in given.items()}
@@ -209,8 +209,8 @@ def evaluate(model: Path, kind: str, pairs: Path, out: Path, mode: str) -> None:
         judge_with(model, pairs, out, mode)
         return
     from judge.config import load_score_config
-    from judge.infer.load_scorer import load_scorer
     from judge.infer.score import run
+    from judge.infer.scorers.load import load_scorer
 
     values = {"input": str(pairs), "out": str(out), "model": str(model)}
     score = load_score_config(None, values)

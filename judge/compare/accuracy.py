@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from judge.compare.columns import Column, Flags, Floats, credit
-from judge.estimate import Estimate, share, weighted
+from judge.metrics.estimate import Estimate, share, weighted
 
 
 class Accuracy(BaseModel):

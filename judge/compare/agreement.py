@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from judge.compare.columns import Column, Flags, Floats
-from judge.estimate import Estimate, share
+from judge.metrics.estimate import Estimate, share
 from judge.verdict import STRENGTHS
 
 _CHOICES = (-1, 0, 1)

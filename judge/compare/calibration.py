@@ -13,8 +13,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from judge.compare.columns import Column, Floats
-from judge.estimate import Estimate, rounded
-from judge.intervals import LEVEL, wilson
+from judge.metrics.estimate import Estimate, rounded
+from judge.metrics.intervals import LEVEL, wilson
 
 BINS = 10
 """Of equal width, from a confidence of 0.5 to 1."""

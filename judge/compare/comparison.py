@@ -28,8 +28,8 @@ from judge.compare.significance import Paired, paired_tests
 from judge.compare.slices import Slice, slices
 from judge.compare.systems import Kind, System
 from judge.errors import UsageError
-from judge.estimate import rounded
-from judge.jsonlines import encode_line, replace_json
+from judge.metrics.estimate import rounded
+from judge.runs.jsonlines import encode_line, replace_json
 
 COMPARISON, DISAGREEMENTS = "comparison.json", "disagreements.jsonl"
 

@@ -20,15 +20,15 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from judge.compare.facts import judged_input
+from judge.compare.metadata import judged_input
 from judge.compare.systems import Decision, Kind, System
 from judge.errors import UsageError
-from judge.estimate import rounded
 from judge.formats.pairs import find_pairs
-from judge.jsonlines import read_rows
+from judge.metrics.estimate import rounded
 from judge.pair import Pair
 from judge.reward import Preference
-from judge.rundir import JUDGMENTS
+from judge.runs.folder import JUDGMENTS
+from judge.runs.jsonlines import read_rows
 from judge.verdict import flip_names
 
 BARE = 0.75

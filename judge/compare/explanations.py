@@ -2,7 +2,7 @@
 
 A statement is constrained and read at its branch points; the elaboration before it is free text. A
 judge that argues for one response and names the other misleads whoever reads why. Each elaboration
-is read by rule (:mod:`judge.compare.favour`) and held against the statement that stood with it.
+is read by rule (:mod:`judge.compare.polarity`) and held against the statement that stood with it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from judge.compare.favour import contrary
+from judge.compare.polarity import contrary
 from judge.compare.systems import System
-from judge.estimate import Estimate, share
-from judge.jsonlines import read_rows
-from judge.rundir import JUDGMENTS
+from judge.metrics.estimate import Estimate, share
+from judge.runs.folder import JUDGMENTS
+from judge.runs.jsonlines import read_rows
 from judge.verdict import parse_statement
 
 MOST = 200

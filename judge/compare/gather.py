@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from judge.compare.config import COLUMN, CompareConfig
-from judge.compare.facts import Facts, read_facts
 from judge.compare.labels import Labels, labels_of_column, labels_of_input, read_labels
 from judge.compare.matching import Matched, Part, longer, match, name_apart
+from judge.compare.metadata import Facts, read_facts
 from judge.compare.systems import Origin, System, read_run
 from judge.errors import UsageError
 

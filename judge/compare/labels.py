@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.annotated import Problem
-from judge.compare.facts import USUAL_COLUMNS, Facts, columns_of, facts_of
+from judge.compare.metadata import USUAL_COLUMNS, Facts, columns_of, facts_of
 from judge.compare.systems import Decision, Origin, System, failed
 from judge.errors import RowError, UsageError
 from judge.formats.annotated import read_annotated

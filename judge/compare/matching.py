@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict
 
-from judge.compare.facts import Facts
+from judge.compare.metadata import Facts
 from judge.compare.systems import Decision, System
 
 SHOWN = 5

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from judge.compare.columns import Column, Floats
-from judge.estimate import rounded
+from judge.metrics.estimate import rounded
 
 BINS = 40
 

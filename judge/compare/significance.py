@@ -11,8 +11,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from judge.compare.columns import Column, Floats, credit
-from judge.estimate import Estimate, rounded
-from judge.intervals import LEVEL, bootstrap, weighted_share
+from judge.metrics.estimate import Estimate, rounded
+from judge.metrics.intervals import LEVEL, bootstrap, weighted_share
 
 RESAMPLES = 9999
 """Random exchanges of the permutation test, fewer above :data:`_FULL` pairs."""

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from judge.compare.accuracy import mean, why_nothing
 from judge.compare.columns import Column, Flags, credit
-from judge.compare.facts import LANGUAGE, USUAL_COLUMNS, Facts
-from judge.estimate import Estimate
+from judge.compare.metadata import LANGUAGE, USUAL_COLUMNS, Facts
+from judge.metrics.estimate import Estimate
 
 STRENGTH, RATIO, TURNS = "strength", "length ratio", "turns"
 MOST_LEVELS = 20

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from judge.errors import UsageError
-from judge.jsonlines import read_rows
 from judge.judgment import Failure
 from judge.reward import Preference
-from judge.rundir import CONFIG, JUDGMENTS, SUMMARY, read_failures
-from judge.whole import check_run, is_complete
+from judge.runs.completeness import check_run, is_complete
+from judge.runs.folder import CONFIG, JUDGMENTS, SUMMARY, read_failures
+from judge.runs.jsonlines import read_rows
 
 Kind = Literal["judge", "reward_model", "people", "baseline"]
 _TOKENS = ("prompt", "completion")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from judge.compare.accuracy import Accuracy
 from judge.compare.calibration import Reading
 from judge.compare.comparison import Comparison
 from judge.compare.matching import Match
 from judge.compare.slices import Slice
-from judge.estimate import Estimate
-from judge.lookalikes import told_apart
-from judge.written import (
+from judge.metrics.estimate import Estimate
+from judge.metrics.formatting import (
     DASH,
     decimal,
     number,
@@ -22,32 +19,10 @@ from judge.written import (
     share,
     share_and_interval,
 )
-
-if TYPE_CHECKING:
-    from rich.table import Table as RichTable
+from judge.report.tables import Table
 
 _QUEUED = 5
 _SELDOM = ("by_content", "exchanged", "unchecked", "other_content", "repeated")
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of texts: the first column names the row."""
-
-    section: str
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-    """How its figures are counted, and why some are missing."""
-
-    def __post_init__(self) -> None:
-        """Write cells of a column, and names of columns, that look the same so that they do not."""
-        columns = [told_apart(column) for column in zip(*self.rows, strict=True)]
-        rows = (tuple(c[cell] for c, cell in zip(columns, row, strict=True)) for row in self.rows)
-        object.__setattr__(self, "rows", tuple(rows))
-        heads = told_apart(self.columns)
-        object.__setattr__(self, "columns", tuple(heads[name] for name in self.columns))
 
 
 def tables(found: Comparison) -> Iterator[Table]:
@@ -314,18 +289,3 @@ def _ece(reading: Reading | None) -> str:
     if reading is None:
         return DASH
     return f"{decimal(reading.ece)} ({reading.ece_by_chance[0]:.3f})"
-
-
-def shown(table: Table) -> RichTable:
-    """Return a table for a terminal."""
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    # Text, not markup: a pair may be called "[red]".
-    rich = RichTable(title=Text(table.title), title_justify="left", caption_justify="left")
-    rich.caption = Text(table.note) if table.note else None
-    for index, name in enumerate(table.columns):
-        rich.add_column(Text(name), justify="right" if index else "left")
-    for row in table.rows:
-        rich.add_row(*(Text(cell) for cell in row))
-    return rich

@@ -9,8 +9,8 @@ import orjson
 
 from judge.annotated import AnnotatedPair
 from judge.consensus import Consensus
-from judge.data.agreed import agreed_strength
 from judge.data.config import PrepareConfig
+from judge.data.consensus_check import agreed_strength
 from judge.data.justification import Justification, split_justification
 from judge.data.outcome import Outcome
 from judge.data.sets import Example, examples_of

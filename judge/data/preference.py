@@ -5,8 +5,8 @@ from __future__ import annotations
 import orjson
 
 from judge.annotated import AnnotatedPair, RatedResponse, Split
-from judge.data.agreed import agreed_strength
 from judge.data.config import PrepareConfig
+from judge.data.consensus_check import agreed_strength
 from judge.data.outcome import Outcome, messages
 from judge.data.ratings import rating_consensus
 from judge.pair import Message

@@ -14,23 +14,23 @@ from judge.config import BatchConfig, RowsConfig
 from judge.errors import BudgetExceeded, UsageError
 from judge.formats.pairs import read_row
 from judge.formats.sources import Record, Source, doubtful_end, open_source
-from judge.infer.engine import Engine
+from judge.infer.engines.protocol import Engine
 from judge.infer.input_labels import InputLabels, labels_of
 from judge.infer.interrupts import Interrupts
-from judge.infer.judge import Numbered, PairwiseJudge
-from judge.infer.judges import Judge, Progress, Streamed, Unwatched
 from judge.infer.label_tally import LabelTally
-from judge.infer.pair_scorer import JudgeWithScorers, PairScorer
+from judge.infer.pairwise import Numbered, PairwiseJudge
+from judge.infer.protocols import Judge, Progress, Streamed, Unwatched
 from judge.infer.resume import Position, limited, skip_finished, unrecorded, windows_of
-from judge.infer.scorer_files import read_weights
+from judge.infer.scorers.files import read_weights
+from judge.infer.scorers.pairs import JudgeWithScorers, PairScorer
 from judge.infer.summary import Session, Summary, summarise
-from judge.jsonlines import encode_line, read_rows
 from judge.judgment import Failure, Judgment
-from judge.label_agreement import JUDGE
+from judge.metrics.label_agreement import JUDGE
 from judge.pair import Pair
 from judge.prompt import Template, load_template
-from judge.recorded import Recorded
-from judge.rundir import FAILURES, JUDGMENTS, RunDir
+from judge.runs.folder import FAILURES, JUDGMENTS, RunDir
+from judge.runs.index import Recorded
+from judge.runs.jsonlines import encode_line, read_rows
 
 
 def open_input(config: BatchConfig) -> tuple[Source, Template]:
@@ -68,7 +68,7 @@ def run(
 
     def load_judge() -> Judge | Streamed:
         if config.engine == "ray":
-            from judge.infer.ray_engine import RayJudge
+            from judge.infer.engines.ray.engine import RayJudge
 
             return RayJudge(config, template, (progress or Unwatched()).note)
         scorers = load_scorers()  # the smaller models first: what is wrong with them shows sooner
@@ -90,7 +90,7 @@ def run_rows(
 
     Args:
         identity: what a resumed run must have in common, besides the input and the judge itself.
-        names: the judge (:data:`judge.label_agreement.JUDGE`) and the reward models.
+        names: the judge (:data:`judge.metrics.label_agreement.JUDGE`) and the reward models.
     """
     identity = {**identity, "input": source.identity()}
     with Interrupts() as interrupts, RunDir.open(Path(config.out), config.fresh) as folder:

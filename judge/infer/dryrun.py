@@ -13,8 +13,8 @@ from judge.errors import RowError
 from judge.formats.pairs import read_row
 from judge.idset import IdSet
 from judge.infer.batch import open_input
-from judge.infer.engine import Engine
-from judge.infer.judge import Numbered, PairwiseJudge
+from judge.infer.engines.protocol import Engine
+from judge.infer.pairwise import Numbered, PairwiseJudge
 from judge.infer.resume import windows_of
 from judge.pair import Pair
 from judge.prompt import Prompt

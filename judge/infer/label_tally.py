@@ -8,7 +8,7 @@ from typing import Any
 
 from judge.errors import UsageError
 from judge.formats.labels import UNLABELLED, RowLabel
-from judge.label_agreement import JUDGE, LabelAgreement, SystemAgreement, of_counts
+from judge.metrics.label_agreement import JUDGE, LabelAgreement, SystemAgreement, of_counts
 from judge.reward import Preference
 
 _SHOW_LABELS = {

@@ -9,10 +9,10 @@ from pathlib import Path
 from judge.config import BatchConfig, ScoreConfig
 from judge.formats.sources import open_source
 from judge.infer import batch
-from judge.infer.engine import Counts, Engine
-from judge.infer.judges import Progress
-from judge.infer.pair_scorer import PairScorer, RewardJudge
-from judge.infer.scorer_files import read_weights
+from judge.infer.engines.protocol import Counts, Engine
+from judge.infer.protocols import Progress
+from judge.infer.scorers.files import read_weights
+from judge.infer.scorers.pairs import PairScorer, RewardJudge
 
 LoadScorers = Callable[[], Mapping[str, PairScorer]]
 

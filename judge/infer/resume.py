@@ -16,8 +16,8 @@ from judge.formats.pairs import row_id
 from judge.formats.sources import Record
 from judge.judgment import Failure
 from judge.pair import Pair
-from judge.recorded import Recorded
-from judge.rundir import FAILURES, JUDGMENTS, RunDir
+from judge.runs.folder import FAILURES, JUDGMENTS, RunDir
+from judge.runs.index import Recorded
 
 WINDOW_LENGTH = 16 << 20
 """Bytes of the lines of a window: 64 of the longest lines would be half a gigabyte, more than once.

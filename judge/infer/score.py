@@ -17,10 +17,10 @@ from judge.formats.sources import open_source
 from judge.idset import IdSet
 from judge.infer.batch import run_rows
 from judge.infer.dryrun import PROBE, Tokens
-from judge.infer.judges import Judge, Progress
-from judge.infer.pair_scorer import PairScorer, RewardJudge
+from judge.infer.protocols import Judge, Progress
 from judge.infer.resume import windows_of
-from judge.infer.scorer_files import read_weights
+from judge.infer.scorers.files import read_weights
+from judge.infer.scorers.pairs import PairScorer, RewardJudge
 from judge.infer.summary import Summary
 from judge.pair import Pair
 

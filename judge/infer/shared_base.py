@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 
-from judge.infer.attention import use_grouped_sdpa
-from judge.infer.products import products_in
+from judge.infer.engines.transformers.attention import use_grouped_sdpa
+from judge.infer.engines.transformers.matmul_precision import products_in
 from judge.models.adapters import Adapter
 from judge.models.loading import load_causal
 from judge.models.merging import Update, updates_of

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from judge.hostile import FLAGS, Flag
 from judge.infer.label_tally import LabelTally
-from judge.label_agreement import LabelAgreement
+from judge.metrics.label_agreement import LabelAgreement
 
 _PLACES = 6
 

@@ -10,9 +10,9 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
-from judge.jsonlines import encode_line
 from judge.judgment import Failure
 from judge.pair import Pair
+from judge.runs.jsonlines import encode_line
 from judge.serve.body import parse_request, read_body, read_pairs
 from judge.serve.pending import Pending, busy, stopping
 from judge.serve.refusal import Refusal, unread

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from judge import onekey
+from judge import strict_json as onekey
 from judge.errors import RowError
 from judge.formats.fields import kind, shown
 from judge.formats.pairs import read_row

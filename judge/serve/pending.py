@@ -9,7 +9,7 @@ from enum import Enum
 
 from starlette.requests import ClientDisconnect, Request
 
-from judge.infer.judge import Numbered
+from judge.infer.pairwise import Numbered
 from judge.serve.refusal import Refusal
 from judge.serve.service import Service
 from judge.serve.worker import Job, QueueFull, Result, Stopped, Way

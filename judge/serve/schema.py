@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, StrictBool, WithJsonSchema
 
 from judge.errors import FailureReason
 from judge.hostile import Flags
-from judge.infer.engine import Mode
-from judge.infer.judge import Orders
+from judge.infer.engines.protocol import Mode
+from judge.infer.pairwise import Orders
 from judge.reward import Preference, Scored
 from judge.serve.refusal import Kind
 from judge.verdict import Order

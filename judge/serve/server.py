@@ -15,9 +15,9 @@ from typing import get_args
 import uvicorn
 
 from judge.errors import UsageError
-from judge.infer.engine import MODES, Engine, StreamingEngine
-from judge.infer.judge import Orders, PairwiseJudge
-from judge.infer.pair_scorer import JudgeWithScorers, PairScorer
+from judge.infer.engines.protocol import MODES, Engine, StreamingEngine
+from judge.infer.pairwise import Orders, PairwiseJudge
+from judge.infer.scorers.pairs import JudgeWithScorers, PairScorer
 from judge.prompt import load_template
 from judge.serve.app import create_app
 from judge.serve.config import KEY_VARIABLE, ServeConfig, take_keys

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from judge.errors import JudgeError
-from judge.infer.engine import Mode
-from judge.infer.judge import NOBODY, Numbered, Orders, PairListener
+from judge.infer.engines.protocol import Mode
+from judge.infer.pairwise import NOBODY, Numbered, Orders, PairListener
 from judge.judgment import Failure, Judgment
 from judge.serve.metrics import Metrics
 from judge.verdict import Order
@@ -33,7 +33,7 @@ _log = logging.getLogger("judge.serve")
 
 
 class ServedJudge(Protocol):
-    """Judges pairs in one way; see :class:`judge.infer.pair_scorer.JudgeWithScorers`."""
+    """Judges pairs in one way; see :class:`judge.infer.scorers.pairs.JudgeWithScorers`."""
 
     def judge(
         self, pairs: Sequence[Numbered], listeners: Mapping[int, PairListener] = NOBODY

@@ -120,7 +120,7 @@ class TrainerConfig(BaseModel):
     """Dropout on attention weights; None keeps the model's."""
     packing: Literal["auto"] | bool = "auto"
     """Sequences of a batch one after another without padding: ``auto`` where the model's attention
-    allows it (``judge.train.packing``); otherwise batches of like length are padded."""
+    allows it (``judge.train.batches.packing``); otherwise batches of like length are padded."""
     liger: bool = False
     """Liger's kernels for norms, rotary positions and gated MLPs: needs a GPU and liger-kernel. The
     loss needs none: it never holds the logits of more than a tile of tokens and vocabulary."""
@@ -139,7 +139,7 @@ class TrainerConfig(BaseModel):
     """Services that get the curves, by transformers' names (``wandb``, ``mlflow``, ...)."""
     peak_tflops: float | None = Field(default=None, gt=0)
     """What a device can do at most, in 10^12 operations a second, for the utilisation (MFU); None
-    takes the data sheet's bfloat16 rate of the GPUs in ``judge/train/flops.py``."""
+    takes the data sheet's bfloat16 rate of the GPUs in ``judge/train/compute/flops.py``."""
     seed: int = 17
     """Seed of the order of examples and of new weights."""
     random_init: dict[str, Any] | None = None
@@ -220,8 +220,8 @@ class JustifierConfig(TrainerConfig):
     hold their pairs in the same order."""
     too_long: Literal["drop", "cut_prompt"] = "drop"
     """What becomes of an example longer than ``max_length``: it is dropped with its flipped copy,
-    or its prompt is cut in the middle (``judge.train.cutting``). Either is counted; a completion
-    is never cut."""
+    or its prompt is cut in the middle (``judge.train.batches.cutting``). Either is counted; a
+    completion is never cut."""
     group_by_length: bool = True
     """Padded: batches of like length; packed: the batches of a step hold like numbers of tokens. An
     example and its flipped copy always share a batch where its size is even."""

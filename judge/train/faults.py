@@ -20,7 +20,7 @@ from transformers.trainer_utils import rotate_checkpoints
 from judge.errors import UsageError
 from judge.models.base import BASES
 from judge.models.layers import ADAPTER_CONFIG, layers_of
-from judge.train.wholeness import newest_whole, remove_torn, seal
+from judge.train.checkpoints.seal import newest_whole, remove_torn, seal
 
 _SHOWN = 8
 """How many ids of a batch an error names."""

@@ -19,14 +19,14 @@ from transformers import (
 from judge.errors import UsageError
 from judge.models import loading
 from judge.models.layers import Layers, layers_of
+from judge.train.batches.packing import PACKED, can_pack
+from judge.train.checkpoints.seal import newest_whole, remove_torn, where_to_go_on
+from judge.train.compute.freed_memory import keep_freed_memory
+from judge.train.compute.kernels import attention, check_liger
 from judge.train.config import TrainerConfig
 from judge.train.faults import explained
-from judge.train.freed_memory import keep_freed_memory
-from judge.train.kernels import attention, check_liger
 from judge.train.observe import reporters
-from judge.train.packing import PACKED, can_pack
 from judge.train.sections import QuantizationSection
-from judge.train.wholeness import newest_whole, remove_torn, where_to_go_on
 
 
 def load_tokenizer(config: TrainerConfig) -> PreTrainedTokenizerBase:

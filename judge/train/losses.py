@@ -81,8 +81,8 @@ def statement_loss(
     model's fused head (TRL) gives in tiles: no logits of the whole vocabulary are kept.
 
     Args:
-        model: a causal language model of :func:`judge.train.scoring.score_positions`.
-        inputs: a batch of :class:`judge.train.examples.JustifierCollator`; twins side by side.
+        model: a causal language model of :func:`judge.train.compute.head.score_positions`.
+        inputs: a batch of :class:`judge.train.sft.examples.JustifierCollator`; twins side by side.
         sides: token ids of ``1`` and ``2`` at the branch.
         order_consistency: weight of the penalty.
 

@@ -14,10 +14,10 @@ from transformers import PrinterCallback, TrainerCallback
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from judge.errors import UsageError
-from judge.jsonlines import replace_json
-from judge.train.batch_facts import BatchFacts
+from judge.runs.jsonlines import replace_json
+from judge.train.batches.facts import BatchFacts
+from judge.train.compute.flops import Shape, peak_of, shape_of, training_flops
 from judge.train.config import RewardConfig, TrainerConfig
-from judge.train.flops import Shape, peak_of, shape_of, training_flops
 from judge.train.progress import UNWATCHED, Facts, Progress
 
 STEPS_FILE = "steps.jsonl"

@@ -22,7 +22,8 @@ class LoraSection(BaseModel):
     """Modules that get an adapter."""
     start: str | None = None
     """The folder of an adapter whose weights this one starts from: of the same base, rank, scale
-    and modules (``judge.train.adapter_start``). None: LoRA's own start, which changes nothing."""
+    and modules (``judge.train.checkpoints.adapter_start``). None: LoRA's own start, which changes
+    nothing."""
 
 
 class HardwareSection(BaseModel):

@@ -16,9 +16,9 @@ from argon2 import PasswordHasher
 from app.review.project import Person, Role, Settings
 from app.review.task import Choice, Final, TaskView
 from app.service import Service
-from judge.jsonlines import encode_line
 from judge.judgment import Failure, Judgment, reconcile
-from judge.rundir import RunDir
+from judge.runs.folder import RunDir
+from judge.runs.jsonlines import encode_line
 from judge.verdict import Verdict, render_statement
 
 PASSWORD = "correct horse battery"

@@ -13,8 +13,8 @@ from scipy.stats import binomtest
 from judge.compare.accuracy import Accuracy, accuracies
 from judge.compare.columns import Column, credit
 from judge.compare.significance import holm, mcnemar, paired_tests, permutation
-from judge.estimate import Estimate
-from judge.intervals import wilson
+from judge.metrics.estimate import Estimate
+from judge.metrics.intervals import wilson
 from tests.compare.made import Said, made_column, people
 
 LABELS: list[Said] = [-1, -1, 1, 1, 1, 0, "unlabelled", None, -1, 1]

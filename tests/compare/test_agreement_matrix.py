@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from judge.compare.agreement import agreement
-from judge.compare.facts import Facts
+from judge.compare.metadata import Facts
 from judge.compare.slices import MOST_LEVELS, OTHER, Slice, slices
 from tests.compare.made import Said, ids, made_column, people
 

@@ -18,7 +18,7 @@ from judge.compare.benches.score import BenchResult, score_run, write_result
 from judge.compare.benches.tables import tables
 from judge.errors import RowError
 from judge.infer import batch
-from judge.infer.engine import Mode, ScriptedEngine
+from judge.infer.engines.protocol import Mode, ScriptedEngine
 from judge.verdict import Verdict, render_statement
 from tests import reward_models as tiny
 from tests.compare.benching import EXAMPLES, example

@@ -18,7 +18,7 @@ from judge.compare.benches.read import read_items
 from judge.compare.benches.registry import find
 from judge.errors import UsageError
 from judge.formats.annotated import read_annotated
-from judge.intervals import wilson
+from judge.metrics.intervals import wilson
 from tests.compare.benching import EXAMPLES
 from tests.scripted import write_rows
 

@@ -16,7 +16,7 @@ from judge.compare.benches import llmbar, rewardbench, rewardbench2, rm_bench
 from judge.compare.benches.figures import average, line, mean_of, share
 from judge.compare.benches.item import Comparison, Item, Judged
 from judge.compare.benches.registry import BENCHMARKS, find
-from judge.intervals import wilson
+from judge.metrics.intervals import wilson
 from tests.compare.benching import by_judge, by_rewards, example, figures, knows, read, values
 
 ALL = sorted(BENCHMARKS)

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from judge.cli import app
 from judge.compare.comparison import Comparison, compare, write
 from judge.compare.config import CompareConfig
-from judge.compare.tables import shown, tables
+from judge.compare.tables import tables
+from judge.report.tables import shown
 from tests.compare.made import judged, judged_beside, labelled_rows, scored
 from tests.scripted import judgments, row, write_rows
 

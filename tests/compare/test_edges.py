@@ -16,7 +16,7 @@ from judge.compare.agreement import agreement
 from judge.compare.calibration import calibrations
 from judge.compare.columns import column
 from judge.compare.disagreements import disagreements
-from judge.compare.facts import Facts
+from judge.compare.metadata import Facts
 from judge.compare.rewards import reward_distributions
 from judge.compare.significance import paired_tests
 from judge.compare.slices import slices

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from judge.compare.comparison import compare
 from judge.compare.config import CompareConfig
 from judge.compare.explanations import MOST
-from judge.compare.favour import contrary, polarity, read
+from judge.compare.polarity import contrary, polarity, read
 from judge.compare.tables import tables
 from judge.errors import RowError
 from judge.infer import batch
-from judge.infer.engine import Mode, ScriptedEngine
+from judge.infer.engines.protocol import Mode, ScriptedEngine
 from judge.verdict import Verdict, flip_names, render_statement
 from tests.scripted import config, row, write_rows
 from tests.test_scripts import load

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from judge.compare.facts import read_facts
 from judge.compare.labels import (
     Labels,
     labels_of_column,
     labels_of_input,
     read_labels,
 )
+from judge.compare.metadata import read_facts
 from judge.compare.systems import read_run
 from judge.errors import UsageError
 from tests.compare.made import judged

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.compare.config import CompareConfig
-from judge.compare.facts import Facts, facts_of, language_of
 from judge.compare.gather import gather
 from judge.compare.matching import Match, Matched, Part, longer, match, name_apart
+from judge.compare.metadata import Facts, facts_of, language_of
 from judge.compare.systems import Decision, System
 from judge.pair import Message, Pair
 from tests.compare.made import judged, scored, system

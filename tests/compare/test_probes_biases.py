@@ -9,9 +9,9 @@ import pytest
 from judge.compare.probes.config import PROBES
 from judge.compare.probes.figures import FIGURES, Figure
 from judge.compare.probes.texts import ATTACKS, NULL_ANSWERS
-from judge.infer.engine import ScriptedEngine
-from judge.infer.pair_scorer import PairScorer
-from judge.infer.scorer import ScriptedScorer
+from judge.infer.engines.protocol import ScriptedEngine
+from judge.infer.scorers.pairs import PairScorer
+from judge.infer.scorers.protocol import ScriptedScorer
 from tests.probed import Opinion, draw, engine, fair, lines, probe, quality, rows
 
 PAIRS = rows(120)

@@ -13,7 +13,7 @@ from judge.cli import app
 from judge.compare.probes.config import ProbeConfig
 from judge.compare.probes.sets import sets_of
 from judge.config import BatchConfig
-from judge.infer import load
+from judge.infer.engines import registry as load
 from tests import reward_models as tiny
 from tests.probed import engine, fair, rows
 from tests.scripted import TEMPLATE, write_rows

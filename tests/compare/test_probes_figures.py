@@ -21,7 +21,7 @@ from judge.compare.probes.measure import RULES
 from judge.compare.probes.position import position
 from judge.compare.probes.sets import SetRow
 from judge.compare.systems import Decision, System, failed
-from judge.intervals import wilson
+from judge.metrics.intervals import wilson
 from judge.reward import Preference
 
 SIDES: tuple[Preference, Preference] = ("response_1", "response_2")

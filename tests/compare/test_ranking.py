@@ -16,15 +16,15 @@ from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner
 
 from judge.cli import app
-from judge.compare.bradley_terry import groups, strengths, wins
-from judge.compare.games import Games, read_games
-from judge.compare.length_control import controlled, controlled_win_rates, length_term
-from judge.compare.ranking import Ranking, rank
-from judge.compare.ranking_tables import tables
+from judge.compare.rank.bradley_terry import groups, strengths, wins
+from judge.compare.rank.games import Games, read_games
+from judge.compare.rank.length_control import controlled, controlled_win_rates, length_term
+from judge.compare.rank.ranking import Ranking, rank
+from judge.compare.rank.tables import tables
 from judge.compare.systems import read_run
 from judge.errors import UsageError
 from judge.infer import batch
-from judge.intervals import wilson
+from judge.metrics.intervals import wilson
 from tests.scripted import config, engine, row, write_rows
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -17,8 +17,8 @@ from judge.compare.comparison import Comparison, compare
 from judge.compare.config import CompareConfig
 from judge.compare.reports.bench import write_report as write_bench
 from judge.compare.reports.compare import sentence, write_report
-from judge.compare.reports.plots import labels, words
-from judge.written import share
+from judge.metrics.formatting import share
+from judge.report.plots import labels, words
 from tests.compare.benching import example
 from tests.compare.made import judged, judged_beside, labelled_rows
 from tests.compare.pages import HOSTILE, Page, check_safe

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from judge.compare.reports import run as report
-from judge.compare.reports.page import LONGEST
 from judge.compare.reports.run import write_report
 from judge.compare.reports.run_tables import SHOWN
 from judge.errors import RowError, UsageError
 from judge.formats.sources import open_source
 from judge.infer.batch import run
-from judge.infer.engine import Mode, ScriptedEngine
+from judge.infer.engines.protocol import Mode, ScriptedEngine
+from judge.report.page import LONGEST
 from judge.verdict import Verdict
 from tests.compare.made import judged_beside, scored
 from tests.compare.pages import HOSTILE, Page, check_safe

@@ -11,7 +11,7 @@ import pytest
 
 from judge.errors import UsageError
 from judge.grammar import label_distribution
-from judge.infer.reading import Reading
+from judge.infer.engines.statement_reader import Reading
 from judge.models import answer_of, default_template, served_answer
 from judge.prompt import PromptBuilder, load_template
 from judge.verdict import STRENGTHS

@@ -19,14 +19,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judge import rundir
 from judge.errors import BudgetExceeded, RowError, UsageError
 from judge.infer.batch import run
 from judge.infer.dryrun import dry_run
-from judge.infer.engine import Engine, Mode, ScriptedEngine
+from judge.infer.engines.protocol import Engine, Mode, ScriptedEngine
 from judge.infer.interrupts import Interrupts
-from judge.jsonlines import append_synced
 from judge.prompt import Prompt
+from judge.runs import folder as rundir
+from judge.runs.jsonlines import append_synced
 from judge.verdict import Verdict
 from tests.scripted import answer, config, engine, failures, judgments, results, row, write_rows
 
@@ -310,7 +310,7 @@ def test_a_disk_that_is_full_is_told_where_it_was_met_first(
     with monkeypatch.context() as patch:
         patch.setattr(rundir, "append_synced", full)
         # A disk that is full from the summary on: config.json was written before.
-        patch.setattr("judge.rundir.RunDir.write_summary", lambda self, summary: no_room(self))
+        patch.setattr("judge.runs.folder.RunDir.write_summary", lambda self, summary: no_room(self))
         with pytest.raises(
             UsageError, match=r"cannot write .*failures.jsonl: No space left .* again"
         ):
@@ -386,7 +386,7 @@ SLOW = textwrap.dedent("""
     import sys, time
     from pathlib import Path
     from judge.infer.batch import run
-    from judge.infer.engine import ScriptedEngine
+    from judge.infer.engines.protocol import ScriptedEngine
     from tests.scripted import answer, config
 
     def slow(text, mode):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judge.infer.batching import WASTE, batches
-from judge.infer.decode import common_prefix
+from judge.infer.engines.transformers.decode import common_prefix
+from judge.infer.scorers.batching import WASTE, batches
 
 lengths = st.integers(0, 60)
 pairs = st.lists(st.tuples(lengths, st.integers(1, 60), st.integers(1, 60)), max_size=30)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from judge.errors import UsageError
-from judge.infer.load_scorer import load_scorer
+from judge.infer.scorers.load import load_scorer
 from judge.models import BUNDLED, FOLDER, default_template
 from judge.pair import Message, Pair
 from judge.reward import Rewards

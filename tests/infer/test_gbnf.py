@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judge.infer.gbnf import gbnf
+from judge.infer.engines.llamacpp.gbnf import gbnf
 from judge.verdict import JUSTIFY_REGEX, STATEMENT_REGEX, STRENGTHS, render_statement
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 import pytest
 
 from judge.errors import RowError
-from judge.infer.engine import ByteBuilder, Mode, ScriptedEngine
-from judge.infer.judge import PairwiseJudge
+from judge.infer.engines.protocol import ByteBuilder, Mode, ScriptedEngine
+from judge.infer.pairwise import PairwiseJudge
 from judge.judgment import Failure, Judgment
 from judge.pair import Message, Pair
 from judge.prompt import Prompt, Template, load_template

@@ -13,13 +13,13 @@ import pytest
 from judge.config import BatchConfig
 from judge.errors import UsageError
 from judge.grammar import Grammar
-from judge.infer import http_client
 from judge.infer.batch import run
-from judge.infer.judge import PairwiseJudge
-from judge.infer.llamacpp_engine import LlamaCppEngine
-from judge.infer.load import load_engine
-from judge.infer.server_chat import ChatEngine
-from judge.infer.server_engine import ServerEngine
+from judge.infer.engines.llamacpp.engine import LlamaCppEngine
+from judge.infer.engines.registry import load_engine
+from judge.infer.engines.server import http_client
+from judge.infer.engines.server.chat import ChatEngine
+from judge.infer.engines.server.engine import ServerEngine
+from judge.infer.pairwise import PairwiseJudge
 from judge.judgment import Failure, Judgment
 from judge.pair import Message, Pair
 from judge.prompt import PromptBuilder, load_template

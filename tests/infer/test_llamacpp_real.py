@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from judge.config import BatchConfig
-from judge.infer.judge import PairwiseJudge
-from judge.infer.llamacpp_engine import LlamaCppEngine
-from judge.infer.load import load_engine
+from judge.infer.engines.llamacpp.engine import LlamaCppEngine
+from judge.infer.engines.registry import load_engine
+from judge.infer.pairwise import PairwiseJudge
 from judge.judgment import Judgment
 from judge.models import resolve_model
 from judge.pair import Message, Pair
@@ -118,7 +118,7 @@ def test_verdicts_are_those_of_the_transformers_engine(
 def test_words_far_from_likely_have_their_probability(
     url: str, mini_engine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from judge.infer import llamacpp
+    from judge.infer.engines.llamacpp import client as llamacpp
 
     wanted = PairwiseJudge(mini_engine, TEMPLATE, "verdict").judge([(1, PAIRS[0])])
     monkeypatch.setattr(llamacpp, "LIKELIEST", 1)
@@ -136,8 +136,8 @@ def test_words_far_from_likely_have_their_probability(
 def test_chat_messages_are_answered_by_its_grammar(url: str, mode: Any) -> None:
     engine = load_engine(config(url, mode=mode, tokenizer=None, model="mini", max_new_tokens=60))
     assert isinstance(engine, LlamaCppEngine)  # the name leads to the tokenizer
-    from judge.infer.server_chat import ChatEngine
-    from judge.infer.server_features import chat_features, chat_fields
+    from judge.infer.engines.server.chat import ChatEngine
+    from judge.infer.engines.server.features import chat_features, chat_fields
 
     fields = chat_fields(60, 0.0, {})
     asked = (engine.client, "mini", fields, None, "llama.cpp")

@@ -10,9 +10,9 @@ import pytest
 
 from judge.formats.sources import Record
 from judge.infer import batch, score
-from judge.infer.engine import ByteBuilder, ScriptedEngine
-from judge.infer.hopeless import CHARACTERS_A_TOKEN, SLACK, beginning
-from judge.infer.judge import PairwiseJudge
+from judge.infer.engines.protocol import ByteBuilder, ScriptedEngine
+from judge.infer.overlong import CHARACTERS_A_TOKEN, SLACK, beginning
+from judge.infer.pairwise import PairwiseJudge
 from judge.infer.resume import WINDOW_LENGTH, windows_of
 from judge.pair import Message, Pair
 from judge.plaintext import PlainText

@@ -20,8 +20,8 @@ from transformers import (
 
 from judge.config import BatchConfig
 from judge.errors import UsageError
-from judge.infer.load import load_engine
-from judge.infer.transformers_engine import TransformersEngine
+from judge.infer.engines.registry import load_engine
+from judge.infer.engines.transformers.engine import TransformersEngine
 from judge.pair import Pair, parse_prompt
 from judge.prompt import load_template
 from judge.verdict import Verdict, parse_statement

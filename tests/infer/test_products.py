@@ -9,9 +9,9 @@ import torch
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from judge.config import BatchConfig
-from judge.infer.attention import FEW, NAME, grouped_sdpa
-from judge.infer.load import load_engine
-from judge.infer.products import fast_products, products_in
+from judge.infer.engines.registry import load_engine
+from judge.infer.engines.transformers.attention import FEW, NAME, grouped_sdpa
+from judge.infer.engines.transformers.matmul_precision import fast_products, products_in
 from judge.pair import Pair, parse_prompt
 from judge.prompt import load_template
 from judge.verdict import Verdict

@@ -14,9 +14,9 @@ from judge.cli import app
 from judge.compare.probes.config import ProbeConfig
 from judge.config import BatchConfig
 from judge.errors import BudgetExceeded, UsageError
-from judge.infer import ray_engine
 from judge.infer.batch import run
-from judge.infer.ray_plan import Node, Plan, plan
+from judge.infer.engines.ray import engine as ray_engine
+from judge.infer.engines.ray.plan import Node, Plan, plan
 from judge.serve.config import ServeConfig
 from tests.ahead import ReadsAhead
 from tests.infer.test_batch import mixed_rows, no_engine

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from judge.infer.reading import Chain, Reading
+from judge.infer.engines.statement_reader import Chain, Reading
 from judge.prompt import PromptBuilder, load_template
 
 

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 from judge.cli import app
 from judge.config import BatchConfig
 from judge.errors import UsageError
-from judge.infer import http_client
 from judge.infer.batch import run
-from judge.infer.http_client import Client, Patience
-from judge.infer.judge import PairwiseJudge
-from judge.infer.load import load_engine
-from judge.infer.server_fit import LARGEST_SEED, LIMIT, Fit
+from judge.infer.engines.registry import load_engine
+from judge.infer.engines.server import http_client
+from judge.infer.engines.server.fields import LARGEST_SEED, LIMIT, Fit
+from judge.infer.engines.server.http_client import Client, Patience
+from judge.infer.pairwise import PairwiseJudge
 from judge.prompt import load_template
 from tests.fault_server import Request, Running, Server, http
 from tests.infer.test_server_engine import config as by_ids
@@ -211,7 +211,7 @@ def test_fits_change_what_is_sent() -> None:
 def test_which_header_carries_the_key(
     monkeypatch: pytest.MonkeyPatch, url: str, header: str
 ) -> None:
-    from judge.infer.address import credentials, query_of
+    from judge.infer.engines.server.address import credentials, query_of
 
     found = credentials("k", url.partition("?")[0], query_of(url))
     assert found == {header: "k" if header == "api-key" else "Bearer k"}

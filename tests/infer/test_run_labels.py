@@ -14,20 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from judge import rundir
 from judge.compare.comparison import compare
 from judge.compare.config import CompareConfig
 from judge.errors import RowError, UsageError
 from judge.formats.labels import RowLabel
 from judge.formats.sources import Record
 from judge.infer import batch, score
-from judge.infer.engine import Mode, ScriptedEngine
+from judge.infer.engines.protocol import Mode, ScriptedEngine
 from judge.infer.input_labels import PassingLabels
 from judge.infer.label_tally import LabelTally
 from judge.infer.summary import Summary
-from judge.intervals import wilson
-from judge.jsonlines import append_synced
-from judge.label_agreement import LabelAgreement
+from judge.metrics.intervals import wilson
+from judge.metrics.label_agreement import LabelAgreement
+from judge.runs import folder as rundir
+from judge.runs.jsonlines import append_synced
 from judge.screen import labels_table
 from judge.verdict import Verdict, render_statement
 from tests.scripted import answer, config, engine, failures, judgments, results, row, write_rows

@@ -18,17 +18,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from judge import rundir
 from judge.cli import app
 from judge.compare.reports.run import write_report
 from judge.config import load_batch_config, load_score_config
 from judge.errors import BudgetExceeded, UsageError
-from judge.infer import batch, load
-from judge.infer.pair_scorer import PairScorer
+from judge.infer import batch
+from judge.infer.engines import registry as load
 from judge.infer.score import dry_run, run, scorer_name
-from judge.infer.scorer import ScriptedScorer
-from judge.jsonlines import append_synced
-from judge.rundir import read_judgments
+from judge.infer.scorers.pairs import PairScorer
+from judge.infer.scorers.protocol import ScriptedScorer
+from judge.runs import folder as rundir
+from judge.runs.folder import read_judgments
+from judge.runs.jsonlines import append_synced
 from tests import reward_models as tiny
 from tests.infer.test_batch import mixed_rows, reached, until
 from tests.scripted import TEMPLATE, config, engine, failures, judgments, results, row, write_rows

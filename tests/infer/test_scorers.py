@@ -24,10 +24,10 @@ from transformers import (
 )
 
 from judge.errors import RowError, UsageError
-from judge.infer.load_scorer import load_scorer
-from judge.infer.pair_scorer import PairScorer
-from judge.infer.scorer import ScriptedScorer
-from judge.infer.transformers_scorer import TransformersScorer
+from judge.infer.scorers.load import load_scorer
+from judge.infer.scorers.pairs import PairScorer
+from judge.infer.scorers.protocol import ScriptedScorer
+from judge.infer.scorers.transformers import TransformersScorer
 from judge.reward import Rewards
 from tests import reward_models as tiny
 

@@ -14,10 +14,10 @@ import pytest
 from judge.config import BatchConfig
 from judge.errors import UsageError
 from judge.grammar import Grammar
-from judge.infer import http_client
 from judge.infer.batch import run
-from judge.infer.judge import PairwiseJudge
-from judge.infer.load import load_engine
+from judge.infer.engines.registry import load_engine
+from judge.infer.engines.server import http_client
+from judge.infer.pairwise import PairwiseJudge
 from judge.judgment import Failure, Judgment, reconcile
 from judge.pair import Message, Pair
 from judge.prompt import PromptBuilder, load_template

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.config import BatchConfig
-from judge.infer import http_client
-from judge.infer.judge import PairwiseJudge
-from judge.infer.load import load_engine
-from judge.infer.server_chat import AGAIN, ONLY, break_markers, one_verdict
-from judge.infer.server_features import NEUTRAL
+from judge.infer.engines.registry import load_engine
+from judge.infer.engines.server import http_client
+from judge.infer.engines.server.chat import AGAIN, ONLY, break_markers, one_verdict
+from judge.infer.engines.server.features import NEUTRAL
+from judge.infer.pairwise import PairwiseJudge
 from judge.judgment import Failure, Judgment
 from judge.prompt import load_template
 from judge.verdict import STRENGTHS, render_statement

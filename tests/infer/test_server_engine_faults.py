@@ -15,9 +15,10 @@ import pytest
 
 from judge.config import BatchConfig
 from judge.errors import UsageError
-from judge.infer import http_client, load_server
 from judge.infer.batch import run
-from judge.infer.load import load_engine
+from judge.infer.engines.registry import load_engine
+from judge.infer.engines.server import http_client
+from judge.infer.engines.server import load as load_server
 from judge.infer.summary import Summary
 from tests.fault_server import Request, Running, Server, Wire, error, http, mini_tokenizer
 from tests.scripted import TEMPLATE, failures, judgments, results, row, write_rows

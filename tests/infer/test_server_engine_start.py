@@ -15,10 +15,11 @@ from typer.testing import CliRunner
 from judge.cli import app
 from judge.config import BatchConfig, load_batch_config
 from judge.errors import UsageError
-from judge.infer import http_client, server_features
 from judge.infer.batch import run
-from judge.infer.http_client import base_url
-from judge.infer.load import load_engine
+from judge.infer.engines.registry import load_engine
+from judge.infer.engines.server import features as server_features
+from judge.infer.engines.server import http_client
+from judge.infer.engines.server.http_client import base_url
 from judge.verdict import render_statement
 from tests.families import llama3
 from tests.fault_server import Running, Server, Wire, error, http

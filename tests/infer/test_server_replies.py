@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judge.infer.http_faults import Broken, Declined, Fault, fault_of
-from judge.infer.server_replies import (
+from judge.infer.engines.server.http_faults import Broken, Declined, Fault, fault_of
+from judge.infer.engines.server.replies import (
     choices_of,
     completions_of,
     log_probs_of,

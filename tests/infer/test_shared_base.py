@@ -18,12 +18,12 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from judge.config import BatchConfig
 from judge.errors import UsageError
 from judge.infer import shared_base
-from judge.infer.engine import MODES
-from judge.infer.load import load_engine
-from judge.infer.load_scorer import load_scorer
-from judge.infer.pair_scorer import PairScorer
-from judge.infer.transformers_engine import TransformersEngine
-from judge.infer.transformers_scorer import TransformersScorer
+from judge.infer.engines.protocol import MODES
+from judge.infer.engines.registry import load_engine
+from judge.infer.engines.transformers.engine import TransformersEngine
+from judge.infer.scorers.load import load_scorer
+from judge.infer.scorers.pairs import PairScorer
+from judge.infer.scorers.transformers import TransformersScorer
 from judge.models.loading import load_tokenizer
 from judge.prompt import Prompt, load_template
 from judge.verdict import Verdict

@@ -13,8 +13,8 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from judge.config import BatchConfig
 from judge.errors import RowError, UsageError
-from judge.infer.load import chat_of
-from judge.infer.transformers_engine import TransformersEngine
+from judge.infer.engines.registry import chat_of
+from judge.infer.engines.transformers.engine import TransformersEngine
 from judge.pair import Pair, parse_prompt
 from judge.prompt import THINKS, Chat, Prompt, PromptBuilder, load_template
 from judge.verdict import Verdict, render_statement

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from judge.grammar import Grammar
-from judge.infer.constraint import Constraint
-from judge.infer.decode import common_prefix
-from judge.infer.room import CACHE_BYTES, cache_tokens
-from judge.infer.transformers_engine import TransformersEngine
+from judge.infer.capacity import CACHE_BYTES, cache_tokens
+from judge.infer.engines.transformers.constraint import Constraint
+from judge.infer.engines.transformers.decode import common_prefix
+from judge.infer.engines.transformers.engine import TransformersEngine
 from judge.pair import Pair, parse_prompt
 from judge.prompt import Prompt, PromptBuilder, load_template
 from judge.verdict import (

@@ -18,7 +18,7 @@ import torch
 from transformers import LlamaForSequenceClassification
 
 from judge.errors import RowError, UsageError
-from judge.infer.load_scorer import load_scorer
+from judge.infer.scorers.load import load_scorer
 from judge.reward import Rewards
 from tests import reward_models as tiny
 from tests.scripted_scorers import FIVE

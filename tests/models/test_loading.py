@@ -18,8 +18,8 @@ from judge.chat_template import LONGEST, TemplateFault, render
 from judge.config import BatchConfig
 from judge.conversation import ConversationBuilder
 from judge.errors import UsageError
-from judge.infer.load import load_engine
-from judge.infer.load_scorer import load_scorer
+from judge.infer.engines.registry import load_engine
+from judge.infer.scorers.load import load_scorer
 from judge.models import resolve_model
 from judge.models.loading import load_causal, load_classifier, load_config, load_tokenizer
 from judge.prompt import PromptBuilder, load_template

@@ -51,8 +51,8 @@ PROGRAM = """
 import json, re, sys
 from judge.config import BatchConfig
 from judge.infer.batch import run
-from judge.infer.load import load_engine
-from judge.infer.load_scorer import load_scorers
+from judge.infer.engines.registry import load_engine
+from judge.infer.scorers.load import load_scorers
 folder, rows = sys.argv[1:]
 scorers = [f"bt={folder}/bt", f"regression={folder}/regression"]
 names = {"model": f"{folder}/judge", "scorer": scorers}

@@ -12,8 +12,8 @@ from typing import Any
 import httpx2
 
 from judge.errors import RowError
-from judge.infer.engine import Listener, Mode, ScriptedEngine
-from judge.infer.pair_scorer import PairScorer
+from judge.infer.engines.protocol import Listener, Mode, ScriptedEngine
+from judge.infer.scorers.pairs import PairScorer
 from judge.prompt import Prompt
 from judge.serve.app import create_app
 from judge.serve.config import ServeConfig

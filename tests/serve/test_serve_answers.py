@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from judge.errors import RowError
 from judge.infer.batch import run
-from judge.infer.engine import Mode, ScriptedEngine
+from judge.infer.engines.protocol import Mode, ScriptedEngine
 from judge.serve.schema import ErrorAnswer, JudgmentRecord, ModelList, Results
 from judge.serve.service import Service
 from judge.verdict import Verdict

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from judge.infer import http_client
-from judge.infer.load import load_engine
+from judge.infer.engines.registry import load_engine
+from judge.infer.engines.server import http_client
 from judge.serve.config import ServeConfig, take_keys
 from tests.fault_server import Running, Server
 from tests.scripted import TEMPLATE, row

@@ -31,13 +31,13 @@ from judge.errors import UsageError
 from judge.formats.pairs import read_pairs
 from judge.formats.sources import FileSource
 from judge.idset import IdSet
-from judge.infer.engine import Engine
-from judge.infer.judge import PairwiseJudge
-from judge.infer.transformers_engine import TransformersEngine
-from judge.jsonlines import encode_line
+from judge.infer.engines.protocol import Engine
+from judge.infer.engines.transformers.engine import TransformersEngine
+from judge.infer.pairwise import PairwiseJudge
 from judge.judgment import Judgment
 from judge.pair import Pair
 from judge.prompt import load_template
+from judge.runs.jsonlines import encode_line
 from judge.serve.config import ServeConfig
 from judge.serve.server import run
 from tests.scripted import TEMPLATE, row
@@ -46,7 +46,7 @@ from tests.serve.serving import GOOD, JUDGE, events
 ROOT = Path(__file__).parent.parent.parent
 HELD = textwrap.dedent("""
     import os, sys
-    from judge.infer.engine import ScriptedEngine
+    from judge.infer.engines.protocol import ScriptedEngine
     from judge.serve.config import ServeConfig
     from judge.serve.server import run
     from tests.scripted import TEMPLATE, answer
@@ -197,7 +197,7 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(config: Any) -> Any:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr("judge.infer.load.load_engine", load)
+    monkeypatch.setattr("judge.infer.engines.registry.load_engine", load)
 
 
 def test_a_port_in_use_is_found_before_a_model_is_loaded(no_model: None) -> None:

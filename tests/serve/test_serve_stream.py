@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judge.infer.judge import PairwiseJudge
-from judge.infer.streaming import Telling
-from judge.infer.transformers_engine import TransformersEngine
+from judge.infer.engines.streaming import Telling
+from judge.infer.engines.transformers.engine import TransformersEngine
+from judge.infer.pairwise import PairwiseJudge
 from judge.judgment import Failure, Judgment
 from judge.pair import Message, Pair
 from judge.prompt import load_template

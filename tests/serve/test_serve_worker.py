@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.errors import UsageError
-from judge.infer.judge import NOBODY, Numbered, PairListener
+from judge.infer.pairwise import NOBODY, Numbered, PairListener
 from judge.judgment import Failure, Judgment, reconcile
 from judge.pair import Message, Pair
 from judge.serve.metrics import Metrics

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from judge.train import justifier
 from judge.train.config import JustifierConfig, load_recipe
 from judge.train.finetune import read_log
+from judge.train.sft import training as justifier
 
 
 def smoke(prepared: Path, output: Path, *overrides: str) -> JustifierConfig:

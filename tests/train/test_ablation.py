@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from judge.cli import app
 from judge.errors import UsageError
-from judge.train import reward
-from judge.train.ablation import AblationConfig, planned_runs, run
-from judge.train.ablation_table import LENGTH, OVERALL, Row, render, summarise
-from judge.train.reward_accuracy import labelled_pairs, longer_is_better
+from judge.train.ablation.rewards import AblationConfig, planned_runs, run
+from judge.train.ablation.rewards_table import LENGTH, OVERALL, Row, render, summarise
+from judge.train.evaluation.reward_accuracy import labelled_pairs, longer_is_better
+from judge.train.reward import training as reward
 from tests.train.reward_sets import annotated_pairs, preference_set, regression_set, tiny_base
 
 TINY = {

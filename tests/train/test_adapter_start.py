@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 from judge.errors import UsageError
-from judge.train import justifier, reward
 from judge.train.config import JustifierConfig, RewardConfig, load_recipe
+from judge.train.reward import training as reward
+from judge.train.sft import training as justifier
 from tests.train import reward_sets
 
 SHAPE = ("random_init.hidden_size=16", "random_init.intermediate_size=32", "lora.r=2")

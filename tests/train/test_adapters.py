@@ -13,7 +13,7 @@ from peft import AutoPeftModelForSequenceClassification, LoraConfig, get_peft_mo
 from judge.errors import UsageError
 from judge.models import shards
 from judge.models.checkpoint import open_checkpoint
-from judge.train.expo import ExpoConfig, run
+from judge.train.expo.extrapolate import ExpoConfig, run
 from tests.checkpoints import read, save_model, tiny_model
 
 

@@ -17,9 +17,8 @@ from typer.testing import CliRunner
 from judge.annotated import ATTRIBUTES
 from judge.cli import app
 from judge.errors import UsageError
-from judge.train import attribute_weights
-from judge.train.attribute_fit import WeightsConfig, read_rewards, run
-from judge.train.attribute_weights import (
+from judge.train.reward.attribute_fit import WeightsConfig, read_rewards, run
+from judge.train.reward.attribute_weights import (
     STEPS,
     count_right,
     fold_of,
@@ -27,6 +26,7 @@ from judge.train.attribute_weights import (
     scaled,
     weights_at,
 )
+from judge.train.reward.training import attribute_weights
 from tests.checkpoints import preferences, save_model, tiny_model
 
 # --- counts --------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ def test_the_command_scores_pairs_and_writes_weights_that_the_scorer_reads(
     )
     assert again == report
 
-    from judge.infer.load_scorer import load_scorer
+    from judge.infer.scorers.load import load_scorer
 
     scorer = load_scorer(str(model), weights_file=str(tmp_path / "out" / "weights.json"))
     assert scorer.weights == report["weights"]

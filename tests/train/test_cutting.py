@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.prompt import PromptBuilder, Template, load_template
-from judge.train import justifier
-from judge.train.cutting import LEAST, MARK, cut, join, split
-from judge.train.examples import IGNORED, ExampleSet, tokenize
+from judge.train.batches.cutting import LEAST, MARK, cut, join, split
+from judge.train.sft import training as justifier
+from judge.train.sft.examples import IGNORED, ExampleSet, tokenize
 from tests.train.smoke_runs import smoke
 
 TEMPLATES = ("pairwise_justifier.v1", "guided.v1")

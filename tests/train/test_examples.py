@@ -12,8 +12,8 @@ import torch
 from judge.errors import UsageError
 from judge.grammar import Grammar
 from judge.prompt import PromptBuilder, load_template
-from judge.train.balancing import LengthGroupedTwins
-from judge.train.examples import (
+from judge.train.batches.balancing import LengthGroupedTwins
+from judge.train.sft.examples import (
     IGNORED,
     JustifierCollator,
     read_rows,

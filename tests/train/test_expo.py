@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from judge.cli import app
 from judge.errors import UsageError
 from judge.models import shards
-from judge.train import expo
-from judge.train.expo import ExpoConfig, run
+from judge.train.expo import extrapolate as expo
+from judge.train.expo.extrapolate import ExpoConfig, run
 from tests.checkpoints import SHAPES, read, save_model, tensors, tiny_model, write
 
 ROOT = Path(__file__).parent.parent.parent
@@ -121,7 +121,7 @@ class InMemory:
 
 
 def _combined(weak: torch.Tensor, strong: torch.Tensor, factor: float) -> torch.Tensor:
-    from judge.train.matching import Match
+    from judge.train.expo.matching import Match
 
     return torch.cat(list(Match(InMemory(weak), InMemory(strong)).combined(factor, "w")))
 
@@ -449,7 +449,7 @@ def test_the_command_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
 MEASURE = '''
 import json, struct, sys
 from pathlib import Path
-from judge.train.expo import ExpoConfig, run
+from judge.train.expo.extrapolate import ExpoConfig, run
 
 def peak():
     line = next(l for l in open("/proc/self/status") if l.startswith("VmHWM"))

@@ -20,10 +20,10 @@ from typer.testing import CliRunner
 from judge.cli import app
 from judge.errors import UsageError
 from judge.models import resolve_model
-from judge.train.export import ExportConfig, run
-from judge.train.licences import licences_of, objections
-from judge.train.model_card import render_card
-from judge.train.push import plan, send
+from judge.train.checkpoints.export import ExportConfig, run
+from judge.train.checkpoints.licences import licences_of, objections
+from judge.train.checkpoints.model_card import render_card
+from judge.train.checkpoints.push import plan, send
 from tests.train.reward_sets import tiny_base
 from tests.train.smoke_runs import adapter_of_mini
 

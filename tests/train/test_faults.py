@@ -12,9 +12,10 @@ import torch
 
 from judge.errors import UsageError
 from judge.models import resolve_model
-from judge.train import justifier, reward
+from judge.train.checkpoints.seal import SEAL, newest_whole, read_seal, seal, where_to_go_on
 from judge.train.config import JustifierConfig, RewardConfig, load_recipe
-from judge.train.wholeness import SEAL, newest_whole, read_seal, seal, where_to_go_on
+from judge.train.reward import training as reward
+from judge.train.sft import training as justifier
 from tests.train.reward_sets import preference_set
 from tests.train.smoke_runs import losses, smoke
 

@@ -16,17 +16,17 @@ from pydantic import BaseModel
 
 from judge.errors import UsageError
 from judge.pair import Pair, parse_prompt
-from judge.train import justifier
-from judge.train.ablation import AblationConfig
+from judge.train.ablation.justifiers import JustifierAblationConfig
+from judge.train.ablation.rewards import AblationConfig
 from judge.train.config import (
     JustifierConfig,
     PretrainConfig,
     RewardConfig,
     load_recipe,
 )
-from judge.train.justifier_ablation import JustifierAblationConfig
 from judge.train.losses import statement_loss
 from judge.train.recipe_files import RECIPES
+from judge.train.sft import training as justifier
 from judge.verdict import Verdict
 from tests.train.smoke_runs import losses, smoke
 
@@ -148,7 +148,7 @@ def test_lora_trains_an_adapter_only(prepared: Path, tmp_path: Path) -> None:
 def test_an_adapter_judges_on_top_of_its_base(prepared: Path, tmp_path: Path) -> None:
     """What `judge train` writes, `judge batch --model FOLDER` loads: a PEFT adapter too."""
     from judge.config import BatchConfig
-    from judge.infer.load import load_engine
+    from judge.infer.engines.registry import load_engine
     from judge.models import default_template
     from judge.prompt import load_template
 

@@ -13,13 +13,13 @@ from judge.cli import app
 from judge.data.prepare import PrepareConfig
 from judge.data.prepare import run as prepare
 from judge.errors import UsageError
-from judge.train import justifier
-from judge.train.ablation_table import OVERALL
-from judge.train.examples import read_rows
-from judge.train.justifier_ablation import JustifierAblationConfig, planned_runs, run
-from judge.train.justifier_table import Row, render, summary_of
-from judge.train.labelled import Labelled, labelled
-from judge.train.verdict_accuracy import measure, write_pairs
+from judge.train.ablation.justifiers import JustifierAblationConfig, planned_runs, run
+from judge.train.ablation.justifiers_table import Row, render, summary_of
+from judge.train.ablation.rewards_table import OVERALL
+from judge.train.evaluation.labelled import Labelled, labelled
+from judge.train.evaluation.verdict_accuracy import measure, write_pairs
+from judge.train.sft import training as justifier
+from judge.train.sft.examples import read_rows
 from tests.train.reward_sets import annotated_pairs, tiny_base
 
 TRAINING = {

@@ -15,15 +15,15 @@ from transformers import AutoConfig, LlamaConfig, LlamaForCausalLM
 from typer.testing import CliRunner
 
 from judge.cli import app
-from judge.compare.reports.training import write_page
 from judge.errors import UsageError
-from judge.train import reward
-from judge.train.batch_facts import BatchFacts
+from judge.report.training import write_page
+from judge.train.batches.facts import BatchFacts
+from judge.train.batches.packing import pack, pad
+from judge.train.compute.flops import forward_flops, peak_of, shape_of, training_flops
 from judge.train.config import JustifierConfig, RewardConfig, load_recipe
-from judge.train.flops import forward_flops, peak_of, shape_of, training_flops
 from judge.train.observe import read_steps, reporters
-from judge.train.packing import pack, pad
 from judge.train.progress import Facts, Progress, Unwatched
+from judge.train.reward import training as reward
 from tests.train.reward_sets import preference_set, tiny_base
 
 TINY = LlamaConfig(
@@ -161,7 +161,7 @@ def test_a_resumed_run_saw_the_same_data(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("judge.train.reward.RewardTrainer.log", _until(3, stop))
+        patched.setattr("judge.train.reward.training.RewardTrainer.log", _until(3, stop))
         with pytest.raises(KeyboardInterrupt):
             reward.run(again)
     assert "not finished" in write_page(tmp_path / "run").read_text()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from judge.train.packing import (
+from judge.train.batches.packing import (
     PACKED,
     PLAIN_DECODERS,
     SLACK,
@@ -20,7 +20,7 @@ from judge.train.packing import (
     packed_attention,
     pad,
 )
-from judge.train.reward_model import read_at_ends
+from judge.train.reward.model import read_at_ends
 
 SEQUENCES = [[5, 6, 7, 8, 9, 10, 11], [12], [13, 14, 15], [16, 17, 18, 19, 20, 21, 22, 23, 24]]
 

@@ -82,7 +82,7 @@ def test_batches_by_hand() -> None:
 
 def test_padding_is_that_of_the_training_s_own_sampler(mini_tokenizer: Any) -> None:
     """The same rule as LengthGroupedTwins, another generator: the same padding within a point."""
-    from judge.train.balancing import LengthGroupedTwins
+    from judge.train.batches.balancing import LengthGroupedTwins
 
     draw = torch.Generator().manual_seed(5)
     once = torch.randint(100, 2000, (1024,), generator=draw).tolist()
@@ -98,7 +98,7 @@ def test_padding_is_that_of_the_training_s_own_sampler(mini_tokenizer: Any) -> N
 
 def test_waiting_is_that_of_the_training_s_own_sampler() -> None:
     """The same rule as BalancedSteps, another generator: the same waiting within a point."""
-    from judge.train.balancing import BalancedSteps
+    from judge.train.batches.balancing import BalancedSteps
 
     draw = torch.Generator().manual_seed(5)
     once = torch.randint(100, 2000, (1024,), generator=draw).tolist()
@@ -134,7 +134,7 @@ def test_the_paper_s_numbers_without_data() -> None:
 def test_lengths_are_those_that_the_training_counts(prepared: Path, mini_tokenizer: Any) -> None:
     """Of prepared data under the model's tokenizer, within the assumed size of the template."""
     from judge.prompt import PromptBuilder, load_template
-    from judge.train.examples import read_rows, tokenize
+    from judge.train.sft.examples import read_rows, tokenize
 
     config = load_recipe("smoke", [f"data={prepared}", "max_length=4096"], JustifierConfig)
     found = data_lengths(config, prepared)
@@ -147,7 +147,7 @@ def test_lengths_are_those_that_the_training_counts(prepared: Path, mini_tokeniz
 
 
 def test_shares_of_styles_take_what_the_training_takes(prepared: Path) -> None:
-    from judge.train.examples import read_rows
+    from judge.train.sft.examples import read_rows
 
     styles = "styles={statement_only: 1.0, elaboration_first: 0.3}"
     config = load_recipe("smoke", [f"data={prepared}", styles, "max_length=9999"], JustifierConfig)

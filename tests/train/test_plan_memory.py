@@ -143,7 +143,7 @@ def test_activations_are_what_torch_keeps(checkpointing: bool, lora: bool) -> No
 def test_packed_attention_keeps_what_is_counted() -> None:
     """Rows of like lengths, in float32, since bfloat16 on a CPU is computed in float32 there: the
     difference that packing makes is twice the plan's, less the padding that it allows for."""
-    from judge.train.packing import PACKED, pack
+    from judge.train.batches.packing import PACKED, pack
 
     model = LlamaForCausalLM(llama(SMALL)).train()
     packed = pack([[1] * 128, [2] * 128])

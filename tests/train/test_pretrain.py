@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from judge.train import pretrain
+from judge.train.bundled import pretrain
 from judge.train.config import PretrainConfig, load_recipe
 
 SENTENCES = [

@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from judge.errors import UsageError
-from judge.train import finetune, justifier, reward
+from judge.train import finetune
 from judge.train.config import JustifierConfig, RewardConfig, load_recipe
 from judge.train.finetune import quantization_config, read_log
+from judge.train.reward import training as reward
 from judge.train.sections import QuantizationSection
+from judge.train.sft import training as justifier
 from tests.train.reward_sets import preference_set, tiny_base
 
 SECTIONS = [

@@ -21,15 +21,15 @@ from typer.testing import CliRunner
 from judge.cli import app
 from judge.conversation import ConversationBuilder
 from judge.errors import UsageError
-from judge.infer.transformers_scorer import TransformersScorer
-from judge.train import reward
+from judge.infer.scorers.transformers import TransformersScorer
 from judge.train.config import RewardConfig, load_recipe
+from judge.train.evaluation.reward_accuracy import rewards_of
 from judge.train.finetune import read_log
 from judge.train.recipe_files import RECIPES
-from judge.train.reward_accuracy import rewards_of
-from judge.train.reward_data import load_set
-from judge.train.reward_model import choose_padding, head_rows, load_reward_model
-from judge.train.reward_trainer import RewardTrainer
+from judge.train.reward import training as reward
+from judge.train.reward.data import load_set
+from judge.train.reward.model import choose_padding, head_rows, load_reward_model
+from judge.train.reward.trainer import RewardTrainer
 from tests.train.reward_sets import preference_set, regression_set, tiny_base
 
 FIVE = ["helpfulness", "correctness", "coherence", "complexity", "verbosity"]

@@ -11,7 +11,7 @@ import pytest
 
 from judge.conversation import ConversationBuilder
 from judge.errors import UsageError
-from judge.train.reward_data import RewardSet, load_set
+from judge.train.reward.data import RewardSet, load_set
 
 FIVE = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 

@@ -13,10 +13,8 @@ from typer.testing import CliRunner
 from judge.cli import app
 from judge.errors import UsageError
 from judge.infer import batch
-from judge.train import reward
-from judge.train.config import RewardConfig, load_recipe
-from judge.train.labelled import labelled
-from judge.train.select import (
+from judge.train.checkpoints.seal import seal
+from judge.train.checkpoints.select import (
     Candidate,
     Evaluated,
     LabelledPairs,
@@ -27,7 +25,9 @@ from judge.train.select import (
     copy_chosen,
     run,
 )
-from judge.train.wholeness import seal
+from judge.train.config import RewardConfig, load_recipe
+from judge.train.evaluation.labelled import labelled
+from judge.train.reward import training as reward
 from tests.train.reward_sets import preference_set, tiny_base
 from tests.train.smoke_runs import adapter_of_mini
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from judge.train import packing
-from judge.train.packing import PACKED, pack, packed_attention
-from judge.train.reward_model import read_at_ends
+from judge.train.batches import packing
+from judge.train.batches.packing import PACKED, pack, packed_attention
+from judge.train.reward.model import read_at_ends
 from tests.train.test_packing import SEQUENCES, tiny
 
 LENGTHS = [7, 1, 40, 3, 9, 38]
@@ -63,7 +63,7 @@ def test_float32_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: object) -> None:
         raise AssertionError("float32 was rounded")
 
-    monkeypatch.setattr("judge.train.short_attention.ShortAttention.apply", never)
+    monkeypatch.setattr("judge.train.compute.short_attention.ShortAttention.apply", never)
     model = tiny("llama")
     read_at_ends(model)
     model.set_attn_implementation(PACKED)

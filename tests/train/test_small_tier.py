@@ -14,18 +14,20 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from judge.config import BatchConfig
 from judge.errors import UsageError
-from judge.infer.load import load_engine
-from judge.infer.load_scorer import load_scorer
-from judge.infer.transformers_engine import TransformersEngine
-from judge.infer.transformers_scorer import TransformersScorer
+from judge.infer.engines.registry import load_engine
+from judge.infer.engines.transformers.engine import TransformersEngine
+from judge.infer.scorers.load import load_scorer
+from judge.infer.scorers.transformers import TransformersScorer
 from judge.models import BUNDLED, FOLDER
 from judge.models.layers import digest_of, layers_of
 from judge.models.writing import merged_folder
-from judge.train import export, justifier, reward
+from judge.train.checkpoints import export
 from judge.train.config import RewardConfig, load_recipe
-from judge.train.justifier import load_model
 from judge.train.plan.architecture import architecture_of
-from judge.train.reward_model import load_reward_model
+from judge.train.reward import training as reward
+from judge.train.reward.model import load_reward_model
+from judge.train.sft import training as justifier
+from judge.train.sft.training import load_model
 from tests.small_base import Tiny, write_adapter
 from tests.train.reward_sets import preference_set
 from tests.train.smoke_runs import losses, smoke

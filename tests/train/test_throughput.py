@@ -15,12 +15,13 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from trl.trainer.utils import add_fused_lm_head
 
 from judge.errors import UsageError
-from judge.train import justifier, kernels
-from judge.train.balancing import BalancedSteps
+from judge.train.batches.balancing import BalancedSteps
+from judge.train.compute import kernels
+from judge.train.compute.head import score_positions
 from judge.train.config import JustifierConfig
-from judge.train.examples import IGNORED, JustifierCollator
 from judge.train.finetune import read_log
-from judge.train.scoring import score_positions
+from judge.train.sft import training as justifier
+from judge.train.sft.examples import IGNORED, JustifierCollator
 from tests.train.smoke_runs import smoke
 
 SHORT = ("max_steps=3", "save_steps=3", "eval_steps=3")

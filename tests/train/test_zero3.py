@@ -22,8 +22,9 @@ import yaml
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from judge.train import justifier, reward
 from judge.train.config import JustifierConfig, RewardConfig, load_recipe
+from judge.train.reward import training as reward
+from judge.train.sft import training as justifier
 from tests.train.launches import Runs, launch, run_all, section, small_llama, smoke
 from tests.train.reward_sets import preference_set, regression_set
 from tests.train.smoke_runs import losses

@@ -9,8 +9,9 @@ import json
 import sys
 from pathlib import Path
 
-from judge.train import justifier, reward
 from judge.train.config import JustifierConfig, RewardConfig
+from judge.train.reward import training as reward
+from judge.train.sft import training as justifier
 
 
 def main() -> None:

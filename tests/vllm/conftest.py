@@ -23,6 +23,6 @@ if find_spec("vllm") is None:
 def vllm_engine() -> Any:
     """A vLLM engine with the bundled mini judge; tests set its options."""
     from judge.config import BatchConfig
-    from judge.infer.load import load_engine
+    from judge.infer.engines.registry import load_engine
 
     return load_engine(BatchConfig(input="-", out="-", engine="vllm", dtype="float32"))

@@ -14,9 +14,9 @@ import pytest
 from judge.config import BatchConfig
 from judge.errors import UsageError
 from judge.infer.batch import run
-from judge.infer.engine import Engine
-from judge.infer.judges import Unwatched
-from judge.infer.vllm_engine import VllmEngine
+from judge.infer.engines.protocol import Engine
+from judge.infer.engines.vllm.engine import VllmEngine
+from judge.infer.protocols import Unwatched
 from tests.scripted import failures, results, row, write_rows
 
 ray = pytest.importorskip("ray")

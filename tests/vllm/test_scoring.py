@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from transformers import LlamaForSequenceClassification
 
-from judge.infer.load_scorer import load_scorer
-from judge.infer.pair_scorer import PairScorer
+from judge.infer.scorers.load import load_scorer
+from judge.infer.scorers.pairs import PairScorer
 from judge.reward import Rewards
 from tests import reward_models as tiny
 

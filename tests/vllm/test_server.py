@@ -18,12 +18,12 @@ import pytest
 from judge.config import BatchConfig
 from judge.errors import UsageError
 from judge.infer.batch import run
-from judge.infer.http_client import Client, Patience
-from judge.infer.judge import PairwiseJudge
-from judge.infer.load import load_engine
-from judge.infer.server_chat import ChatEngine
-from judge.infer.server_features import chat_features
-from judge.infer.transformers_engine import TransformersEngine
+from judge.infer.engines.registry import load_engine
+from judge.infer.engines.server.chat import ChatEngine
+from judge.infer.engines.server.features import chat_features
+from judge.infer.engines.server.http_client import Client, Patience
+from judge.infer.engines.transformers.engine import TransformersEngine
+from judge.infer.pairwise import PairwiseJudge
 from judge.judgment import Judgment
 from judge.models import resolve_model
 from judge.pair import Message, Pair

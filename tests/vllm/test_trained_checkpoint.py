@@ -11,8 +11,8 @@ import pytest
 
 from judge.config import BatchConfig
 from judge.infer.batch import run
-from judge.infer.engine import Engine
-from judge.infer.load import load_engine
+from judge.infer.engines.protocol import Engine
+from judge.infer.engines.registry import load_engine
 from tests.scripted import judgments, write_rows
 from tests.train.launches import ROOT, run_all, section, small_llama, smoke
 

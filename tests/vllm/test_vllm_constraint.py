@@ -9,10 +9,10 @@ import torch
 from vllm.v1.structured_output import backend_outlines
 from vllm.v1.structured_output.backend_types import StructuredOutputOptions
 
-from judge.infer.constraint import Constraint
-from judge.infer.transformers_engine import TransformersEngine
-from judge.infer.vllm_constraint import constrain
-from judge.infer.vllm_engine import VllmEngine
+from judge.infer.engines.transformers.constraint import Constraint
+from judge.infer.engines.transformers.engine import TransformersEngine
+from judge.infer.engines.vllm.constraint import constrain
+from judge.infer.engines.vllm.engine import VllmEngine
 from judge.prompt import PromptBuilder, load_template
 from judge.verdict import JUSTIFY_REGEX
 

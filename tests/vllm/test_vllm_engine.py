@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from judge.errors import RowError
-from judge.infer.judge import PairwiseJudge
-from judge.infer.transformers_engine import TransformersEngine
-from judge.infer.vllm_engine import VllmEngine
+from judge.infer.engines.transformers.engine import TransformersEngine
+from judge.infer.engines.vllm.engine import VllmEngine
+from judge.infer.pairwise import PairwiseJudge
 from judge.judgment import Judgment
 from judge.pair import Pair, parse_prompt
 from judge.prompt import Prompt, PromptBuilder, load_template

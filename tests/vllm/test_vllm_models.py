@@ -14,10 +14,10 @@ import torch
 
 from judge.config import BatchConfig
 from judge.errors import UsageError
-from judge.infer.engine import MODES
-from judge.infer.load import load_engine
-from judge.infer.transformers_engine import TransformersEngine
-from judge.infer.vllm_engine import VllmEngine
+from judge.infer.engines.protocol import MODES
+from judge.infer.engines.registry import load_engine
+from judge.infer.engines.transformers.engine import TransformersEngine
+from judge.infer.engines.vllm.engine import VllmEngine
 from judge.models import resolve_model
 from judge.pair import Pair, parse_prompt
 from judge.prompt import Prompt, load_template

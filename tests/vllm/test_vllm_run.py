@@ -12,8 +12,8 @@ import pytest
 from judge.config import BatchConfig
 from judge.errors import UsageError
 from judge.infer.batch import run
-from judge.infer.transformers_engine import TransformersEngine
-from judge.infer.vllm_engine import VllmEngine
+from judge.infer.engines.transformers.engine import TransformersEngine
+from judge.infer.engines.vllm.engine import VllmEngine
 from tests.scripted import failures, results, write_rows
 
 ROOT = Path(__file__).parents[2]

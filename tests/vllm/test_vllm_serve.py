@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from judge.infer.vllm_engine import VllmEngine
+from judge.infer.engines.vllm.engine import VllmEngine
 from tests.scripted import row
 from tests.serve.serving import GOOD, Client, events, get, post, serving
 

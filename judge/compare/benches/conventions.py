@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from judge.compare.benches.figures import share
 from judge.compare.benches.item import Comparison
-from judge.estimate import Estimate
+from judge.metrics.estimate import Estimate
 
 Points = Callable[[Comparison], float | None]
 """What a comparison counts, 0 to 1; None leaves it out."""

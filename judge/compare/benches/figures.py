@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from pydantic import BaseModel, ConfigDict
 
 from judge.compare.benches.item import OUTCOMES, Cell, Judged, Outcome
-from judge.estimate import Estimate
-from judge.intervals import wilson
+from judge.metrics.estimate import Estimate
+from judge.metrics.intervals import wilson
 
 NO_ROWS = "no rows"
 ONE_ORDER = "one order was judged; our reading needs both"

@@ -28,7 +28,7 @@ from judge.compare.benches.item import (
 )
 from judge.compare.systems import Decision
 from judge.errors import UsageError
-from judge.jsonlines import encode_line
+from judge.runs.jsonlines import encode_line
 
 Kind = Literal["judge", "reward_model"]
 PAIRS = "pairs.jsonl"

@@ -43,8 +43,8 @@ from judge.compare.benches.benchmark import (
 )
 from judge.compare.benches.figures import Line, line, mean_of, share, unscored
 from judge.compare.benches.item import Cell, Item, Judged
-from judge.estimate import Estimate, rounded
 from judge.formats.rows import Row, Unusable
+from judge.metrics.estimate import Estimate, rounded
 
 TIES = "Ties"
 FIVE = ("Factuality", "Precise IF", "Math", "Safety", "Focus")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from judge.compare.benches.score import BenchResult
-from judge.compare.tables import Table
-from judge.estimate import Estimate
+from judge.metrics.estimate import Estimate
+from judge.report.tables import Table
 
 _DASH = "-"
 

@@ -10,11 +10,11 @@ from typing import cast
 
 from pydantic import Field
 
-from judge import estimate
 from judge.compare.probes.config import Probe
 from judge.compare.probes.texts import ATTACKS, CONTROLS, MARKDOWN, NULL_ANSWERS
-from judge.estimate import Estimate
-from judge.intervals import bootstrap, wilson
+from judge.metrics import estimate
+from judge.metrics.estimate import Estimate
+from judge.metrics.intervals import bootstrap, wilson
 
 NOTHING = "no pair is left"
 MARGINS = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from judge.compare.config import COLUMN
-from judge.compare.facts import read_facts
 from judge.compare.labels import Labels, labels_of_column, labels_of_input, read_labels
 from judge.compare.matching import Part, match
+from judge.compare.metadata import read_facts
 from judge.compare.probes.config import ORIGINAL, ProbeConfig
 from judge.compare.systems import Decision, Origin, System
 from judge.errors import UsageError

@@ -12,8 +12,8 @@ from judge.compare.probes.answers import answered, wins
 from judge.compare.probes.figures import Figure, figure, missing, share
 from judge.compare.probes.sets import SetRow
 from judge.compare.systems import System
-from judge.estimate import Estimate
-from judge.intervals import LEVEL
+from judge.metrics.estimate import Estimate
+from judge.metrics.intervals import LEVEL
 from judge.reward import Preference
 
 RULE = (

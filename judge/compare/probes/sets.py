@@ -25,10 +25,10 @@ from judge.compare.probes.texts import (
     pad,
 )
 from judge.errors import UsageError
-from judge.jsonlines import encode_line, read_rows
 from judge.judgment import Failure
 from judge.pair import Pair
 from judge.reward import Preference
+from judge.runs.jsonlines import encode_line, read_rows
 
 UNREADABLE = "unreadable"
 """Rows of the input that are no pairs, as in a run's ``failures.jsonl``."""

@@ -8,9 +8,9 @@ from pathlib import Path
 from judge.compare.benches.figures import Line
 from judge.compare.benches.score import BenchResult
 from judge.compare.benches.tables import tables
-from judge.compare.reports.page import Page, write
-from judge.compare.reports.plots import ONE, TWO, Plot, marks, shares
-from judge.written import share
+from judge.metrics.formatting import share
+from judge.report.page import Page, write
+from judge.report.plots import ONE, TWO, Plot, marks, shares
 
 SECTIONS = {
     "bench": ("Score", "By the benchmark's own rule, and by our stricter reading beside it."),

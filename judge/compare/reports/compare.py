@@ -10,13 +10,13 @@ from judge.compare.comparison import Comparison
 from judge.compare.probes.figures import Figure
 from judge.compare.probes.position import position
 from judge.compare.reports.compare_plots import plots
-from judge.compare.reports.page import Page
-from judge.compare.reports.page import write as write_page
 from judge.compare.reports.pairs import gallery
 from judge.compare.significance import Paired
 from judge.compare.systems import read_run
 from judge.compare.tables import tables
-from judge.written import decimal, p_value, share
+from judge.metrics.formatting import decimal, p_value, share
+from judge.report.page import Page
+from judge.report.page import write as write_page
 
 SURE = 0.05
 """The p below which a difference is called more than chance."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from judge import estimate
 from judge.compare.calibration import Reading
 from judge.compare.comparison import Comparison
 from judge.compare.probes.figures import Figure
-from judge.compare.reports.plots import (
+from judge.compare.rewards import Rewards
+from judge.compare.slices import Slice
+from judge.metrics import estimate
+from judge.metrics.estimate import Estimate
+from judge.metrics.formatting import number, share, share_and_interval
+from judge.report.plots import (
     COLOURS,
     NONE,
     ONE,
@@ -19,11 +23,7 @@ from judge.compare.reports.plots import (
     marks,
     shares,
 )
-from judge.compare.rewards import Rewards
-from judge.compare.slices import Slice
-from judge.compare.tables import Table
-from judge.estimate import Estimate
-from judge.written import number, share, share_and_interval
+from judge.report.tables import Table
 
 _MOST_SYSTEMS = len(COLOURS)
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from judge.compare.disagreements import Choice, Disagreement
-from judge.compare.reports.page import Gallery, Said, Shown
+from judge.metrics.formatting import number
+from judge.report.page import Gallery, Said, Shown
 from judge.reward import Preference
-from judge.written import number
 
 MOST = 20
 """Disagreements that are shown in full."""

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from judge.compare.disagreements import Disagreement, Queue, disagreements
-from judge.compare.reports.page import Gallery, Page, Said, Shown, write
 from judge.compare.reports.pairs import MOST, SIDES, gallery
 from judge.compare.reports.run_labels import RunLabels
 from judge.compare.reports.run_plots import plots
@@ -20,12 +19,13 @@ from judge.errors import UsageError
 from judge.formats.pairs import read_row, row_id
 from judge.formats.sources import Source
 from judge.idset import IdSet
-from judge.jsonlines import read_rows
 from judge.judgment import Judgment
-from judge.label_agreement import TITLE
+from judge.metrics.formatting import number
+from judge.metrics.label_agreement import TITLE
 from judge.pair import Pair
-from judge.rundir import CONFIG, JUDGMENTS, SUMMARY, read_failures
-from judge.written import number
+from judge.report.page import Gallery, Page, Said, Shown, write
+from judge.runs.folder import CONFIG, JUDGMENTS, SUMMARY, read_failures
+from judge.runs.jsonlines import read_rows
 
 SECTIONS = {
     "labels": (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from judge.compare.tables import Table
-from judge.label_agreement import JUDGE, LabelAgreement
-from judge.written import share
+from judge.metrics.formatting import share
+from judge.metrics.label_agreement import JUDGE, LabelAgreement
+from judge.report.tables import Table
 
 
 class RunLabels:

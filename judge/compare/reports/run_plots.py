@@ -10,11 +10,11 @@ import numpy as np
 from judge.compare.columns import Column, column
 from judge.compare.probes.position import position
 from judge.compare.reports.compare_plots import rewards, slots
-from judge.compare.reports.plots import NONE, ONE, TWO, Plot, bars, marks, shares
 from judge.compare.reports.run_tables import STRENGTHS
 from judge.compare.rewards import reward_distributions
 from judge.compare.systems import System
-from judge.estimate import Estimate, share
+from judge.metrics.estimate import Estimate, share
+from judge.report.plots import NONE, ONE, TWO, Plot, bars, marks, shares
 
 
 def plots(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from judge.compare.tables import Table
 from judge.judgment import Failure
-from judge.written import DASH, number
+from judge.metrics.formatting import DASH, number
+from judge.report.tables import Table
 
 SHOWN = 100
 """Judgments and failures that the page shows."""

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from judge.compare.reports.page import Page, write
-from judge.compare.reports.plots import COLOURS, NONE, ONE, Plot
-from judge.compare.tables import Table
-from judge.written import DASH
+from judge.metrics.formatting import DASH
+from judge.report.page import Page, write
+from judge.report.plots import COLOURS, NONE, ONE, Plot
+from judge.report.tables import Table
 
 PAGE = "select.html"
 SECTIONS = {

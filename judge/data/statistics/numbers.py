@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from judge.intervals import wilson
+from judge.metrics.intervals import wilson
 
 PLACES = 6
 """Decimal places in ``stats.json``."""

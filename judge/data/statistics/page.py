@@ -10,7 +10,7 @@ from typing import Any
 from judge.data.statistics.figures import Figure, figures
 from judge.data.statistics.tables import Table, cell, tables
 from judge.errors import UsageError
-from judge.jsonlines import replace_json
+from judge.runs.jsonlines import replace_json
 
 STATS, PAGE = "stats.json", "stats.html"
 SECTIONS = {

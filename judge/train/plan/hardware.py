@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from judge.errors import UsageError
-from judge.train.flops import PEAKS
+from judge.train.compute.flops import PEAKS
 
 GIB = 2**30
 
@@ -20,7 +20,7 @@ class Gpu:
 
     name: str
     chip: str
-    """Its name in :data:`judge.train.flops.PEAKS`."""
+    """Its name in :data:`judge.train.compute.flops.PEAKS`."""
     memory_gib: float
     link_gb_s: float
     """To GPUs of the same node, GB/s."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from judge.errors import UsageError
 from judge.models.layers import layers_of
+from judge.runs.completeness import check_set
 from judge.train.config import JustifierConfig, RewardConfig, TrainerConfig
-from judge.whole import check_set
 
 CHARACTERS_A_TOKEN = 4.0
 """Stands for a tokenizer that is not there: English text under a vocabulary of 128 thousand."""

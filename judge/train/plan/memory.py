@@ -19,7 +19,7 @@ TOKEN_CHUNK, VOCABULARY_CHUNK = 4096, 32768
 LOGIT_BYTES = 16
 """Bytes at the peak for each logit that is really made: bfloat16, its float32 copies, gradients."""
 SLACK = 1.25
-"""Padding inside the groups of :mod:`judge.train.packing`, at most."""
+"""Padding inside the groups of :mod:`judge.train.batches.packing`, at most."""
 CONTEXT = 800 * 2**20
 """The CUDA context, cuBLAS and kernels: an assumption."""
 COMMUNICATORS = 1200 * 2**20

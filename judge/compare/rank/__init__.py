@@ -1,0 +1,1 @@
+"""Judgments as games: `judge rank`."""

@@ -1,0 +1,1 @@
+"""That engine's replicas on many nodes."""

@@ -1,0 +1,342 @@
+"""The transformers engine: any causal language model, batched by length, on CPU or GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from judge.errors import RowError
+from judge.grammar import Answer, Grammar, label_distribution
+from judge.infer.engines.protocol import Counts, Listener, Mode
+from judge.infer.engines.statement_reader import verdict_of
+from judge.infer.engines.streaming import Telling
+from judge.infer.engines.thought import Thought
+from judge.infer.engines.transformers.constraint import Constraint
+from judge.infer.engines.transformers.decode import Context, Decoder, common_prefix
+from judge.infer.engines.transformers.matmul_precision import Products, products_in
+from judge.prompt import THINKS, Chat, Prompt, PromptBuilder, Template
+from judge.verdict import Distribution, Verdict
+
+SHARED = 16
+"""Two neighbouring prompts are run as twins when they share at least so many tokens."""
+
+
+@dataclass
+class _Row:
+    """A row that is being written: its prompt's place, the automaton's state, who is told of it,
+    and its tokens."""
+
+    index: int
+    prompt_ids: Sequence[int]
+    state: int
+    generator: torch.Generator | None
+    telling: Telling | None
+    tokens: list[int] = field(default_factory=list)
+
+
+class TransformersEngine:
+    """Runs a causal language model of transformers.
+
+    Args:
+        model: in eval mode, on its device.
+        tokenizer: its tokenizer, with a chat template.
+        identity: what :meth:`describe` says of the model (name, digest).
+        turn: entered around every use of the model, whose weights others may use in between.
+        max_new_tokens: the most tokens of an elaboration and statement in ``justify`` mode.
+        batch_tokens: the most prompt tokens, padding included, that go through the model at once.
+        cache_tokens: the most tokens, texts still to be written included, whose keys and values are
+            in memory at once; None: as many as come together.
+        temperature: 0 takes the likeliest token; above, each row draws from its own stream, seeded
+            by ``seed`` and its prompt, so that its neighbours in a batch do not matter.
+        seed: seed of those streams.
+        products: how a float32 model multiplies on the CPU
+            (:mod:`judge.infer.engines.transformers.matmul_precision`).
+        answer: ``label`` for a model that was trained to answer with the bare label.
+        chat: how its chat template is used.
+    """
+
+    name = "transformers"
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        identity: dict[str, Any],
+        *,
+        turn: AbstractContextManager[None] | None = None,
+        max_new_tokens: int = 256,
+        batch_tokens: int = 8192,
+        cache_tokens: int | None = None,
+        temperature: float = 0.0,
+        seed: int = 0,
+        products: Products = "exact",
+        answer: Answer = "statement",
+        chat: Chat = THINKS,
+    ) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.identity = identity
+        self._turn = turn or nullcontext()
+        self.max_new_tokens = max_new_tokens
+        self.batch_tokens = batch_tokens
+        self.cache_tokens = cache_tokens
+        self.temperature = temperature
+        self.seed = seed
+        self.products = products
+        self.answer = answer
+        self.chat = chat
+        self.counts = Counts()
+        self.context: int = model.config.max_position_embeddings
+        pad = tokenizer.pad_token_id
+        self._decoder = Decoder(model, tokenizer.eos_token_id if pad is None else pad, self.counts)
+        self._builder: PromptBuilder | None = None
+        self._grammar: Grammar | None = None
+        self._lead: list[int] = []
+        self._constraint: Constraint | None = None
+
+    def builder(self, template: Template) -> PromptBuilder:
+        builder = PromptBuilder(self.tokenizer, template, self.chat)
+        self._grammar = Grammar(builder)
+        self._lead = builder.encode(["\n"])[0]
+        self._builder = builder
+        self._thought = Thought(builder)
+        return builder
+
+    def reserve(self, mode: Mode) -> int:
+        statement = len(self.grammar.nodes) + len(self._lead)
+        return statement + (
+            self.max_new_tokens if mode == "justify" else len(self._prompt_builder.closing)
+        )
+
+    @property
+    def grammar(self) -> Grammar:
+        assert self._grammar is not None, "call builder() first: it fixes the statements' tokens"
+        return self._grammar
+
+    @property
+    def _prompt_builder(self) -> PromptBuilder:
+        assert self._builder is not None, "call builder() first"
+        return self._builder
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "engine": self.name,
+            **self.identity,
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+            "products": self.products,
+            "device": self.model.device.type,
+            "max_new_tokens": self.max_new_tokens,
+            "batch_tokens": self.batch_tokens,
+            **({} if self.cache_tokens is None else {"cache_tokens": self.cache_tokens}),
+            "temperature": self.temperature,
+            **({"answer": self.answer} if self.answer != "statement" else {}),
+        }
+
+    def judge(self, prompts: Sequence[Prompt], mode: Mode) -> list[Verdict | RowError]:
+        return self.stream(prompts, mode, {})
+
+    def stream(
+        self, prompts: Sequence[Prompt], mode: Mode, listeners: Mapping[int, Listener]
+    ) -> list[Verdict | RowError]:
+        self.counts.prompt_tokens += sum(len(prompt.ids) for prompt in prompts)
+        results: dict[int, Verdict | RowError] = {}
+        if mode == "verdict" and self._prompt_builder.closing:
+            prompts = [replace(p, ids=[*p.ids, *self._prompt_builder.closing]) for p in prompts]
+        with self._turn, products_in(self.products):
+            for batch, twins in self._batches(prompts, self.reserve(mode)):
+                ids = [prompts[i].ids for i in batch]
+                context = self._decoder.prefill_twins(ids) if twins else self._decoder.prefill(ids)
+                if mode == "verdict":
+                    for i, distribution in zip(batch, self._read(context), strict=True):
+                        results[i] = verdict_of(distribution, None, "read", len(prompts[i].ids), 0)
+                else:
+                    results.update(self._justify(batch, ids, context, listeners))
+        return [results[i] for i in range(len(prompts))]
+
+    def _fits(self, rows: int, longest: int, room: int) -> bool:
+        most = self.cache_tokens
+        whole = most is None or rows * (longest + room) <= most
+        return whole and rows * longest <= self.batch_tokens
+
+    def _batches(self, prompts: Sequence[Prompt], room: int) -> Iterator[tuple[list[int], bool]]:
+        """Yield ``(indices, twins)``: rows of like length within the limits.
+
+        Args:
+            room: how many tokens may be added to each row.
+        """
+        twins: list[list[int]] = []
+        singles: list[list[int]] = []
+        i = 0
+        while i < len(prompts):
+            following = prompts[i + 1].ids if i + 1 < len(prompts) else []
+            if common_prefix(prompts[i].ids, following) >= SHARED:
+                twins.append([i, i + 1])
+                i += 2
+            else:
+                singles.append([i])
+                i += 1
+        for groups, are_twins in ((twins, True), (singles, False)):
+            batch: list[int] = []
+            longest = 0
+            by_length = sorted(groups, key=lambda g: (-max(len(prompts[i].ids) for i in g), g[0]))
+            for group in by_length:
+                longest = longest or max(len(prompts[i].ids) for i in group)
+                if batch and not self._fits(len(batch) + len(group), longest, room):
+                    yield batch, are_twins
+                    batch, longest = [], max(len(prompts[i].ids) for i in group)
+                batch.extend(group)
+            if batch:
+                yield batch, are_twins
+
+    def _justify(
+        self,
+        batch: list[int],
+        ids: list[list[int]],
+        context: Context,
+        listeners: Mapping[int, Listener],
+    ) -> dict[int, Verdict | RowError]:
+        """Write the elaborations of a batch, then read every row's statement.
+
+        Finished rows leave the batch when they are half of it; their statements are read then.
+        """
+        if self._constraint is None:
+            size = context.logits.shape[1]
+            self._constraint = Constraint(
+                self.tokenizer,
+                self._thought.forbidden,
+                size,
+                self._decoder.device,
+                self._thought.regex,
+            )
+        start, width = self._constraint.start, context.mask.shape[1]
+        told = {i: Telling(heard, self._thought.opened) for i, heard in listeners.items()}
+        rows = [
+            _Row(i, p, start, self._generator(p), told.get(i))
+            for i, p in zip(batch, ids, strict=True)
+        ]
+        results: dict[int, Verdict | RowError] = {}
+        for _ in range(self.max_new_tokens):
+            live = self._write(rows, context)
+            done = [place for place, alive in enumerate(live) if not alive]
+            if 2 * len(done) >= len(rows):
+                results.update(self._finish([rows[p] for p in done], context.select(done), width))
+                left = [place for place, alive in enumerate(live) if alive]
+                if not left:
+                    return results
+                rows, context = [rows[p] for p in left], context.select(left)
+                live = [True] * len(rows)
+            self._decoder.step(context, [row.tokens[-1] for row in rows], live)
+        return results | self._finish(rows, context, width)
+
+    def _write(self, rows: list[_Row], context: Context) -> list[bool]:
+        """Append each unfinished row's next token; return which rows go on after it."""
+        assert self._constraint is not None
+        forbidden = self._constraint.forbidden(row.state for row in rows)
+        scores = context.logits.float().masked_fill(forbidden, -torch.inf)
+        if self.temperature > 0:
+            scores = scores / self.temperature + self._noise(rows, scores)
+        for row, token in zip(rows, scores.argmax(-1).tolist(), strict=True):
+            if not self._constraint.finished(row.state):
+                row.tokens.append(token)
+                row.state = self._constraint.advance(row.state, token)
+                self.counts.completion_tokens += 1
+                if row.telling:
+                    row.telling.written(self._decode(row.tokens))
+        return [not self._constraint.finished(row.state) for row in rows]
+
+    def _generator(self, prompt_ids: Sequence[int]) -> torch.Generator | None:
+        if self.temperature <= 0:
+            return None
+        import hashlib
+
+        text = f"{self.seed}:{','.join(map(str, prompt_ids))}"
+        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
+        return torch.Generator().manual_seed(seed)
+
+    def _noise(self, rows: list[_Row], scores: torch.Tensor) -> torch.Tensor:
+        """Return Gumbel noise ``[rows, vocabulary]``: the argmax of scores + noise is a draw."""
+        drawn = [torch.empty(scores.shape[1]).exponential_(generator=row.generator) for row in rows]
+        return -torch.stack(drawn).log().to(scores.device)
+
+    def _finish(
+        self, rows: list[_Row], context: Context, width: int
+    ) -> dict[int, Verdict | RowError]:
+        """Read the statements of rows that are finished or out of tokens.
+
+        Args:
+            rows: the rows of ``context``, in order.
+            context: its cache is used up.
+            width: slots of the prompts; the tokens written stand in the slots after them.
+        """
+        kept: list[tuple[str, int | None]] = [self._elaboration(row) for row in rows]
+        slots = torch.arange(context.mask.shape[1], device=context.mask.device)
+        for place, (_, tokens) in enumerate(kept):
+            if tokens is not None:
+                context.mask[place] &= slots < width + tokens
+        context.lengths = context.mask.sum(-1)
+        led = [not text.endswith("\n") for text, _ in kept]
+        distributions = self._read(context, led)
+        torn = [place for place, (_, tokens) in enumerate(kept) if tokens is None]
+        if torn:  # a token holds both the newline and the statement's beginning: write it anew
+            again = [[*rows[p].prompt_ids, *self._thought.encode(kept[p][0])] for p in torn]
+            for place, distribution in zip(
+                torn, self._read(self._decoder.prefill(again)), strict=True
+            ):
+                distributions[place] = distribution
+        return {
+            row.index: self._said(row, distribution, text)
+            for row, distribution, (text, _) in zip(rows, distributions, kept, strict=True)
+        }
+
+    def _said(self, row: _Row, distribution: Distribution, text: str) -> Verdict | RowError:
+        """Return the verdict of a row that wrote ``text`` before its statement."""
+        try:
+            thinking, elaboration = self._thought.parts(text, len(row.tokens))
+        except RowError as error:
+            return error
+        if row.telling:
+            row.telling.ended(elaboration)
+        return verdict_of(
+            distribution,
+            elaboration,
+            "stop" if self._stopped(row) else "forced",
+            len(row.prompt_ids),
+            len(row.tokens),
+            thinking,
+        )
+
+    def _stopped(self, row: _Row) -> bool:
+        assert self._constraint is not None
+        return self._constraint.finished(row.state)
+
+    def _elaboration(self, row: _Row) -> tuple[str, int | None]:
+        """Return the text before the row's statement, and how many of its tokens make that text
+        (None when a token reaches over its end)."""
+        text = self._decode(row.tokens)
+        if not self._stopped(row):
+            return text, len(row.tokens)
+        text = text[: text.rindex("\n") + 1]
+        for size in range(len(row.tokens) - 1, -1, -1):
+            shorter = self._decode(row.tokens[:size])
+            if shorter == text:
+                return text, size
+            if len(shorter) < len(text):
+                break
+        return text, None
+
+    def _decode(self, tokens: Sequence[int]) -> str:
+        text: str = self.tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False)
+        return text
+
+    def _read(self, context: Context, led: Sequence[bool] | None = None) -> list[Distribution]:
+        if self.answer == "label":
+            labels = self.grammar.label_tokens()
+            found = torch.log_softmax(context.logits.float(), dim=-1)[:, labels].tolist()
+            return [label_distribution(one, two) for one, two in found]
+        if led is None:
+            return self._decoder.read(context, self.grammar, [], [False] * len(context.mask))
+        return self._decoder.read(context, self.grammar, self._lead, led)

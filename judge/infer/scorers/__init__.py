@@ -1,0 +1,1 @@
+"""Scorers: reward models behind one protocol."""

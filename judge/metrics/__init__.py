@@ -1,0 +1,1 @@
+"""Figures that every part reports: intervals, estimates, how they are written."""

@@ -1,0 +1,1 @@
+"""The one page of every report: tables, plots, policy."""

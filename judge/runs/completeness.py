@@ -1,0 +1,76 @@
+"""Files of JSON lines told whole from cut, by what was counted when they were written.
+
+A file that ends after a line looks whole wherever it was cut. A finished run's ``summary.json`` and
+a training set's ``manifest.json`` say how many lines there were.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from judge.errors import UsageError
+from judge.runs.folder import FAILURES, JUDGMENTS, SUMMARY
+
+_BLOCK = 1 << 20
+
+
+def count_lines(path: Path) -> int:
+    """Return how many lines of a file have their line end.
+
+    Raises:
+        UsageError: when it cannot be read.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK), b""))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+
+
+def is_complete(folder: Path) -> bool:
+    """Return whether the run in a run folder came to the end of its input."""
+    return _counts(folder) is not None
+
+
+def check_run(folder: Path) -> None:
+    """Check the files of a complete run against what its summary counted.
+
+    Raises:
+        UsageError: when one of them holds fewer rows.
+    """
+    for name, count in (_counts(folder) or {}).items():
+        _check(folder / name, count, SUMMARY, "the command of the run completes it again")
+
+
+def _counts(folder: Path) -> dict[str, int] | None:
+    """Return the rows of each file of a complete run; None of one that was stopped or killed."""
+    try:
+        summary = json.loads((folder / SUMMARY).read_bytes())
+        counts = {JUDGMENTS: int(summary["judged"]), FAILURES: int(summary["failed"])}
+        return counts if summary["complete"] else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def check_set(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Check the files of a training set against the manifest that lies with them.
+
+    Raises:
+        UsageError: when one of them holds fewer rows than were written.
+    """
+    outputs = manifest.get("outputs")
+    for name, output in outputs.items() if isinstance(outputs, dict) else ():
+        there = isinstance(output, dict) and (folder / name).exists()
+        if there and isinstance(output.get("rows"), int):
+            _check(folder / name, output["rows"], "manifest.json", "prepare the set again")
+
+
+def _check(path: Path, written: int, record: str, cure: str) -> None:
+    found = count_lines(path)
+    if found < written:
+        raise UsageError(
+            f"{path} is cut: {found:,} whole rows, {record} counts {written:,}; {cure}"
+        )

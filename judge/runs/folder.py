@@ -1,0 +1,315 @@
+"""A run folder: what a run was asked to do, what it found, and how it goes on after a kill.
+
+    config.json      version, resolved configuration, the identity that a resumed run must match
+    judgments.jsonl  one line a judged pair, in input order
+    failures.jsonl   one line a row without a usable verdict, in input order
+    summary.json     written when a run ends; the only file with timings
+    .lock            held while a process writes to the folder
+
+Rows come in windows. A window's failures are written and synced before its judgments, so that after
+a kill the two files always show how far the last window got (see :meth:`RunDir.scan`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from judge import __version__
+from judge.errors import UsageError
+from judge.runs.jsonlines import append_synced, read_rows, repair_tail, replace_json
+from judge.judgment import Failure, Judgment
+from judge.runs.index import Recorded, Scanned
+
+CONFIG, JUDGMENTS, FAILURES = "config.json", "judgments.jsonl", "failures.jsonl"
+SUMMARY, REPORT, LOCK = "summary.json", "report.html", ".lock"
+# config.json goes last: while any other file of a run exists, it does too.
+_FILES = (JUDGMENTS, FAILURES, SUMMARY, REPORT, CONFIG)
+_Key = Callable[[bytes], tuple[int, bytes | None]]
+_BEGINNING = b'{"pair_id": "'
+"""Of every line of judgments."""
+
+
+class RunDir:
+    """A run folder held by this process.
+
+    Use :meth:`open` in a ``with`` statement; nothing is changed before :meth:`begin`.
+    """
+
+    def __init__(self, path: Path, lock: int, fresh: bool, made: bool) -> None:
+        self.path = path
+        self._lock = lock
+        self._fresh = fresh
+        self._made = made
+        self.config = None if fresh else self._read_config()
+
+    @classmethod
+    def open(cls, path: Path, fresh: bool = False) -> RunDir:
+        """Lock the folder at ``path``, making it where there is none.
+
+        Args:
+            fresh: begin again: :meth:`begin` removes the files of the run that lies there.
+
+        Raises:
+            UsageError: when another process holds it, it is no folder, cannot be written to, or
+                holds files of these names without a readable ``config.json``.
+        """
+        made = not path.exists()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            lock = _lock(path)
+        except OSError as error:
+            raise UsageError(f"cannot use the run folder {path}: {error.strerror}") from None
+        try:
+            return cls(path, lock, fresh, made)
+        except BaseException:
+            os.close(lock)
+            raise
+
+    def __enter__(self) -> RunDir:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the lock; a folder made for a run that never began is removed again."""
+        if self._made and not (self.path / CONFIG).exists():
+            with suppress(OSError):
+                (self.path / LOCK).unlink()
+                self.path.rmdir()
+        os.close(self._lock)
+
+    def check(self, identity: Mapping[str, Any]) -> None:
+        """Compare ``identity`` with the folder's; fields that only one of them has are left out.
+
+        Raises:
+            UsageError: naming every field that differs, with its value there and now.
+        """
+        if self.config is None:
+            return
+        there, now = self.config["identity"], _plain(identity)
+        differing = [key for key in now if key in there and there[key] != now[key]]
+        if differing:
+            fields = "; ".join(
+                f"{key} is {_short(there[key])} there, {_short(now[key])} now" for key in differing
+            )
+            raise UsageError(
+                f"{self.path} holds a run of another configuration: {fields}."
+                " Choose another --out, or start again with --fresh"
+            )
+
+    def begin(self, config: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+        """Make the folder this run's: clear it when fresh, write ``config.json`` where none is.
+
+        Raises:
+            UsageError: when the disk refuses (full, read-only).
+        """
+        if self._fresh:
+            with _one_line(self.path):
+                for name in _FILES:
+                    (self.path / name).unlink(missing_ok=True)
+            self._fresh = False
+        if self.config is None:
+            plain = _plain(identity)
+            canonical = json.dumps(plain, sort_keys=True).encode()
+            self.config = {
+                "version": __version__,
+                "digest": hashlib.sha256(canonical).hexdigest()[:16],
+                "identity": plain,
+                "config": _plain(config),
+            }
+            replace_json(self.path / CONFIG, self.config)
+        with _one_line(self.path):
+            for name in (JUDGMENTS, FAILURES):
+                (self.path / name).touch()
+
+    def scan(self, keep: int) -> Recorded:
+        """Repair torn tails and read what is recorded; nothing for a fresh run.
+
+        A torn tail is a last line that lost its newline or is no whole JSON object: a killed
+        process or machine leaves one, and the window it belongs to is judged again.
+
+        Args:
+            keep: how many of the last lines of each file to keep in full, ids included.
+
+        Raises:
+            UsageError: for damage anywhere else.
+        """
+        recorded = Recorded(keep)
+        if self._fresh or self.config is None:
+            return recorded
+        recorded.add_judgments(self._scan_file(JUDGMENTS, _judgment_key))
+        recorded.add_failures(self._scan_file(FAILURES, _failure_key))
+        return recorded
+
+    def append(self, failures: Sequence[bytes], judgments: Sequence[bytes]) -> None:
+        """Append a window's lines (newline included) and sync them, failures first.
+
+        Raises:
+            UsageError: when the disk refuses (full, read-only).
+        """
+        for name, lines in ((FAILURES, failures), (JUDGMENTS, judgments)):
+            try:
+                append_synced(self.path / name, b"".join(lines))
+            except OSError as error:
+                raise UsageError(
+                    f"cannot write {self.path / name}: {error.strerror}; what is written is kept,"
+                    " run the same command again to continue"
+                ) from None
+
+    def cut(self, failures: int, judgments: int) -> None:
+        """Cut both files to these lengths in bytes, judgments first."""
+        with _one_line(self.path):
+            os.truncate(self.path / JUDGMENTS, judgments)
+            os.truncate(self.path / FAILURES, failures)
+
+    def read_back(self, name: str, offset: int) -> list[bytes]:
+        """Return the lines of ``name`` from byte ``offset`` on."""
+        with open(self.path / name, "rb") as file:
+            file.seek(offset)
+            return file.readlines()
+
+    def read_summary(self) -> dict[str, Any] | None:
+        """Return ``summary.json``, or None where there is none or it is unreadable."""
+        try:
+            summary = json.loads((self.path / SUMMARY).read_bytes())
+        except (OSError, ValueError):
+            return None
+        return summary if isinstance(summary, dict) else None
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write ``summary.json`` in one step."""
+        replace_json(self.path / SUMMARY, summary)
+
+    def drop_summary(self) -> None:
+        """Remove the summary and the report: rows are about to be added that they do not count."""
+        with _one_line(self.path):
+            for name in (SUMMARY, REPORT):
+                (self.path / name).unlink(missing_ok=True)
+
+    def _read_config(self) -> dict[str, Any] | None:
+        file = self.path / CONFIG
+        if not file.exists():
+            strays = [name for name in _FILES if (self.path / name).exists()]
+            if strays:
+                raise UsageError(f"{self.path} holds {', '.join(strays)} but no {CONFIG}: no run")
+            return None
+        try:
+            config = json.loads(file.read_bytes())
+            config["identity"].items()
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            raise UsageError(f"{file} is unreadable; start again with --fresh") from None
+        return dict(config)
+
+    def _scan_file(self, name: str, key: _Key) -> Iterator[Scanned]:
+        path = self.path / name
+        if not path.exists():
+            return
+        with _one_line(path):
+            repair_tail(path)
+        offset = 0
+        with open(path, "rb", buffering=1 << 20) as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    row, pair_id = key(line)
+                except (ValueError, KeyError, TypeError):
+                    raise UsageError(
+                        f"line {number} of {path} is damaged; start again with --fresh"
+                    ) from None
+                yield offset, row, pair_id
+                offset += len(line)
+
+
+def read_judgments(folder: Path) -> Iterator[Judgment]:
+    """Yield the judgments of a run folder in input order; a torn last line is left out.
+
+    Raises:
+        UsageError: when the folder has none or a line is damaged.
+    """
+    return read_rows(folder / JUDGMENTS, Judgment.from_json)
+
+
+def read_failures(folder: Path, every: int = 1) -> Iterator[Failure]:
+    """Yield the failures of a run folder in input order; as :func:`read_judgments`.
+
+    Args:
+        every: only the first of each so many is read.
+    """
+    return read_rows(folder / FAILURES, Failure.model_validate, every)
+
+
+@contextmanager
+def _one_line(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _lock(path: Path) -> int:
+    """Return the descriptor of the folder's lock, which ends with the process that holds it."""
+    file = path / LOCK
+    while True:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 20).decode(errors="replace").strip()
+            os.close(descriptor)
+            raise UsageError(
+                f"{path} is in use by another judge process (pid {holder or 'unknown'});"
+                " wait for it to end"
+            ) from None
+        with suppress(FileNotFoundError):
+            if os.fstat(descriptor).st_ino == os.stat(file).st_ino:
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, f"{os.getpid()}\n".encode())
+                return descriptor
+        os.close(descriptor)  # its holder removed the file while we waited to open it
+
+
+def _judgment_key(line: bytes) -> tuple[int, bytes | None]:
+    """Return the id of a judgment's line without parsing the rest: a resume reads every line."""
+    if not line.startswith(_BEGINNING) or line[-2:] != b"}\n":
+        raise ValueError(line)
+    pair_id = line[len(_BEGINNING) : line.index(b'"', len(_BEGINNING))]
+    if b"\\" in pair_id:
+        start = len(_BEGINNING) - 1
+        return 0, _utf8(json.JSONDecoder().raw_decode(line[start:].decode())[0])
+    if not pair_id.isascii():
+        pair_id.decode()  # raises where it is none
+    return 0, pair_id
+
+
+def _failure_key(line: bytes) -> tuple[int, bytes | None]:
+    row = json.loads(line)
+    return int(row["line"]), None if row["pair_id"] is None else _utf8(row["pair_id"])
+
+
+def _utf8(pair_id: str) -> bytes:
+    return pair_id.encode("utf-8", "surrogatepass")
+
+
+def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``value`` as it comes back from a JSON file."""
+    plain: dict[str, Any] = json.loads(json.dumps(value, default=str))
+    return plain
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,1 @@
+"""The paper's comparisons of judges and of reward models."""

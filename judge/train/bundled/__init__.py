@@ -1,0 +1,1 @@
+"""The mini judge's base and tokenizer, trained from nothing."""

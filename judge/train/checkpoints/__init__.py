@@ -1,0 +1,1 @@
+"""What a training leaves: sealed checkpoints, their choice, export and card."""

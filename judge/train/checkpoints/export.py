@@ -1,0 +1,100 @@
+"""A trained model as a folder to hand on: adapters merged, shards of a size, a card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from judge.errors import UsageError
+from judge.models import JUDGE_FILE
+from judge.models.checkpoint import Checkpoint, open_checkpoint
+from judge.models.writing import write_model
+from judge.runs.jsonlines import replace_json
+from judge.train.checkpoints.licences import licences_of
+from judge.train.checkpoints.manifest import MANIFEST_FILE, versions
+from judge.train.checkpoints.model_card import CARD_FILE, render_card
+
+EXPORT = "export"
+"""The part of a manifest that says that a folder was made here, and of what."""
+
+
+class ExportConfig(BaseModel):
+    """What ``judge train export`` is asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    """The folder of a trained model, of one of its checkpoints copied by select, or an adapter."""
+    output_dir: str
+    """The folder to write; it must not exist."""
+    base: str | None = None
+    """The base of a LoRA adapter, where it is not where the adapter says."""
+    shard_bytes: int = Field(default=5 * 10**9, ge=1)
+    """The most bytes of weights in a file; one larger tensor has a file to itself."""
+    licence: str | None = None
+    """Licence of the model, as the hub writes it (``llama3.1``); the card says so."""
+    data_licences: tuple[str, ...] = ()
+    """``NAME=LICENCE`` of training data, where it is not known to this package."""
+    name: str | None = None
+    """What the card calls the model; None: the folder's name."""
+
+
+def run(config: ExportConfig) -> dict[str, Any]:
+    """Write the folder of ``config``; return its manifest. It appears whole or not at all.
+
+    Raises:
+        UsageError: when the model is damaged or no model of ``judge train``, has no chat template,
+            the folder exists or the disk is full.
+    """
+    output = Path(config.output_dir)
+    if output.exists():
+        raise UsageError(f"{output} exists; name a new folder")
+    model = open_checkpoint(config.model, config.base)
+    manifest = _manifest(model.folder)
+    _check_template(model)
+    part = output.absolute().parent / f".{output.name}.partial"
+    manifest[EXPORT] = {
+        "source": {"name": model.folder.name, "digest": model.digest()},
+        "merged": model.base is not None,
+        "licence": config.licence,
+        "data_licences": licences_of(manifest, config.data_licences),
+        "versions": versions(),
+    }
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        write_model(part, model, config.shard_bytes)
+        replace_json(part / MANIFEST_FILE, manifest)
+        title = config.name or output.name
+        (part / CARD_FILE).write_text(render_card(title, manifest, model.card), encoding="utf-8")
+        part.rename(output)
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return manifest
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a model's folder, or of the run that a checkpoint lies in."""
+    for place in (folder, folder.parent):
+        if (place / MANIFEST_FILE).is_file() and (place / JUDGE_FILE).is_file():
+            found: dict[str, Any] = json.loads((place / MANIFEST_FILE).read_text(encoding="utf-8"))
+            return found
+    raise UsageError(f"{folder} is no trained model: no {MANIFEST_FILE} of judge train beside it")
+
+
+def _check_template(model: Checkpoint) -> None:
+    folder = model.tokenizer_folder
+    if (folder / "chat_template.jinja").is_file():
+        return
+    try:
+        said = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        said = {}
+    if not said.get("chat_template"):
+        raise UsageError(f"{folder}: its tokenizer has no chat template to judge with")

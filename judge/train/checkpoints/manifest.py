@@ -1,0 +1,163 @@
+"""A training run's folder: who may write to it, and the manifest that says what made the model."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from judge import __version__
+from judge.errors import UsageError
+from judge.models import JUDGE_FILE, resolve_model
+from judge.models.layers import BASE_DIGEST, digest_of
+from judge.prompt import load_template
+from judge.runs.completeness import check_set
+from judge.train.config import TrainerConfig
+
+CONFIG_FILE = "recipe.json"
+MANIFEST_FILE = "manifest.json"
+RECENT = 10
+"""The training loss of a manifest is the mean of the last so many of the log."""
+_BEFORE_A_STEP = (CONFIG_FILE, "runs", "steps.jsonl", "observed.json", "training.html")
+"""What a run may leave that failed before its first checkpoint."""
+
+
+def read_data_manifest(data: Path) -> dict[str, Any]:
+    """Return the manifest of a folder that ``judge data prepare`` wrote.
+
+    Raises:
+        UsageError: when there is none.
+    """
+    path = data / MANIFEST_FILE
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{data}: no training set of `judge data prepare` ({error})") from None
+    check_set(data, manifest)
+    return manifest
+
+
+def data_manifest(data: Path, template: str) -> dict[str, Any]:
+    """Return the manifest of prepared data after checking that it was made with ``template``.
+
+    Raises:
+        UsageError: when there is no manifest or it names another template or none.
+    """
+    manifest = read_data_manifest(data)
+    ours = load_template(template)
+    theirs = manifest.get("template") or {"name": "of no judge", "digest": "none"}
+    if (theirs["name"], theirs["digest"]) != (ours.name, ours.digest):
+        raise UsageError(
+            f"{data} was prepared with template {theirs['name']} ({theirs['digest']}), the recipe "
+            f"names {ours.name} ({ours.digest})"
+        )
+    return manifest
+
+
+def claim_output(output: Path, config: BaseModel) -> dict[str, Any] | None:
+    """Take ``output`` for this recipe; return the manifest if the run there is finished.
+
+    Raises:
+        UsageError: when the folder belongs to another configuration, naming the fields.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    resolved = config.model_dump(mode="json")
+    path = output / CONFIG_FILE
+    if path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        keys = sorted({*before, *resolved})
+        changed = [key for key in keys if before.get(key) != resolved.get(key)]
+        begun = any(
+            path.suffix != ".part" and path.name not in _BEFORE_A_STEP for path in output.iterdir()
+        )
+        if changed and begun:  # a run that failed before its first checkpoint leaves nothing
+            differences = "; ".join(
+                f"{key}: {before.get(key)!r} there, {resolved.get(key)!r} now" for key in changed
+            )
+            raise UsageError(f"{output} holds another configuration ({differences})")
+    if int(os.environ.get("RANK", "0")) == 0:  # the others of a launch may be reading it
+        pending = path.with_suffix(".part")
+        pending.write_text(json.dumps(resolved, indent=1), encoding="utf-8")
+        pending.replace(path)
+    manifest = output / MANIFEST_FILE
+    if manifest.is_file():
+        finished: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
+        return finished
+    return None
+
+
+def write_manifest(
+    output: Path,
+    config: TrainerConfig,
+    data: dict[str, Any],
+    trainer: Any,
+    judge: dict[str, Any],
+    about: dict[str, Any],
+) -> dict[str, Any]:
+    """Write ``manifest.json`` and ``judge.json`` beside the trained model; return the manifest.
+
+    Args:
+        output: the folder of the run.
+        config: its recipe.
+        data: the manifest of the data.
+        trainer: the finished trainer.
+        judge: what the model says of itself to whoever loads it.
+        about: what else the manifest says: counts, seconds.
+    """
+    history = trainer.state.log_history
+    losses = [row["loss"] for row in history if "loss" in row][-RECENT:]
+    manifest = {
+        "recipe": config.model_dump(mode="json"),
+        "data": {"outputs": data.get("outputs"), "input": data.get("input")},
+        **about,
+        "steps": trainer.state.global_step,
+        "best_checkpoint": trainer.state.best_model_checkpoint,
+        "training_loss": sum(losses) / len(losses) if losses else None,
+        "validation_losses": {
+            str(row["step"]): row["eval_loss"] for row in history if "eval_loss" in row
+        },
+        "parameters": sum(getattr(p, "ds_numel", p.numel()) for p in trainer.model.parameters()),
+        "git_revision": git_revision(),
+        "versions": versions(),
+    }
+    judge = judge | _base_digest(config)
+    (output / JUDGE_FILE).write_text(json.dumps(judge, indent=1) + "\n", encoding="utf-8")
+    (output / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    return manifest
+
+
+def _base_digest(config: TrainerConfig) -> dict[str, str]:
+    """Return what an adapter says of the model that it stands on, so that no other is taken."""
+    if config.lora is None or config.random_init is not None:
+        return {}
+    digest = digest_of(resolve_model(config.model))
+    return {} if digest is None else {BASE_DIGEST: digest}
+
+
+def git_revision() -> str | None:
+    """Return the checkout's revision, ``+`` when files are changed; None outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True
+        )
+        dirty = subprocess.run(
+            ["git", "status", "--porcelain"], cwd=here, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries a training run depends on."""
+    names = ("torch", "transformers", "trl", "peft", "accelerate", "tokenizers")
+    return {"judge": __version__, "python": platform.python_version()} | {
+        name: version(name) for name in names
+    }

@@ -1,0 +1,113 @@
+"""An exported model to the hub: shown first, sent when told to, with a token of the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from judge.errors import UsageError, first_line
+from judge.masking import Masking
+from judge.train.checkpoints.export import EXPORT
+from judge.train.checkpoints.licences import licences_of, objections
+from judge.train.checkpoints.manifest import MANIFEST_FILE
+
+TOKEN = "HF_TOKEN"
+
+
+class Hub(Protocol):
+    """What of huggingface_hub's ``HfApi`` is used."""
+
+    def create_repo(self, repo_id: str, *, private: bool, exist_ok: bool) -> Any: ...
+
+    def upload_folder(
+        self, *, repo_id: str, folder_path: str, commit_message: str, allow_patterns: list[str]
+    ) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What would be sent, and where."""
+
+    folder: Path
+    repo_id: str
+    files: dict[str, int]
+    """Name to bytes."""
+    private: bool
+
+
+def plan(
+    folder: Path, repo_id: str, *, public: bool, data_licences: tuple[str, ...], despite: bool
+) -> Upload:
+    """Return what a push would send; nothing is sent.
+
+    Args:
+        public: the repository is for everybody.
+        data_licences: as :func:`judge.train.checkpoints.licences.licences_of` takes them.
+        despite: publish although a licence forbids it or is not known.
+
+    Raises:
+        UsageError: when the folder is no exported model, or a licence speaks against it.
+    """
+    manifest = _manifest(folder)
+    if repo_id.count("/") != 1 or not all(repo_id.split("/")):
+        raise UsageError(f"{repo_id!r} is no hub id; expected OWNER/NAME")
+    known: Mapping[str, str | None] = manifest[EXPORT]["data_licences"]
+    said = licences_of(manifest, data_licences)
+    licences = {name: said[name] if data_licences else known[name] for name in known}
+    reasons = objections({n: licence or known[n] for n, licence in licences.items()})
+    if reasons and not despite:
+        raise UsageError(
+            f"{folder} was not sent: {'; '.join(reasons)}. --data-licence NAME=LICENCE says what is"
+            " not known; --despite-licences sends it all the same"
+        )
+    files = {p.name: p.stat().st_size for p in sorted(folder.iterdir()) if p.is_file()}
+    return Upload(folder, repo_id, files, private=not public)
+
+
+def send(upload: Upload, hub: Hub | None = None) -> str:
+    """Send a planned upload; return the address of what was sent.
+
+    Args:
+        hub: whom to send it to; None: the hub, with the token in ``HF_TOKEN``.
+
+    Raises:
+        UsageError: without a token, or when the hub refuses, in one line.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    hub = hub or _hub()
+    message = f"{upload.folder.name}, exported by Pairwise Justifier"
+    try:
+        hub.create_repo(upload.repo_id, private=upload.private, exist_ok=True)
+        done = hub.upload_folder(
+            repo_id=upload.repo_id,
+            folder_path=str(upload.folder),
+            commit_message=message,
+            allow_patterns=list(upload.files),
+        )
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        said = Masking(os.environ.get(TOKEN))(first_line(error))
+        raise UsageError(f"the hub did not take {upload.repo_id}: {said}") from None
+    return str(done.commit_url)
+
+
+def _hub() -> Hub:
+    token = os.environ.get(TOKEN)
+    if not token:
+        raise UsageError(f"no token: set {TOKEN} to one that may write to the hub")
+    from huggingface_hub import HfApi
+
+    return HfApi(token=token)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        manifest[EXPORT]["data_licences"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(f"{folder} is no folder of judge train export") from None
+    return manifest

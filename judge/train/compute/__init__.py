@@ -1,0 +1,1 @@
+"""How a step computes: attention, the head, kernels, memory, operations counted."""

@@ -1,0 +1,1 @@
+"""Trained models against what people preferred."""

@@ -1,0 +1,1 @@
+"""Extrapolation between two checkpoints: `judge train expo`."""

@@ -1,0 +1,1 @@
+"""Reward models: `judge train reward` and `judge train weights`."""
