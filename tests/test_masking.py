@@ -83,7 +83,7 @@ def test_the_longer_secret_first_and_no_secret_at_all() -> None:
 
 def test_hostile_text_costs_little_time() -> None:
     mask = Masking("\\" * 40 + "a%&#x41;" * 10)
-    started = time.perf_counter()
+    started = time.process_time()
     for hostile in ("\\" * 10**7, "%25" * 10**6, "&amp;" * 10**6, "a" * 10**7):
         mask(hostile)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 20  # 0.3 s; what is not linear takes hours

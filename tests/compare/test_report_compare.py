@@ -116,11 +116,16 @@ def test_without_labels_nobody_is_accurate(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_ten_thousand_pairs_make_a_small_page_soon(tmp_path: Path) -> None:
-    source = write_rows(tmp_path / "in.jsonl", labelled_rows(10_000))
-    alone = comparison(judged(source, tmp_path / "run", window=1000))
-    start = time.monotonic()
-    path = write_report(alone, tmp_path)
-    assert time.monotonic() - start < 20
+    seconds = []
+    for count in (1000, 10_000):
+        source = write_rows(tmp_path / f"{count}.jsonl", labelled_rows(count))
+        alone = comparison(judged(source, tmp_path / str(count), window=1000))
+        start = time.process_time()
+        path = write_report(alone, tmp_path)
+        seconds.append(time.process_time() - start)
+    assert (
+        seconds[1] < 20 * seconds[0]
+    )  # ten times as many; what grows with their square: 100 times
     assert path.stat().st_size < 3_000_000
 
 

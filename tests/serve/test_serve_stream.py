@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from judge.errors import RowError
+from judge.infer.engines.protocol import Listener, Mode
 from judge.infer.engines.streaming import Telling
 from judge.infer.engines.transformers.engine import TransformersEngine
 from judge.infer.pairwise import PairwiseJudge
 from judge.judgment import Failure, Judgment
 from judge.pair import Message, Pair
-from judge.prompt import load_template
+from judge.prompt import Prompt, load_template
 from judge.serve import pending
+from judge.serve.app import create_app
 from judge.serve.schema import ErrorAnswer
-from judge.verdict import STRENGTHS, may_become_statement, parse_completion, render_statement
+from judge.verdict import (
+    STRENGTHS,
+    Verdict,
+    may_become_statement,
+    parse_completion,
+    render_statement,
+)
 from tests.scripted import TEMPLATE, answer
-from tests.serve.serving import GOOD, Aloud, Client, Held, events, metric, post, serving
+from tests.serve.serving import GOOD, JUDGE, Aloud, Client, Held, events, metric, post, serving
 
 STATEMENTS = [render_statement(strength) for strength in STRENGTHS]
 
@@ -94,6 +106,44 @@ def test_an_engine_s_words_come_before_the_same_judgment() -> None:
             words = "".join(data["text"] for _, data in pieces if data["order"] == order)
             assert words.strip() == record["orders"][order]["elaboration"]
         assert metric(service, "judge_pairs_total") == 2
+
+
+def test_words_are_sent_before_the_judgment_is_made() -> None:
+    """The engine says no second word before the client has the first one."""
+    received = threading.Event()
+    told: list[str] = []
+
+    class Waiting(Aloud):
+        def stream(
+            self, prompts: Sequence[Prompt], mode: Mode, listeners: Mapping[int, Listener]
+        ) -> list[Verdict | RowError]:
+            def tell(listener: Listener, word: str) -> None:
+                listener(word)
+                assert received.wait(20), "the word was held back"
+                told.append(word)
+
+            waiting = {place: partial(tell, found) for place, found in listeners.items()}
+            return super().stream(prompts, mode, waiting)
+
+    async def send(message: Any) -> None:
+        body = message.get("body", b"")
+        if body.startswith(b"event: elaboration"):
+            assert told or not received.is_set()
+            received.set()
+
+    async def receive() -> Any:
+        if asked:
+            return asked.pop()
+        await asyncio.sleep(60)
+
+    body = json.dumps({**GOOD, "stream": True}).encode()
+    asked = [{"type": "http.request", "body": body, "more_body": False}]
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": JUDGE, "headers": headers}
+    with serving(Waiting(answer)) as service:
+        scope |= {"query_string": b"", "http_version": "1.1", "client": None, "server": None}
+        asyncio.run(create_app(service)({**scope, "scheme": "http"}, receive, send))
+    assert received.is_set() and len(told) > 4
 
 
 def test_an_engine_without_words_gives_the_judgment_alone() -> None:

@@ -101,7 +101,8 @@ def test_justify_mode_writes_what_transformers_writes(
             assert [getattr(verdict, n) for n in same] == [getattr(other, n) for n in same]
             assert parse_statement(verdict.statement) == verdict.strength
             reasons.add(verdict.finish_reason)
-    assert reasons == ({"forced"} if limit == 3 else reasons) and "read" not in reasons
+    # None ends by itself within three tokens; within forty most do.
+    assert reasons == ({"forced"} if limit == 3 else {"forced", "stop"})
 
 
 def test_a_call_s_bytes_depend_on_its_prompts_alone(

@@ -281,9 +281,9 @@ def test_a_released_rating_goes_before_ours():
 
 @pytest.mark.parametrize("unit", ["a", " ", "\x00", "@Response 1 ", "because ", "<b>", "accurate_"])
 def test_a_hostile_megabyte_takes_linear_time(unit):
-    start = time.perf_counter()
+    start = time.process_time()
     for text in (unit * (1_000_000 // len(unit)), REASON + unit * (1_000_000 // len(unit))):
         counted = Justifications()
         counted.add(measure(text), 1)
         counted.report()
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 30  # a second; what is not linear takes hours
