@@ -110,6 +110,10 @@ small: setup ## Retrain the bundled small models (about two hours on two quiet c
 	  --count COPA-SSE=150 --count UKPConvArg1=900 --count Vicuna80=120 --count FineGrainedRLHF=60 \
 	  --val 100 --seed 18
 	judge data prepare work/small_mixed_pairs --kind preference --out work/small_mixed_preferences
+	judge train reward --config small_mixed
+	python scripts/small_pairs.py $(SHARED)/data work/small_bt_pairs --count e-CARE=1500 \
+	  --count COPA-SSE=100 --count UKPConvArg1=2400 --count Vicuna80=60 --val 100 --seed 22
+	judge data prepare work/small_bt_pairs --kind preference --out work/small_bt_preferences
 	judge train reward --config small_bt
 	python scripts/small_pairs.py $(SHARED)/data work/small_verdict_pairs --explain \
 	  --count e-CARE=1250 --count COPA-SSE=150 --count UKPConvArg1=650 --count Vicuna80=60 \
@@ -117,11 +121,16 @@ small: setup ## Retrain the bundled small models (about two hours on two quiet c
 	judge data prepare work/small_verdict_pairs --style statement_only --style elaboration_first \
 	  --out work/small_verdict_sets
 	judge train justifier --config small_verdicts
-	python scripts/small_pairs.py $(SHARED)/data work/small_judge_pairs --explain \
+	python scripts/small_pairs.py $(SHARED)/data work/small_reasons_pairs --explain \
 	  --count e-CARE=1500 --count COPA-SSE=120 --count UKPConvArg1=350 --count Vicuna80=30 \
 	  --count FineGrainedRLHF=10 --val 60 --seed 20
-	judge data prepare work/small_judge_pairs --style statement_only --style elaboration_first \
-	  --out work/small_judge_sets
+	judge data prepare work/small_reasons_pairs --style statement_only --style elaboration_first \
+	  --out work/small_reasons_sets
+	judge train justifier --config small_reasons
+	python scripts/small_pairs.py $(SHARED)/data work/small_judge_pairs --explain \
+	  --count e-CARE=1600 --count COPA-SSE=150 --count UKPConvArg1=2400 --count Vicuna80=80 \
+	  --count FineGrainedRLHF=20 --contrast 400 --val 60 --seed 21
+	judge data prepare work/small_judge_pairs --style elaboration_first --out work/small_judge_sets
 	judge train justifier --config small_judge
 	for name in judge regression bt; do \
 	  python scripts/bundle_small.py work/small_$$name judge/models/small_$$name || exit 1; done

@@ -9,7 +9,13 @@ sentence more than once); nothing else of the test part is read. Of validation p
 
 With ``--explain`` every reason opens with what it is a reason for. People wrote "Wheels have solid
 rubber tires."; the judge learns to write "@Response 2 names the likelier result: "He handed in all
-the tires of his car." Wheels have solid rubber tires." The reason itself stays the person's.
+the tires of his car." Wheels have solid rubber tires." The reason itself stays the person's. Where
+one annotator of a pair says something about these two responses ("does not mention India") and
+another what could be said of any ("is more convincing"), only the first one's reason is kept.
+
+``--contrast N`` adds pairs made by rule from questions and answers of the same files: the answer
+against one to another question, one that repeats itself, one that breaks off. Their reasons say
+just that. Nobody judged these; their ids begin with ``contrast:``.
 """
 
 from __future__ import annotations
@@ -22,10 +28,16 @@ import re
 from pathlib import Path
 from typing import Any
 
+from explanation_quality import words
+
 FOLDERS = ("human_pairs", "qa_feedback", "assistant_pairs")
 FILE = Path("preference") / "preference.jsonl.gz"
-WORDS = 16
+WORDS = 12
 """The most words of a response that an explanation quotes."""
+CONTRASTED = ("Vicuna80", "FineGrainedRLHF")
+"""The sources with questions that contrast pairs are made of."""
+LONGEST = 60
+"""The most words of an answer in a contrast pair."""
 _ASKED = {"cause": re.compile(r"cause of this\?$"), "result": re.compile(r"as a result\?$")}
 
 
@@ -63,28 +75,103 @@ def draw(data: Path, counts: dict[str, int], val: int, seed: int) -> list[dict[s
 
 def explained(row: dict[str, Any]) -> dict[str, Any]:
     """Return ``row`` with each reason opened by what it is a reason for."""
-    annotations = [
-        {**a, "justification": _justification(row, a["strength"], a["justification"])}
-        for a in row["all_preferences_unprocessed"]
-    ]
-    return {**row, "all_preferences_unprocessed": annotations}
+    annotations = row["all_preferences_unprocessed"]
+    said = words(" ".join([row["prompt"], row["response_1"], row["response_2"]]))
+    specific = [bool(words(a["justification"].partition(". ")[2]) & said) for a in annotations]
+    return {
+        **row,
+        "all_preferences_unprocessed": [
+            {
+                **a,
+                "justification": _justification(
+                    row, a["strength"], a["justification"], own or not any(specific)
+                ),
+            }
+            for a, own in zip(annotations, specific, strict=True)
+        ],
+    }
 
 
-def _justification(row: dict[str, Any], strength: int, text: str) -> str:
-    """Return an annotation's statement, and its reason opened; without a reason as it is."""
-    statement, stop, reason = text.partition(". ")
-    reason = " ".join(reason.split())
-    if not stop or len(reason) < 12:
-        return text
+def _justification(row: dict[str, Any], strength: int, text: str, keep: bool) -> str:
+    """Return an annotation's statement, and its reason opened if that is to be kept."""
+    statement, _, reason = text.partition(". ")
+    statement, reason = statement.rstrip("."), " ".join(reason.split())
+    if not keep or strength == 0:
+        return f"{statement}."
     better = 1 if strength < 0 else 2
     asked = next((what for what, ends in _ASKED.items() if ends.search(row["prompt"])), None)
+    quoted = _quoted(row[f"response_{better}"])
     if asked:
-        quoted = _quoted(row[f"response_{better}"])
-        opened = f'@Response {better} names the likelier {asked}: "{quoted}" {reason}'
+        opened = f'names the likelier {asked}: "{quoted}"'
+    elif row["prompt"].startswith("Debate: "):
+        opened = f'makes the stronger argument: "{quoted}"'
     else:
-        reason = re.sub(rf"^@Response {better}\b,?(?! and)", "it", reason)
-        opened = f"@Response {better} is the stronger answer: {reason}"
-    return f"{statement}. {opened if opened[-1] in '.!?' else opened + '.'}"
+        opened = f'gives the stronger answer: "{quoted}"'
+    whole = f"{statement}. @Response {better} {opened}"
+    if len(reason) >= 12:
+        whole += f" {reason[0].upper()}{reason[1:]}"
+        whole += "" if reason[-1] in ".!?" else "."
+    return whole
+
+
+def contrasts(rows: list[dict[str, Any]], count: int, rng: random.Random) -> list[dict[str, Any]]:
+    """Return ``count`` pairs by rule: an answer against one that is plainly worse, and why."""
+    known = [
+        (row["prompt"].rpartition("Question: ")[2].strip(), _short(row[f"response_{better}"]), row)
+        for row in rows
+        if row["source"] in CONTRASTED and decided(row)
+        for better in [
+            1 if sum(a["strength"] for a in row["all_preferences_unprocessed"]) < 0 else 2
+        ]
+    ]
+    known = [one for one in known if len(one[1].split()) >= 15]
+    pairs = []
+    for index, (question, good, row) in enumerate(rng.sample(known, count)):
+        other = rng.choice([answer for asked, answer, _ in known if asked != question])
+        bad, worse = _spoilt(good, other, rng)
+        first = rng.random() < 0.5
+        better, place = ("@Response 1", "@Response 2") if first else ("@Response 2", "@Response 1")
+        said = f'{better} answers the question: "{_quoted(good)}" {place} {worse}'
+        pairs.append(
+            {
+                "split": row["split"],
+                "prompt": question,
+                "response_1": good if first else bad,
+                "response_2": bad if first else good,
+                "all_preferences_unprocessed": [
+                    {
+                        "strength": -3 if first else 3,
+                        "justification": f"{better} is much better than {place}. {said}",
+                    }
+                ],
+                "id": f"contrast:{index}:{row['id']}",
+                "source": "contrast",
+            }
+        )
+    return pairs
+
+
+def _spoilt(good: str, other: str, rng: random.Random) -> tuple[str, str]:
+    """Return a worse answer than ``good``, and what is wrong with it."""
+    kind = rng.choice(["other", "other", "repeats", "ends"])
+    if kind == "other":
+        return other, f'speaks of something else: "{_quoted(other)}"'
+    parts = good.split()
+    if kind == "repeats":
+        piece = " ".join(parts[: rng.randint(5, 10)])
+        return " ".join([piece] * rng.randint(3, 5)), f'only repeats "{piece}"'
+    cut = rng.randint(4, 10)
+    return " ".join(parts[:cut]), f'breaks off after "{" ".join(parts[max(0, cut - 4) : cut])}".'
+
+
+def _short(response: str) -> str:
+    """Return the first sentences of a response, ``LONGEST`` words at most."""
+    taken: list[str] = []
+    for sentence in re.split(r"(?<=[.!?])\s+", response.strip()):
+        if len(taken) + len(sentence.split()) > LONGEST:
+            break
+        taken += sentence.split()
+    return " ".join(taken)
 
 
 def _quoted(response: str) -> str:
@@ -102,15 +189,22 @@ def main() -> None:
     asked.add_argument("--val", type=int, default=400)
     asked.add_argument("--seed", type=int, default=17)
     asked.add_argument("--explain", action="store_true")
+    asked.add_argument("--contrast", type=int, default=0, metavar="N")
     options = asked.parse_args()
     counts = {name: int(number) for name, _, number in (c.partition("=") for c in options.count)}
     rows = draw(options.data, counts, options.val, options.seed)
+    if options.explain:
+        rows = [explained(row) for row in rows]
+    if options.contrast:
+        known = [row for folder in FOLDERS for row in read(options.data / folder / FILE)]
+        rng = random.Random(options.seed)
+        rows += contrasts(known, options.contrast, rng)
+        rng.shuffle(rows)
     out = options.target / FILE
     out.parent.mkdir(parents=True, exist_ok=True)
     with gzip.GzipFile(out, "wb", mtime=0) as lines:
         for row in rows:
-            line = json.dumps(explained(row) if options.explain else row)
-            lines.write(line.encode() + b"\n")
+            lines.write(json.dumps(row).encode() + b"\n")
     print(f"{len(rows):,} pairs in {out}")
 
 

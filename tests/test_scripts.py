@@ -21,7 +21,9 @@ def load(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patched:  # as where it is run, beside the other scripts
+        patched.syspath_prepend(str(SCRIPTS))
+        spec.loader.exec_module(module)
     return module
 
 
@@ -226,11 +228,11 @@ def test_small_pairs_are_drawn_by_source_and_never_with_a_tested_prompt(tmp_path
             "Rain makes plants grow",
             '@Response 1 names the likelier cause: "It rained a lot." Rain makes plants grow.',
         ),
-        ("Argue.", -2, "@Response 1 gives examples.", "@Response 1 is the stronger answer: it gives"
-         " examples."),
-        ("Argue.", -2, "@Response 2 gives no reason!", "@Response 1 is the stronger answer:"
-         " @Response 2 gives no reason!"),
-        ("Argue.", 2, "Short.", "Short."),
+        ("Debate: rain", -2, "@Response 1 gives examples.",
+         '@Response 1 makes the stronger argument: "It rained a lot." @Response 1 gives examples.'),
+        ("Say.", -2, "mentions no tires!",
+         '@Response 1 gives the stronger answer: "It rained a lot." Mentions no tires!'),
+        ("Say.", 2, "", '@Response 2 gives the stronger answer: "He gave up all tires."'),
     ],
 )  # fmt: skip
 def test_reasons_open_with_what_they_are_reasons_for(
@@ -239,7 +241,7 @@ def test_reasons_open_with_what_they_are_reasons_for(
     script = load("small_pairs")
     better = 1 if strength < 0 else 2
     statement = f"@Response {better} is better than @Response {3 - better}"
-    given = {"strength": strength, "justification": f"{statement}. {reason}"}
+    given = {"strength": strength, "justification": f"{statement}. {reason}".strip()}
     pair = {
         "prompt": prompt,
         "response_1": 'It "rained" a lot.',
@@ -247,6 +249,65 @@ def test_reasons_open_with_what_they_are_reasons_for(
     }
     found = script.explained({**pair, "all_preferences_unprocessed": [given]})
     assert found["all_preferences_unprocessed"][0]["justification"] == f"{statement}. {expected}"
+
+
+def test_a_reason_that_any_pair_could_have_makes_room_for_one_of_this_pair() -> None:
+    script = load("small_pairs")
+    alone = "@Response 1 is better than @Response 2."
+    said = ["Is more convincing.", "Speaks of India.", ""]
+    row = {
+        "prompt": "Debate: should India lead?",
+        "response_1": "India can.",
+        "response_2": "Paint.",
+        "all_preferences_unprocessed": [
+            {
+                "strength": -2,
+                "justification": f"@Response 1 is better than @Response 2. {text}".strip(),
+            }
+            for text in said
+        ],
+    }
+    found = [a["justification"] for a in script.explained(row)["all_preferences_unprocessed"]]
+    opened = '@Response 1 makes the stronger argument: "India can." Speaks of India.'
+    assert found == [alone, f"{alone} {opened}", alone]
+
+
+def test_contrast_pairs_say_what_is_wrong_with_the_worse_answer() -> None:
+    script = load("small_pairs")
+    rows = [
+        {
+            "source": "Vicuna80",
+            "split": "val" if i % 5 == 0 else "train",
+            "id": f"v{i}",
+            "prompt": f"Question: what is {i}?",
+            "response_1": f"Number {i} is what comes after {i - 1}, and " + "it goes on " * 5 + ".",
+            "response_2": "No.",
+            "all_preferences_unprocessed": [{"strength": -2, "justification": ""}],
+        }
+        for i in range(30)
+    ]
+    made = script.contrasts(rows, 25, random.Random(3))
+    assert made == script.contrasts(rows, 25, random.Random(3))
+    assert {row["split"] for row in made} == {"train", "val"}
+    kinds: Counter[str] = Counter()
+    for row in made:
+        (said,) = row["all_preferences_unprocessed"]
+        better, worse = (1, 2) if said["strength"] < 0 else (2, 1)
+        good, bad = row[f"response_{better}"], row[f"response_{worse}"]
+        asked = row["prompt"].removeprefix("what is ").removesuffix("?")
+        assert good.startswith(f"Number {asked} ") and bad != good
+        assert f'@Response {better} answers the question: "{good[:20]}' in said["justification"]
+        reason = said["justification"].partition(f"@Response {worse} ")[2]
+        if "speaks of something else" in reason:
+            kinds["other"] += 1
+            assert not bad.startswith(f"Number {asked} ")
+        elif "only repeats" in reason:
+            kinds["repeats"] += 1
+            assert len(set(bad.split())) * 2 < len(bad.split()) + 1
+        else:
+            kinds["ends"] += 1
+            assert "breaks off after" in reason and good.startswith(bad)
+    assert set(kinds) == {"other", "repeats", "ends"}
 
 
 def test_explanations_are_counted_by_hand(

@@ -71,6 +71,8 @@ KINDS: dict[str, type[BaseModel]] = {
     "small_answers": RewardConfig,
     "small_bt": RewardConfig,
     "small_judge": JustifierConfig,
+    "small_mixed": RewardConfig,
+    "small_reasons": JustifierConfig,
     "small_regression": RewardConfig,
     "small_verdicts": JustifierConfig,
     "reward_smoke": RewardConfig,
