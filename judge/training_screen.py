@@ -14,7 +14,7 @@ from rich.text import Text
 from judge.screen import duration
 
 if TYPE_CHECKING:
-    from judge.train.progress import Facts
+    from judge.train.progress import TrainingFacts
 
 EVERY = 10.0
 """Seconds between two lines of steps where there is no terminal."""
@@ -79,7 +79,7 @@ class TrainingScreen:
         """Show one line of text as it is."""
         self._console.print(Text(text), soft_wrap=True)
 
-    def begin(self, facts: Facts, steps: int, done: int, best: float | None) -> None:
+    def begin(self, facts: TrainingFacts, steps: int, done: int, best: float | None) -> None:
         """Say what is trained, and begin to count at ``done`` of ``steps``."""
         for line in facts_lines(facts, steps):
             self.note(line)
@@ -183,7 +183,7 @@ class TrainingScreen:
         self.note(text)
 
 
-def facts_lines(facts: Facts, steps: int) -> list[str]:
+def facts_lines(facts: TrainingFacts, steps: int) -> list[str]:
     """Return what is going to be trained, in a few lines."""
     share = f"{facts.trained:,} of {facts.parameters:,} parameters"
     whole = f"all {facts.parameters:,} parameters"

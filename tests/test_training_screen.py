@@ -14,10 +14,10 @@ from rich.console import Console
 from judge import training_screen
 from judge.commands.train import _watched
 from judge.quiet import _deepspeed
-from judge.train.progress import UNWATCHED, Facts
+from judge.train.progress import UNWATCHED, TrainingFacts
 from judge.training_screen import TrainingScreen, closing_lines
 
-FACTS = Facts(
+FACTS = TrainingFacts(
     what="a judge",
     model="mini",
     parameters=8_000_000,

@@ -50,7 +50,7 @@ def reward(config: Recipe, overrides: Overrides = None) -> None:
 
     recipe = load_recipe(config, overrides or [], RewardConfig)
     with _paged(recipe.output_dir), _watched() as screen:
-        from judge.train.reward.training import training
+        from judge.train.reward import training
 
         manifest = training.run(recipe, screen)
     _close(manifest, screen)
@@ -68,7 +68,7 @@ def report(
 def ablation(config: Recipe, overrides: Overrides = None) -> None:
     """Compare kinds of reward models, or of judges, over several seeds, as the paper does."""
     from judge.train.ablation import justifiers as judges
-    from judge.train.ablation.rewards import rewards
+    from judge.train.ablation import rewards
     from judge.train.config import load_recipe
     from judge.train.recipe_files import read_recipe
 

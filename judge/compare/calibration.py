@@ -41,7 +41,7 @@ class Bin(BaseModel):
     interval: tuple[float, float] | None
 
 
-class Reading(BaseModel):
+class CalibrationFigures(BaseModel):
     """Probabilities beside what people prefer."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,12 +66,12 @@ class Calibration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     system: str
-    raw: Reading | None
+    raw: CalibrationFigures | None
     """None where the system gives no probabilities, for ``why_not``."""
     temperature: Estimate
     """What log-odds are divided by for the least log loss, over all pairs; above 1 a system is too
     sure. Rewards without probabilities: of sigmoid((reward_1 - reward_2) / temperature)."""
-    fitted: Reading | None
+    fitted: CalibrationFigures | None
     """Every pair with the temperature of the folds that it is not in."""
     why_not: str | None = None
 
@@ -107,12 +107,12 @@ def _calibration(system: Column, people: Column, seed: int) -> Calibration:
     )
 
 
-def _reading(probability: Floats, truth: Floats, seed: int) -> Reading:
+def _reading(probability: Floats, truth: Floats, seed: int) -> CalibrationFigures:
     n = len(truth)
     confidence = np.maximum(probability, 1 - probability)
     right = np.where(probability == 0.5, 0.5, ((probability > 0.5) == (truth == 1)).astype(float))
     of_truth = np.clip(np.where(truth == 1, probability, 1 - probability), _SHARPEST, 1)
-    return Reading(
+    return CalibrationFigures(
         ece=Estimate.of(ece(confidence, right), n),
         ece_by_chance=_ece_by_chance(confidence, seed),
         brier=_mean((probability - truth) ** 2),
@@ -173,7 +173,7 @@ def _bins(confidence: Floats, right: Floats) -> list[Bin]:
     return found
 
 
-def _fitted(odds: Floats, truth: Floats, seed: int) -> tuple[Estimate, Reading | None]:
+def _fitted(odds: Floats, truth: Floats, seed: int) -> tuple[Estimate, CalibrationFigures | None]:
     """Return the temperature of all pairs, and the reading of cross-validated probabilities."""
     n = len(truth)
     if n < _LEAST:

@@ -114,7 +114,7 @@ def compare(config: CompareConfig, tell: Callable[[str], None] = lambda text: No
     models = [s for s in there.matched.systems if s.kind != "people"]
     people = [s for s in there.matched.systems if s.kind == "people"]
     baseline = [there.baseline] if there.baseline.decisions else []
-    ids, facts = there.matched.ids, there.matched.facts
+    ids, metadata = there.matched.ids, there.matched.metadata
     of = {id(s): column(ids, s) for s in [*models, *people, there.people, *baseline]}
     reference = of[id(there.people)]
     judged = [of[id(s)] for s in [*models, *baseline]]
@@ -135,7 +135,7 @@ def compare(config: CompareConfig, tell: Callable[[str], None] = lambda text: No
         accuracy=accuracies(judged, reference, weights, config.seed),
         tests=paired_tests(judged, reference, weights, config.seed),
         agreement=agreement([of[id(s)] for s in everyone]),
-        slices=slices(ids, facts, judged, reference, config.slice),
+        slices=slices(ids, metadata, judged, reference, config.slice),
         calibration=calibrations(judged, reference, config.seed),
         rewards=reward_distributions(judged, reference),
         explanations=explanations(models),
@@ -151,8 +151,8 @@ def _weights(name: str | None, there: Gathered, reference: Column) -> Floats | N
         return None
     if name == STRENGTH:
         return np.abs(reference.strength)
-    facts = there.matched.facts
-    texts = [facts[i].columns.get(name) if i in facts else None for i in there.matched.ids]
+    metadata = there.matched.metadata
+    texts = [metadata[i].columns.get(name) if i in metadata else None for i in there.matched.ids]
     if not any(text is not None for text in texts):
         raise UsageError(f"no pair has a column {name}; expected the name of a column of weights")
     return np.array([_weight(i, t) for i, t in zip(there.matched.ids, texts, strict=True)])

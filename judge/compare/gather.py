@@ -9,7 +9,7 @@ from pathlib import Path
 from judge.compare.config import COLUMN, CompareConfig
 from judge.compare.labels import Labels, labels_of_column, labels_of_input, read_labels
 from judge.compare.matching import Matched, Part, longer, match, name_apart
-from judge.compare.metadata import Facts, read_facts
+from judge.compare.metadata import PairMetadata, read_metadata
 from judge.compare.systems import Origin, System, read_run
 from judge.errors import UsageError
 
@@ -37,7 +37,7 @@ class Gathered:
 class _Run:
     name: str
     systems: list[System]
-    facts: dict[str, Facts]
+    metadata: dict[str, PairMetadata]
 
     @property
     def origin(self) -> Origin:
@@ -52,7 +52,7 @@ class _Reader:
 
     config: CompareConfig
     notes: list[str] = field(default_factory=list)
-    inputs: dict[str, dict[str, Facts]] = field(default_factory=dict)
+    inputs: dict[str, dict[str, PairMetadata]] = field(default_factory=dict)
 
     def columns(self) -> list[str]:
         """Return the columns of the inputs that are needed besides the usual ones."""
@@ -79,21 +79,21 @@ class _Reader:
             self.notes.append(
                 f"{run.name}: the run is not complete; only what it holds is compared"
             )
-        run.facts = self._facts(run)
+        run.metadata = self._metadata(run)
         return run
 
-    def _facts(self, run: _Run) -> dict[str, Facts]:
+    def _metadata(self, run: _Run) -> dict[str, PairMetadata]:
         identity = run.origin.identity
         if identity in self.inputs:
             return self.inputs[identity]
         try:
-            facts = read_facts(run.origin, self.columns())
+            metadata = read_metadata(run.origin, self.columns())
         except UsageError as error:
             self.notes.append(f"{run.name}: pairs are known by their ids alone: {error}")
             return {}
         if identity.startswith("sha256:"):
-            self.inputs[identity] = facts
-        return facts
+            self.inputs[identity] = metadata
+        return metadata
 
     def labels(self, runs: list[_Run]) -> list[tuple[str, Labels]]:
         """Return each source of labels and what it says; nothing where there are none."""
@@ -113,9 +113,9 @@ class _Reader:
             return read_labels(source, rule, self.columns(), name)
         column = source.removeprefix(COLUMN)
         for run in runs:
-            if any(column in known.columns for known in run.facts.values()):
-                labels = labels_of_column(run.facts, column, rule, name)
-                labels.facts = run.facts
+            if any(column in known.columns for known in run.metadata.values()):
+                labels = labels_of_column(run.metadata, column, rule, name)
+                labels.metadata = run.metadata
                 return labels
         raise UsageError(f"no input of the runs can be read that has a column {column!r}")
 
@@ -148,15 +148,15 @@ def gather(config: CompareConfig) -> Gathered:
     labels = reader.labels(runs)
     for _, of_people in labels:
         reader.notes += of_people.notes
-    parts = [Part(run.name, tuple(run.systems), run.facts) for run in runs]
-    parts += [Part(s, (of.people,), of.facts, adds_pairs=False) for s, of in labels]
+    parts = [Part(run.name, tuple(run.systems), run.metadata) for run in runs]
+    parts += [Part(s, (of.people,), of.metadata, adds_pairs=False) for s, of in labels]
     name_apart((part.name, system) for part in parts for system in part.systems)
     matched = match(parts)
     reader.notes += _doubts(matched)
     return Gathered(
         matched=matched,
         people=labels[0][1].people if labels else System(PEOPLE, "people"),
-        baseline=longer(matched.facts),
+        baseline=longer(matched.metadata),
         labels=labels[0][0] if labels else None,
         notes=reader.notes,
     )

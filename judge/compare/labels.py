@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.annotated import Problem
-from judge.compare.metadata import USUAL_COLUMNS, Facts, columns_of, facts_of
+from judge.compare.metadata import USUAL_COLUMNS, PairMetadata, columns_of, metadata_of
 from judge.compare.systems import Decision, Origin, System, failed
 from judge.errors import RowError, UsageError
 from judge.formats.annotated import read_annotated
@@ -26,7 +26,7 @@ class Labels:
     """People's decisions, and what their file says of the pairs."""
 
     people: System
-    facts: dict[str, Facts] = field(default_factory=dict)
+    metadata: dict[str, PairMetadata] = field(default_factory=dict)
     """By the file's own pair ids; empty where the labels are a column of the runs' input."""
     notes: list[str] = field(default_factory=list)
     """What of the file was not used, one line each."""
@@ -66,9 +66,12 @@ def labels_of_input(origin: Origin, rule: Rule = "consensus", name: str = "peopl
 
 
 def labels_of_column(
-    facts: Mapping[str, Facts], column: str, rule: Rule = "consensus", name: str = "people"
+    metadata: Mapping[str, PairMetadata],
+    column: str,
+    rule: Rule = "consensus",
+    name: str = "people",
 ) -> Labels:
-    """Return the labels in one column of a run's input (:func:`read_facts` must have kept it).
+    """Return the labels in one column of a run's input (:func:`read_metadata` must have kept it).
 
     A column called like a strength holds signed strengths, any other one labels.
 
@@ -78,7 +81,7 @@ def labels_of_column(
     degrees = any(word in column for word in STRENGTH_FIELDS)
     key = STRENGTH_FIELDS[0] if degrees else LABEL_FIELDS[0]
     votes: dict[str, list[Vote]] = {}
-    for pair_id, known in facts.items():
+    for pair_id, known in metadata.items():
         value = known.columns.get(column)
         vote = None if value is None else _vote({key: value}, f"column {column} of {pair_id!r}")
         votes[pair_id] = [] if vote is None else [vote]
@@ -101,7 +104,7 @@ def _is_label_file(path: Path) -> bool:
 
 def _from_label_file(path: Path, rule: Rule, columns: Collection[str], name: str) -> Labels:
     votes: defaultdict[str, list[Vote]] = defaultdict(list)
-    facts: dict[str, Facts] = {}
+    metadata: dict[str, PairMetadata] = {}
     wanted = dict.fromkeys((*USUAL_COLUMNS, *columns))
     for record in FileSource.open(path, labels=True).records():
         where = f"{path} line {record.line}"
@@ -114,10 +117,10 @@ def _from_label_file(path: Path, rule: Rule, columns: Collection[str], name: str
             raise UsageError(f"{where}: no pair_id; expected the id of a judged pair")
         vote = _vote(fields, where)
         votes[pair_id] += [] if vote is None else [vote]
-        facts[pair_id] = Facts(columns_of(fields, wanted))
+        metadata[pair_id] = PairMetadata(columns_of(fields, wanted))
     if not any(votes.values()):
         raise UsageError(f"{path}: no row has a label")
-    return Labels(_people(name, votes, rule), facts)
+    return Labels(_people(name, votes, rule), metadata)
 
 
 def _vote(fields: Mapping[str, Any], where: str) -> Vote | None:
@@ -138,7 +141,7 @@ def _vote(fields: Mapping[str, Any], where: str) -> Vote | None:
 
 def _from_annotated(source: str, where: Mapping[str, Any], rule: Rule, name: str) -> Labels:
     votes: dict[str, list[Vote]] = {}
-    facts: dict[str, Facts] = {}
+    metadata: dict[str, PairMetadata] = {}
     problems: Counter[str] = Counter()
     for item in read_annotated(source, **where):
         if isinstance(item, Problem):
@@ -147,11 +150,11 @@ def _from_annotated(source: str, where: Mapping[str, Any], rule: Rule, name: str
         pair_id = item.pair.pair_id
         votes[pair_id] = votes_of(item)
         own = {"source": item.source, **item.columns}
-        facts[pair_id] = facts_of(item.pair, columns_of(own, own))
+        metadata[pair_id] = metadata_of(item.pair, columns_of(own, own))
     if not any(votes.values()):
         raise UsageError(f"{source}: no pair has a label")
     notes = [f"{source}: {count:,} x {reason}" for reason, count in sorted(problems.items())]
-    return Labels(_people(name, votes, rule), facts, notes)
+    return Labels(_people(name, votes, rule), metadata, notes)
 
 
 def _people(name: str, votes: Mapping[str, list[Vote]], rule: Rule) -> System:

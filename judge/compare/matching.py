@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict
 
-from judge.compare.metadata import Facts
+from judge.compare.metadata import PairMetadata
 from judge.compare.systems import Decision, System
 
 SHOWN = 5
@@ -51,7 +51,7 @@ class Part:
 
     name: str
     systems: tuple[System, ...]
-    facts: Mapping[str, Facts]
+    metadata: Mapping[str, PairMetadata]
     """By the part's own pair ids; empty where its texts are not there."""
     adds_pairs: bool = True
     """False for labels: pairs that nobody judged are not compared."""
@@ -64,7 +64,7 @@ class Matched:
     ids: list[str] = field(default_factory=list)
     """In the order of the first run, then what later ones add."""
     systems: list[System] = field(default_factory=list)
-    facts: dict[str, Facts] = field(default_factory=dict)
+    metadata: dict[str, PairMetadata] = field(default_factory=dict)
     matches: list[Match] = field(default_factory=list)
 
 
@@ -83,9 +83,9 @@ def match(parts: Iterable[Part]) -> Matched:
         _Joining(part, result, known, by_content).run()
         for pair_id in result.ids[len(known) :]:
             known.add(pair_id)
-        for pair_id, facts in result.facts.items():
-            if facts.content is not None:
-                by_content.setdefault(facts.content, pair_id)
+        for pair_id, metadata in result.metadata.items():
+            if metadata.content is not None:
+                by_content.setdefault(metadata.content, pair_id)
     return result
 
 
@@ -102,7 +102,7 @@ class _Joining:
         self._new: list[str] = []
 
     def run(self) -> None:
-        """Add the part's systems, facts and pairs."""
+        """Add the part's systems, metadata and pairs."""
         own_ids = dict.fromkeys(i for system in self._part.systems for i in system.decisions)
         # Ids first: another pair of the same content must not take a place before its owner.
         ordered = sorted(own_ids, key=lambda own: self._under_its_id(own) is None)
@@ -116,13 +116,13 @@ class _Joining:
 
     def _place(self, own: str) -> tuple[str, bool] | None:
         """Return the common id of a pair and whether it is exchanged there; None for no place."""
-        facts = self._part.facts.get(own)
-        pair_id, exchanged = self._find(own, facts)
+        metadata = self._part.metadata.get(own)
+        pair_id, exchanged = self._find(own, metadata)
         if pair_id is None:
             pair_id = own
             if own in self._known:
                 self._counts["other_content"] += 1
-                pair_id = f"{own} [{facts.content if facts else None}]"
+                pair_id = f"{own} [{metadata.content if metadata else None}]"
             if not self._part.adds_pairs:
                 self._new.append(pair_id)
                 return None
@@ -131,24 +131,26 @@ class _Joining:
             return None
         self._taken.add(pair_id)
         if pair_id in self._known:
-            there = self._into.facts.get(pair_id)
-            texts = facts is not None and facts.content and there is not None and there.content
+            there = self._into.metadata.get(pair_id)
+            texts = (
+                metadata is not None and metadata.content and there is not None and there.content
+            )
             self._counts["matched"] += 1
             self._counts["exchanged"] += exchanged
             self._counts["unchecked"] += not texts
         else:
             self._new.append(pair_id)
-        if facts is not None:
-            self._add_facts(pair_id, facts.flipped() if exchanged else facts)
+        if metadata is not None:
+            self._add_metadata(pair_id, metadata.flipped() if exchanged else metadata)
         return pair_id, exchanged
 
-    def _find(self, own: str, facts: Facts | None) -> tuple[str | None, bool]:
+    def _find(self, own: str, metadata: PairMetadata | None) -> tuple[str | None, bool]:
         """Return the common id of a pair, None of a new one, and whether it is exchanged there."""
         exchanged = self._under_its_id(own)
         if exchanged is not None:
             return own, exchanged
-        if facts is not None:
-            for content, exchanged in ((facts.content, False), (facts.exchanged, True)):
+        if metadata is not None:
+            for content, exchanged in ((metadata.content, False), (metadata.exchanged, True)):
                 if content is not None and content in self._by_content:
                     self._counts["by_content"] += 1
                     return self._by_content[content], exchanged
@@ -158,20 +160,20 @@ class _Joining:
         """Return whether the pair is exchanged under the same id; None where it is not there."""
         if own not in self._known:
             return None
-        facts, there = self._part.facts.get(own), self._into.facts.get(own)
-        if facts is None or there is None or None in (facts.content, there.content):
+        metadata, there = self._part.metadata.get(own), self._into.metadata.get(own)
+        if metadata is None or there is None or None in (metadata.content, there.content):
             return False
         exchanged = {there.content: False, there.exchanged: True}
-        return exchanged.get(facts.content)
+        return exchanged.get(metadata.content)
 
-    def _add_facts(self, pair_id: str, facts: Facts) -> None:
-        there = self._into.facts.get(pair_id)
+    def _add_metadata(self, pair_id: str, metadata: PairMetadata) -> None:
+        there = self._into.metadata.get(pair_id)
         if there is None:
-            self._into.facts[pair_id] = facts
+            self._into.metadata[pair_id] = metadata
             return
-        columns = {**facts.columns, **there.columns}
-        known = there if there.content is not None else facts
-        self._into.facts[pair_id] = Facts(
+        columns = {**metadata.columns, **there.columns}
+        known = there if there.content is not None else metadata
+        self._into.metadata[pair_id] = PairMetadata(
             columns, known.content, known.exchanged, known.lengths, known.turns
         )
 
@@ -226,10 +228,10 @@ def name_apart(systems: Iterable[tuple[str, System]]) -> None:
                 system.name = rename(run, system.name, numbers[system.name])
 
 
-def longer(facts: Mapping[str, Facts]) -> System:
+def longer(metadata: Mapping[str, PairMetadata]) -> System:
     """Return the system that always prefers the longer response, in characters: the baseline."""
     system = System("longer response", "baseline")
-    for pair_id, known in facts.items():
+    for pair_id, known in metadata.items():
         if known.lengths is not None:
             one, two = known.lengths
             preference = None if one == two else ("response_1" if one > two else "response_2")

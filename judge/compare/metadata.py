@@ -27,7 +27,7 @@ _GLANCE = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class PairMetadata:
     """What is known of one pair; None where only its id and columns are."""
 
     columns: Mapping[str, str]
@@ -40,15 +40,15 @@ class Facts:
     turns: int | None = None
     """The user's messages."""
 
-    def flipped(self) -> Facts:
-        """Return the facts of the flipped pair; twice is the identity."""
+    def flipped(self) -> PairMetadata:
+        """Return the metadata of the flipped pair; twice is the identity."""
         lengths = None if self.lengths is None else self.lengths[::-1]
-        return Facts(self.columns, self.exchanged, self.content, lengths, self.turns)
+        return PairMetadata(self.columns, self.exchanged, self.content, lengths, self.turns)
 
 
-def facts_of(pair: Pair, columns: Mapping[str, str]) -> Facts:
-    """Return the facts of a pair."""
-    return Facts(
+def metadata_of(pair: Pair, columns: Mapping[str, str]) -> PairMetadata:
+    """Return the metadata of a pair."""
+    return PairMetadata(
         columns=columns,
         content=content_id(pair.prompt, pair.response_1, pair.response_2),
         exchanged=content_id(pair.prompt, pair.response_2, pair.response_1),
@@ -71,8 +71,8 @@ def judged_input(origin: Origin) -> Source:
     return source
 
 
-def read_facts(origin: Origin, columns: Collection[str] = ()) -> dict[str, Facts]:
-    """Return the facts of every pair of a run's input, by the id that the run gave it.
+def read_metadata(origin: Origin, columns: Collection[str] = ()) -> dict[str, PairMetadata]:
+    """Return the metadata of every pair of a run's input, by the id that the run gave it.
 
     Where no column says a pair's language, its texts do.
 
@@ -85,7 +85,7 @@ def read_facts(origin: Origin, columns: Collection[str] = ()) -> dict[str, Facts
     source = judged_input(origin)
     if isinstance(source, FileSource):
         source = FileSource.open(source.path, labels=True)
-    found: dict[str, Facts] = {}
+    found: dict[str, PairMetadata] = {}
     shared: dict[tuple[str, ...], Mapping[str, str]] = {}  # most pairs' columns are some others'
     seen = IdSet()
     wanted = dict.fromkeys((*USUAL_COLUMNS, *columns))
@@ -101,7 +101,7 @@ def read_facts(origin: Origin, columns: Collection[str] = ()) -> dict[str, Facts
             if LANGUAGE not in own:
                 own[LANGUAGE] = language_of(pair)
             same = shared.setdefault((*own, *own.values()), own)
-            found[pair.pair_id] = facts_of(pair, same)
+            found[pair.pair_id] = metadata_of(pair, same)
     return found
 
 

@@ -88,7 +88,7 @@ SURE = 2
 statements it finds less than two thirds of what 1 finds, with a quarter of the false alarms."""
 
 
-class Reading(NamedTuple):
+class Polarity(NamedTuple):
     """What was read in an elaboration."""
 
     favours: Side | None
@@ -107,13 +107,13 @@ def contrary(elaboration: str, strength: int) -> bool:
     return reading.score >= SURE and reading.favours == (2 if strength < 0 else 1)
 
 
-def read(elaboration: str) -> Reading:
+def read(elaboration: str) -> Polarity:
     """Return which response ``elaboration`` speaks for, in its own names; linear in its length."""
     score = sum(
         polarity(clause) * (1 if side == 1 else -1) for side, clause in _clauses(elaboration)
     )
     favours: Side | None = None if score == 0 else (1 if score > 0 else 2)
-    return Reading(favours, abs(score))
+    return Polarity(favours, abs(score))
 
 
 def _clauses(text: str) -> Iterator[tuple[Side, str]]:

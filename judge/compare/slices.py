@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from judge.compare.accuracy import mean, why_nothing
 from judge.compare.columns import Column, Flags, credit
-from judge.compare.metadata import LANGUAGE, USUAL_COLUMNS, Facts
+from judge.compare.metadata import LANGUAGE, USUAL_COLUMNS, PairMetadata
 from judge.metrics.estimate import Estimate
 
 STRENGTH, RATIO, TURNS = "strength", "length ratio", "turns"
@@ -48,7 +48,7 @@ class Slice(BaseModel):
 
 def slices(
     ids: Sequence[str],
-    facts: Mapping[str, Facts],
+    metadata: Mapping[str, PairMetadata],
     systems: Sequence[Column],
     people: Column,
     asked: Iterable[str] = (),
@@ -58,7 +58,7 @@ def slices(
     kinds = dict.fromkeys((STRENGTH, RATIO, TURNS, LANGUAGE, *USUAL_COLUMNS, *asked))
     found = []
     for kind in kinds:
-        values = _values(kind, ids, facts, people)
+        values = _values(kind, ids, metadata, people)
         labels = [v if p else None for v, p in zip(values, people.preferred, strict=True)]
         if kind in asked or len({label for label in labels if label is not None}) > 1:
             found.append(_slice(kind, labels, systems, people))
@@ -66,12 +66,12 @@ def slices(
 
 
 def _values(
-    kind: str, ids: Sequence[str], facts: Mapping[str, Facts], people: Column
+    kind: str, ids: Sequence[str], metadata: Mapping[str, PairMetadata], people: Column
 ) -> list[str | None]:
     """Return each pair's value of a kind, None where it is not known."""
     if kind == STRENGTH:
         return [None if np.isnan(s) else f"{abs(s):.0f}" for s in people.strength]
-    known = [facts.get(pair_id) for pair_id in ids]
+    known = [metadata.get(pair_id) for pair_id in ids]
     if kind == RATIO:
         return [None if f is None or f.lengths is None else _ratio(f.lengths) for f in known]
     if kind == TURNS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from judge.compare.accuracy import Accuracy
-from judge.compare.calibration import Reading
+from judge.compare.calibration import CalibrationFigures
 from judge.compare.comparison import Comparison
 from judge.compare.matching import Match
 from judge.compare.slices import Slice
@@ -284,7 +284,7 @@ def _cells(
     return (DASH, DASH) if estimate is None else (f"{estimate.n:,}", write(estimate))
 
 
-def _ece(reading: Reading | None) -> str:
+def _ece(reading: CalibrationFigures | None) -> str:
     """Return the calibration error, and what chance alone would make."""
     if reading is None:
         return DASH

@@ -29,7 +29,7 @@ from judge.metrics.label_agreement import JUDGE
 from judge.pair import Pair
 from judge.prompt import Template, load_template
 from judge.runs.folder import FAILURES, JUDGMENTS, RunDir
-from judge.runs.index import Recorded
+from judge.runs.index import RunIndex
 from judge.runs.jsonlines import encode_line, read_rows
 
 
@@ -181,7 +181,7 @@ class _Job:
     config: RowsConfig
     outcome: _Outcome
     judge: Judge | Streamed
-    recorded: Recorded
+    recorded: RunIndex
     interrupts: Interrupts
     progress: Progress
     load_seconds: float = 0.0

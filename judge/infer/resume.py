@@ -17,7 +17,7 @@ from judge.formats.sources import Record
 from judge.judgment import Failure
 from judge.pair import Pair
 from judge.runs.folder import FAILURES, JUDGMENTS, RunDir
-from judge.runs.index import Recorded
+from judge.runs.index import RunIndex
 
 WINDOW_LENGTH = 16 << 20
 """Bytes of the lines of a window: 64 of the longest lines would be half a gigabyte, more than once.
@@ -90,12 +90,12 @@ class Position:
     rest: Iterator[list[Record]] | None
     """The windows still to do, the first perhaps partly recorded; None when there are none."""
     judged: int = 0
-    """Recorded judgments of the first of them."""
+    """RunIndex judgments of the first of them."""
     failed: int = 0
-    """Recorded failures of the first of them."""
+    """RunIndex failures of the first of them."""
 
 
-def skip_finished(windows: Iterator[list[Record]], recorded: Recorded, cut: bool) -> Position:
+def skip_finished(windows: Iterator[list[Record]], recorded: RunIndex, cut: bool) -> Position:
     """Pass over the windows that ``recorded`` holds, and settle their ids.
 
     Args:
@@ -126,7 +126,7 @@ def skip_finished(windows: Iterator[list[Record]], recorded: Recorded, cut: bool
     return Position(rows, None)
 
 
-def _check_ids(window: list[Record], recorded: Recorded, after: int) -> None:
+def _check_ids(window: list[Record], recorded: RunIndex, after: int) -> None:
     """Compare the ids of the last finished window with those recorded ``after`` from the end."""
     wanted = [record for record in window if not recorded.failed_between(record.line, record.line)]
     start = len(recorded.judgments) - after - len(wanted)
@@ -137,7 +137,7 @@ def _check_ids(window: list[Record], recorded: Recorded, after: int) -> None:
 
 def unrecorded(
     folder: RunDir,
-    recorded: Recorded,
+    recorded: RunIndex,
     rows: list[Pair | Failure],
     failures: list[bytes],
     judgments: list[bytes],

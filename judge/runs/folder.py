@@ -26,7 +26,7 @@ from judge import __version__
 from judge.errors import UsageError
 from judge.runs.jsonlines import append_synced, read_rows, repair_tail, replace_json
 from judge.judgment import Failure, Judgment
-from judge.runs.index import Recorded, Scanned
+from judge.runs.index import RunIndex, Scanned
 
 CONFIG, JUDGMENTS, FAILURES = "config.json", "judgments.jsonl", "failures.jsonl"
 SUMMARY, REPORT, LOCK = "summary.json", "report.html", ".lock"
@@ -136,7 +136,7 @@ class RunDir:
             for name in (JUDGMENTS, FAILURES):
                 (self.path / name).touch()
 
-    def scan(self, keep: int) -> Recorded:
+    def scan(self, keep: int) -> RunIndex:
         """Repair torn tails and read what is recorded; nothing for a fresh run.
 
         A torn tail is a last line that lost its newline or is no whole JSON object: a killed
@@ -148,7 +148,7 @@ class RunDir:
         Raises:
             UsageError: for damage anywhere else.
         """
-        recorded = Recorded(keep)
+        recorded = RunIndex(keep)
         if self._fresh or self.config is None:
             return recorded
         recorded.add_judgments(self._scan_file(JUDGMENTS, _judgment_key))

@@ -29,7 +29,7 @@ class Line(NamedTuple):
 
 
 @dataclass
-class Recorded:
+class RunIndex:
     """What :meth:`judge.runs.folder.RunDir.scan` found.
 
     The last ``keep`` lines of each file stay in full, their ids not yet in ``seen``: which of them

@@ -18,7 +18,7 @@ from judge.runs.jsonlines import replace_json
 from judge.train.batches.facts import BatchFacts
 from judge.train.compute.flops import Shape, peak_of, shape_of, training_flops
 from judge.train.config import RewardConfig, TrainerConfig
-from judge.train.progress import UNWATCHED, Facts, Progress
+from judge.train.progress import UNWATCHED, Progress, TrainingFacts
 
 STEPS_FILE = "steps.jsonl"
 OBSERVED_FILE = "observed.json"
@@ -51,7 +51,7 @@ def reporters(config: TrainerConfig) -> list[str]:
 def observe(
     trainer: Any,
     config: TrainerConfig,
-    facts: Facts | None = None,
+    facts: TrainingFacts | None = None,
     progress: Progress = UNWATCHED,
 ) -> None:
     """Let ``trainer`` write :data:`STEPS_FILE` into its output folder, a line a step.
@@ -89,7 +89,7 @@ class Observer(TrainerCallback):
     """
 
     def __init__(
-        self, trainer: Any, config: TrainerConfig, facts: Facts | None, progress: Progress
+        self, trainer: Any, config: TrainerConfig, facts: TrainingFacts | None, progress: Progress
     ) -> None:
         self.trainer = trainer
         self.about = facts

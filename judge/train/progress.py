@@ -10,7 +10,7 @@ from judge.train.config import TrainerConfig
 
 
 @dataclass(frozen=True)
-class Facts:
+class TrainingFacts:
     """What is going to be trained."""
 
     what: str
@@ -48,7 +48,7 @@ class Progress(Protocol):
         """Something to tell a person, in one line."""
         ...
 
-    def begin(self, facts: Facts, steps: int, done: int, best: float | None) -> None:
+    def begin(self, facts: TrainingFacts, steps: int, done: int, best: float | None) -> None:
         """The first step begins: ``done`` of ``steps`` were taken by an earlier session, whose
         lowest validation loss was ``best``."""
         ...
@@ -77,7 +77,7 @@ class Unwatched:
 
     def note(self, text: str) -> None: ...
 
-    def begin(self, facts: Facts, steps: int, done: int, best: float | None) -> None: ...
+    def begin(self, facts: TrainingFacts, steps: int, done: int, best: float | None) -> None: ...
 
     def within(self, done: int, of: int | None, validating: bool) -> None: ...
 
@@ -98,20 +98,20 @@ def facts_of(
     examples: tuple[int, int],
     epoch_tokens: int,
     left_out: Mapping[str, int],
-) -> Facts:
+) -> TrainingFacts:
     """Return what ``trainer`` is going to do.
 
     Args:
         trainer: transformers' trainer, with its model.
         config: its recipe.
-        what: what it makes, for :class:`Facts`.
+        what: what it makes, for :class:`TrainingFacts`.
         examples: how many to train and to validate on.
         epoch_tokens: of the former.
-        left_out: as :class:`Facts` says.
+        left_out: as :class:`TrainingFacts` says.
     """
     # Under ZeRO-3 a process holds a part of each weight.
     sizes = [(getattr(p, "ds_numel", p.numel()), p.requires_grad) for p in _weights(trainer.model)]
-    return Facts(
+    return TrainingFacts(
         what=what,
         model=config.model if config.random_init is None else "random weights",
         parameters=sum(size for size, _ in sizes),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from judge.compare.agreement import agreement
-from judge.compare.metadata import Facts
+from judge.compare.metadata import PairMetadata
 from judge.compare.slices import MOST_LEVELS, OTHER, Slice, slices
 from tests.compare.made import Said, ids, made_column, people
 
@@ -112,13 +112,13 @@ def test_a_single_system_and_a_single_pair() -> None:
 def sliced(
     labels: list[Said],
     judge: list[Said],
-    facts: list[Facts | None],
+    metadata: list[PairMetadata | None],
     asked: tuple[str, ...] = (),
     **fields: Any,
 ) -> dict[str, Slice]:
-    known = {i: f for i, f in zip(ids(len(facts)), facts, strict=True) if f is not None}
+    known = {i: f for i, f in zip(ids(len(metadata)), metadata, strict=True) if f is not None}
     columns = [made_column("judge", judge)]
-    found = slices(ids(len(facts)), known, columns, people(labels, **fields), asked)
+    found = slices(ids(len(metadata)), known, columns, people(labels, **fields), asked)
     return {of.name: of for of in found}
 
 
@@ -127,18 +127,18 @@ def figures(of: Slice) -> dict[str, tuple[int, float | None]]:
 
 
 def test_slices_by_hand() -> None:
-    facts = [
-        Facts({"source": "web", "topic": "x"}, lengths=(10, 11), turns=1),
-        Facts({"source": "web", "topic": "x"}, lengths=(10, 12), turns=1),
-        Facts({"source": "book"}, lengths=(30, 10), turns=3),
-        Facts({"source": "book"}, lengths=(10, 20), turns=3),
+    metadata = [
+        PairMetadata({"source": "web", "topic": "x"}, lengths=(10, 11), turns=1),
+        PairMetadata({"source": "web", "topic": "x"}, lengths=(10, 12), turns=1),
+        PairMetadata({"source": "book"}, lengths=(30, 10), turns=3),
+        PairMetadata({"source": "book"}, lengths=(10, 20), turns=3),
         None,
-        Facts({"source": "none"}, lengths=(1, 1), turns=2),
+        PairMetadata({"source": "none"}, lengths=(1, 1), turns=2),
     ]
     found = sliced(
         [-1, 1, 1, -1, 1, 0],
         [-1, -1, 1, 0, "refused", 1],
-        facts,
+        metadata,
         ("topic", "nothing"),
         strength=[-1, 3, 3, -1, 2, 0],
     )
@@ -155,8 +155,8 @@ def test_slices_by_hand() -> None:
 
 
 def test_a_level_that_a_system_was_not_asked_of() -> None:
-    facts = [Facts({"source": name}) for name in ("a", "a", "b")]
-    found = sliced([1, 1, 1], [1, None, None], facts)["source"]
+    metadata = [PairMetadata({"source": name}) for name in ("a", "a", "b")]
+    found = sliced([1, 1, 1], [1, None, None], metadata)["source"]
     assert figures(found) == {"a": (2, 1.0), "b": (1, None)}
     assert found.levels[1].accuracy["judge"].n == 0
     assert found.levels[1].accuracy["judge"].why_not
@@ -165,15 +165,17 @@ def test_a_level_that_a_system_was_not_asked_of() -> None:
 def test_a_column_of_many_words_keeps_the_most_common() -> None:
     words = [f"w{n:02}" for n in range(30) for _ in range(2 if n == 7 else 1)]
     n = len(words)
-    found = sliced([1] * n, [1] * n, [Facts({"topic": w}) for w in words], ("topic",))["topic"]
+    found = sliced([1] * n, [1] * n, [PairMetadata({"topic": w}) for w in words], ("topic",))[
+        "topic"
+    ]
     names = [level.name for level in found.levels]
     assert len(names) == MOST_LEVELS and "w07" in names and names[-1] == OTHER
     assert sum(level.labelled for level in found.levels) == n
 
 
 def test_a_column_of_many_numbers_is_cut_into_quarters() -> None:
-    facts: list[Facts | None] = [Facts({"size": str(n)}) for n in range(1, 101)]
-    found = sliced([1] * 100, [1] * 100, facts, ("size",))["size"]
+    metadata: list[PairMetadata | None] = [PairMetadata({"size": str(n)}) for n in range(1, 101)]
+    found = sliced([1] * 100, [1] * 100, metadata, ("size",))["size"]
     assert [level.labelled for level in found.levels] == [25] * 4
     assert found.levels[0].name == "1 to 25.75"
 
@@ -181,8 +183,8 @@ def test_a_column_of_many_numbers_is_cut_into_quarters() -> None:
 @given(st.lists(st.tuples(st.sampled_from([-1, 1, 0]), st.sampled_from("abc")), min_size=1))
 def test_levels_divide_the_labelled_pairs(rows: list[tuple[int, str]]) -> None:
     labels: list[Said] = [label for label, _ in rows]
-    facts: list[Facts | None] = [Facts({"source": name}) for _, name in rows]
-    found = sliced(labels, [1] * len(rows), facts, ("source",))["source"]
+    metadata: list[PairMetadata | None] = [PairMetadata({"source": name}) for _, name in rows]
+    found = sliced(labels, [1] * len(rows), metadata, ("source",))["source"]
     labelled = sum(label != 0 for label in labels)
     assert sum(level.labelled for level in found.levels) + found.without == labelled
     assert found.without == 0

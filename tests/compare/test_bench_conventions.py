@@ -1,4 +1,4 @@
-"""Ten verdicts, written by hand, by every convention: the worked example of docs/bench.md."""
+"""Ten verdicts, written by hand, by every convention: the worked example of docs/evaluation.md."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_benchmarks_rules_are_among_them(
 
 
 def test_the_guide_has_the_figures_of_the_code() -> None:
-    text = (ROOT / "docs" / "bench.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
     for one in conventions(TEN, 2):
         row = re.search(rf"^\| {re.escape(one.name)} \| (.+?) \| (\d+(?:\.\d)?) % \|$", text, re.M)
         assert row is not None, one.name

@@ -124,7 +124,7 @@ def test_rows_given_twice_are_told(tmp_path: Path) -> None:
 
 @given(st.lists(st.lists(st.booleans(), min_size=9, max_size=9), min_size=1, max_size=9))
 def test_nine_comparisons_of_a_row_are_one_observation(rows: list[list[bool]]) -> None:
-    """Whatever the convention, ``interval`` is Wilson's of ``n`` rows, as docs/bench.md says."""
+    """By any convention, ``interval`` is Wilson's of ``n`` rows, as docs/evaluation.md says."""
     flat = [Comparison((c, c), preferred=c) for row in rows for c in row]
     of = [number for number, row in enumerate(rows) for _ in row]
     for one in conventions(flat, 2, of):

@@ -16,7 +16,7 @@ from judge.compare.agreement import agreement
 from judge.compare.calibration import calibrations
 from judge.compare.columns import column
 from judge.compare.disagreements import disagreements
-from judge.compare.metadata import Facts
+from judge.compare.metadata import PairMetadata
 from judge.compare.rewards import reward_distributions
 from judge.compare.significance import paired_tests
 from judge.compare.slices import slices
@@ -74,8 +74,8 @@ def test_every_figure_has_a_value_or_a_reason(data: st.DataObject) -> None:
     people = system("people", truth, kind="people", strength=numbers(draw, truth, degrees))
     weight = st.lists(st.sampled_from([0.0, 1.0, 2.5, np.nan]), min_size=n, max_size=n)
     weights = draw(st.none() | weight.map(np.array))
-    facts = {
-        i: Facts({"topic": topic}, lengths=draw(st.none() | st.just((0, 7))), turns=1)
+    metadata = {
+        i: PairMetadata({"topic": topic}, lengths=draw(st.none() | st.just((0, 7))), turns=1)
         for i in ids(n)
         if (topic := draw(st.sampled_from(["x", "y", "7", ""])))
     }
@@ -84,7 +84,7 @@ def test_every_figure_has_a_value_or_a_reason(data: st.DataObject) -> None:
         *accuracies(columns, reference, weights, 0),
         *paired_tests(columns, reference, weights, 0),
         agreement([*columns, reference]),
-        *slices(ids(n), facts, columns, reference, ("topic", "nothing")),
+        *slices(ids(n), metadata, columns, reference, ("topic", "nothing")),
         *calibrations(columns, reference, 0),
         *reward_distributions(columns, reference),
         *disagreements(ids(n), [*systems, people], 5).first,

@@ -14,7 +14,7 @@ from judge.compare.labels import (
     labels_of_input,
     read_labels,
 )
-from judge.compare.metadata import read_facts
+from judge.compare.metadata import read_metadata
 from judge.compare.systems import read_run
 from judge.errors import UsageError
 from tests.compare.made import judged
@@ -48,7 +48,7 @@ def test_a_file_of_labels(tmp_path: Path) -> None:
         "e": (None, None, "unlabelled"),
         "f": (None, None, "no_valid_annotation"),
     }
-    assert found.facts["b"].columns == {"topic": "y"}
+    assert found.metadata["b"].columns == {"topic": "y"}
     assert found.people.kind == "people"
 
 
@@ -129,9 +129,9 @@ def test_annotated_pairs_by_the_papers_rule(tmp_path: Path) -> None:
         }
         or said(found)["p1"][1] is None
     )  # one degree alone is none
-    facts = found.facts["p1"]
-    assert facts.columns["source"] == "web" and facts.turns == 1
-    assert facts.lengths == (len("First answer 1."), len("Second answer 1."))
+    metadata = found.metadata["p1"]
+    assert metadata.columns["source"] == "web" and metadata.turns == 1
+    assert metadata.lengths == (len("First answer 1."), len("Second answer 1."))
 
 
 def test_annotated_pairs_by_majority(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_labels_in_a_column_of_the_runs_input(tmp_path: Path, suffix: str) -> No
         pandas.DataFrame(rows).to_parquet(input)
     (judge,) = read_run(judged(input, tmp_path / "run"))
     assert judge.origin is not None
-    found = labels_of_column(read_facts(judge.origin, ["winner_of_3"]), "winner_of_3")
+    found = labels_of_column(read_metadata(judge.origin, ["winner_of_3"]), "winner_of_3")
     assert [d[0] for d in said(found).values()] == ["response_1", "response_2", None, None]
     assert said(found)["p3"][2] == "unlabelled"
 
@@ -186,7 +186,7 @@ def test_a_column_called_like_a_strength_holds_strengths(tmp_path: Path) -> None
     input = write_rows(tmp_path / "in.jsonl", [row(n, my_strength=n - 1) for n in range(3)])
     (judge,) = read_run(judged(input, tmp_path / "run"))
     assert judge.origin is not None
-    found = labels_of_column(read_facts(judge.origin, ["my_strength"]), "my_strength")
+    found = labels_of_column(read_metadata(judge.origin, ["my_strength"]), "my_strength")
     assert [d[0] for d in said(found).values()] == ["response_1", None, "response_2"]
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from judge.compare.config import CompareConfig
 from judge.compare.gather import gather
 from judge.compare.matching import Match, Matched, Part, longer, match, name_apart
-from judge.compare.metadata import Facts, facts_of, language_of
+from judge.compare.metadata import PairMetadata, language_of, metadata_of
 from judge.compare.systems import Decision, System
 from judge.pair import Message, Pair
 from tests.compare.made import judged, scored, system
@@ -33,9 +33,9 @@ def pair(number: int, flipped: bool = False) -> Pair:
 def part(name: str, pairs: dict[str, Pair | None], adds_pairs: bool = True) -> Part:
     """A part whose system prefers Response 1 everywhere; pairs of None are without their texts."""
     decisions = {pair_id: Decision("response_1", strength=-2.0) for pair_id in pairs}
-    facts = {i: facts_of(p, {"from": name}) for i, p in pairs.items() if p is not None}
+    metadata = {i: metadata_of(p, {"from": name}) for i, p in pairs.items() if p is not None}
     kind: Any = "judge" if adds_pairs else "people"
-    return Part(name, (System(name, kind, decisions),), facts, adds_pairs)
+    return Part(name, (System(name, kind, decisions),), metadata, adds_pairs)
 
 
 def second(*parts: Part) -> tuple[Matched, Match, dict[str, Decision]]:
@@ -52,7 +52,7 @@ def test_the_same_ids() -> None:
     assert (there.only_here_ids, there.only_before_ids) == (["z"], ["x"])
     assert there.unchecked == there.by_content == there.other_content == 0
     assert list(decisions) == ["y", "z"]
-    assert found.facts["y"].columns["from"] == "a", "what came first stays"
+    assert found.metadata["y"].columns["from"] == "a", "what came first stays"
 
 
 def test_other_ids_of_the_same_texts() -> None:
@@ -74,7 +74,7 @@ def test_responses_that_were_exchanged() -> None:
     assert (there.matched, there.exchanged, there.by_content) == (2, 2, 1)
     assert decisions == dict.fromkeys(("x", "y"), Decision("response_2", strength=2.0))
     assert found.systems[-1].exchanged == {"x", "y"}
-    assert found.facts["y"].lengths == (len("First 2"), len("The second 2"))
+    assert found.metadata["y"].lengths == (len("First 2"), len("The second 2"))
 
 
 def test_another_pair_under_the_same_id() -> None:
@@ -101,7 +101,7 @@ def test_labels_of_pairs_that_nobody_judged_are_not_compared() -> None:
     found, there, decisions = second(
         part("a", {"x": pair(1)}), part("people", {"x": pair(1), "y": pair(2)}, adds_pairs=False)
     )
-    assert found.ids == ["x"] and set(decisions) == {"x"} and set(found.facts) == {"x"}
+    assert found.ids == ["x"] and set(decisions) == {"x"} and set(found.metadata) == {"x"}
     assert (there.labels, there.only_here) == (True, 1)
 
 
@@ -143,20 +143,20 @@ def test_systems_of_the_same_name() -> None:
 
 
 def test_the_longer_response() -> None:
-    facts = {
-        "a": Facts({}, lengths=(3, 5)),
-        "b": Facts({}, lengths=(5, 3)),
-        "c": Facts({}, lengths=(4, 4)),
-        "d": Facts({}),
+    metadata = {
+        "a": PairMetadata({}, lengths=(3, 5)),
+        "b": PairMetadata({}, lengths=(5, 3)),
+        "c": PairMetadata({}, lengths=(4, 4)),
+        "d": PairMetadata({}),
     }
-    said = {i: d.preference for i, d in longer(facts).decisions.items()}
+    said = {i: d.preference for i, d in longer(metadata).decisions.items()}
     assert said == {"a": "response_2", "b": "response_1", "c": None}
 
 
 def test_flipping_facts_twice_is_the_identity() -> None:
-    facts = facts_of(pair(1), {})
-    assert facts.flipped() == facts_of(pair(1, flipped=True), {})
-    assert facts.flipped().flipped() == facts
+    metadata = metadata_of(pair(1), {})
+    assert metadata.flipped() == metadata_of(pair(1, flipped=True), {})
+    assert metadata.flipped().flipped() == metadata
 
 
 def test_the_language_of_a_pair() -> None:

@@ -14,7 +14,7 @@ from judge.errors import UsageError
 from judge.idset import IdSet
 from judge.infer.batch import run
 from judge.runs.jsonlines import encode_line, repair_tail
-from judge.runs.index import Recorded
+from judge.runs.index import RunIndex
 from judge.runs.folder import RunDir, read_failures, read_judgments
 from tests.scripted import config, engine, row, write_rows
 
@@ -137,7 +137,7 @@ def test_readers_give_back_what_was_judged(tmp_path: Path) -> None:
 
 
 def test_the_kept_lines_are_settled_from_the_front() -> None:
-    recorded = Recorded(keep=2)
+    recorded = RunIndex(keep=2)
     recorded.add_judgments((number, 0, b"j%d" % number) for number in range(4))
     recorded.add_failures((number, number + 1, None) for number in range(4))
     assert (recorded.judged, len(recorded.judgments), len(recorded.seen)) == (4, 2, 2)

@@ -22,7 +22,7 @@ from judge.train.batches.packing import pack, pad
 from judge.train.compute.flops import forward_flops, peak_of, shape_of, training_flops
 from judge.train.config import JustifierConfig, RewardConfig, load_recipe
 from judge.train.observe import read_steps, reporters
-from judge.train.progress import Facts, Progress, Unwatched
+from judge.train.progress import Progress, TrainingFacts, Unwatched
 from judge.train.reward import training as reward
 from tests.train.reward_sets import preference_set, tiny_base
 
@@ -139,7 +139,7 @@ class Watcher(Unwatched):
         self.steps: list[Any] = []
         self.saves: list[tuple[int, str]] = []
 
-    def begin(self, facts: Facts, steps: int, done: int, best: float | None) -> None:
+    def begin(self, facts: TrainingFacts, steps: int, done: int, best: float | None) -> None:
         self.begun = (steps, done, best)
 
     def step(self, row: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from judge.compare.config import COLUMN
 from judge.compare.labels import Labels, labels_of_column, labels_of_input, read_labels
 from judge.compare.matching import Part, match
-from judge.compare.metadata import read_facts
+from judge.compare.metadata import read_metadata
 from judge.compare.probes.config import ORIGINAL, ProbeConfig
 from judge.compare.systems import Decision, Origin, System
 from judge.errors import UsageError
@@ -22,7 +22,7 @@ def better_responses(config: ProbeConfig) -> dict[str, Preference]:
         UsageError: when ``config.labels`` is no file or column of labels. An input without any is
             fine where none are asked for.
     """
-    pairs = read_facts(_origin(config, str(config.sets / f"{ORIGINAL}.jsonl")))
+    pairs = read_metadata(_origin(config, str(config.sets / f"{ORIGINAL}.jsonl")))
     labels = _labels(config)
     if labels is None:
         return {}
@@ -30,7 +30,7 @@ def better_responses(config: ProbeConfig) -> dict[str, Preference]:
     match(
         [
             Part("pairs", (asked,), pairs),
-            Part(labels.people.name, (labels.people,), labels.facts, adds_pairs=False),
+            Part(labels.people.name, (labels.people,), labels.metadata, adds_pairs=False),
         ]
     )
     return {
@@ -50,7 +50,7 @@ def _labels(config: ProbeConfig) -> Labels | None:
     column = config.labels.removeprefix(COLUMN)
     if column == config.labels:
         return read_labels(config.labels, config.label_rule)
-    return labels_of_column(read_facts(origin, (column,)), column, config.label_rule)
+    return labels_of_column(read_metadata(origin, (column,)), column, config.label_rule)
 
 
 def _origin(config: ProbeConfig, name: str) -> Origin:

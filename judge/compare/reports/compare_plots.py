@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from judge.compare.calibration import Reading
+from judge.compare.calibration import CalibrationFigures
 from judge.compare.comparison import Comparison
 from judge.compare.probes.figures import Figure
 from judge.compare.rewards import Rewards
@@ -79,7 +79,9 @@ def by_slice(of: Slice, index: int) -> Plot:
     return shares("slices", f"slice-{index}", traces, caption, levels)
 
 
-def reliability(system: str, raw: Reading | None, fitted: Reading | None, index: int) -> Plot:
+def reliability(
+    system: str, raw: CalibrationFigures | None, fitted: CalibrationFigures | None, index: int
+) -> Plot:
     """Return how often a system is right where it is so and so sure."""
     given = (("as it is", raw, ONE), ("with a temperature", fitted, TWO))
     traces = []
@@ -133,7 +135,7 @@ def reliability(system: str, raw: Reading | None, fitted: Reading | None, index:
     return Plot("calibration", f"reliability-{index}", tuple(traces), layout, caption, table)
 
 
-def _bins(system: str, reading: Reading | None, which: str) -> Table:
+def _bins(system: str, reading: CalibrationFigures | None, which: str) -> Table:
     """Return the points of a reliability diagram in numbers."""
     rows = tuple(
         (

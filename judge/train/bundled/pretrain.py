@@ -24,7 +24,7 @@ from transformers import (
 
 from judge.train.bundled.tokenizer import save_tokenizer, train_tokenizer
 from judge.train.config import PretrainConfig
-from judge.train.progress import UNWATCHED, Facts, Progress
+from judge.train.progress import UNWATCHED, Progress, TrainingFacts
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -114,7 +114,7 @@ class SequentialTrainer(Trainer):
 class Told(TrainerCallback):
     """Tells a :class:`judge.train.progress.Progress` of each step, save and validation."""
 
-    def __init__(self, progress: Progress, facts: Facts, tokens: int) -> None:
+    def __init__(self, progress: Progress, facts: TrainingFacts, tokens: int) -> None:
         self.progress, self.facts, self.tokens = progress, facts, tokens
         self.since = time.monotonic()
         self.loss: float | None = None
@@ -208,7 +208,7 @@ def run(config: PretrainConfig, progress: Progress = UNWATCHED) -> dict[str, Any
         eval_dataset=StepBatches(held_out, config.model_copy(update={"long_share": 0.0}), 3),
         data_collator=lambda items: items[0],
     )
-    facts = Facts(
+    facts = TrainingFacts(
         what="the base of a mini model",
         model="random weights",
         parameters=model.num_parameters(),

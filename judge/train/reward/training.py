@@ -23,7 +23,7 @@ from judge.train.finetune import (
     trainer_arguments,
 )
 from judge.train.observe import observe
-from judge.train.progress import UNWATCHED, Facts, Progress, facts_of
+from judge.train.progress import UNWATCHED, Progress, TrainingFacts, facts_of
 from judge.train.reward.data import RewardSet, load_set
 from judge.train.reward.model import HEAD, choose_padding, load_reward_model, read_at_ends
 from judge.train.reward.trainer import RewardCollator, RewardTrainer
@@ -70,7 +70,7 @@ def run(config: RewardConfig, progress: Progress = UNWATCHED) -> dict[str, Any]:
 
 def _facts(
     trainer: RewardTrainer, config: RewardConfig, train: RewardSet, evaluation: RewardSet
-) -> Facts:
+) -> TrainingFacts:
     left_out = {
         f"{why.replace('_', ' ')}, of {name}": count
         for name, examples in (("training", train), ("validation", evaluation))

@@ -43,7 +43,7 @@ from judge.train.finetune import (
 )
 from judge.train.losses import statement_loss
 from judge.train.observe import observe
-from judge.train.progress import UNWATCHED, Facts, Progress, facts_of
+from judge.train.progress import UNWATCHED, Progress, TrainingFacts, facts_of
 from judge.train.sft.examples import (
     ExampleSet,
     JustifierCollator,
@@ -112,7 +112,7 @@ def run(config: JustifierConfig, progress: Progress = UNWATCHED) -> dict[str, An
 
 def _facts(
     trainer: JustifierTrainer, config: JustifierConfig, train: ExampleSet, evaluation: ExampleSet
-) -> Facts:
+) -> TrainingFacts:
     left_out = {
         f"too long, of {name}": examples.too_long
         for name, examples in (("training", train), ("validation", evaluation))
