@@ -27,7 +27,7 @@ from judge.metrics.label_agreement import TITLE
 if TYPE_CHECKING:
     from judge.infer.dryrun import DryRun
     from judge.infer.score import ScoreDryRun
-    from judge.infer.summary import Summary
+    from judge.runs.summary import Summary
 
 EVERY = 5.0
 """Seconds between two lines of progress where there is no terminal."""

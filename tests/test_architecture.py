@@ -100,7 +100,7 @@ RULES = [
             (f"judge/{room}/x.py", f"from {others[0]} import x"),
         )
         for room, others in (
-            ("runs", ("judge.formats", "judge.metrics", "judge.report")),
+            ("runs", ("judge.formats", "judge.report")),
             ("metrics", ("judge.formats", "judge.runs", "judge.report")),
             ("formats", ("judge.metrics", "judge.report")),
             ("report", ("judge.formats", "judge.runs")),

@@ -12,9 +12,9 @@ from hypothesis import given
 from judge.compare.probes.texts import ATTACKS, CONTROLS, NULL_ANSWERS
 from judge.hostile import FLAGS, Flag, flags_of, places_of
 from judge.infer import batch, score
-from judge.infer.summary import Flagged
 from judge.judgment import Judgment
 from judge.pair import Message, Pair
+from judge.runs.summary import Flagged
 from tests.scripted import config, engine, judgments, row, write_rows
 from tests.scripted_scorers import bt, score_config
 from tests.strategies import pairs

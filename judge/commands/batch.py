@@ -53,7 +53,7 @@ from judge.exits import FAILED_ROWS
 
 if TYPE_CHECKING:
     from judge.config import BatchConfig, RowsConfig
-    from judge.infer.summary import Summary
+    from judge.runs.summary import Summary
 
 
 def batch(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from judge.compare.benches.plan import Kind, PlannedPair
     from judge.compare.benches.score import BenchResult
     from judge.config import BatchConfig, ScoreConfig
-    from judge.infer.summary import Summary
+    from judge.runs.summary import Summary
 
 _OF_JUDGES = ("model", "mode", "orders", "template", "seed", "max_new_tokens", "temperature")
 _OF_REWARDS = ("reward_model", "form", "weights")

@@ -26,7 +26,7 @@ from judge.exits import FAILED_ROWS
 if TYPE_CHECKING:
     from judge.config import ScoreConfig
     from judge.infer.scorers.pairs import PairScorer
-    from judge.infer.summary import Summary
+    from judge.runs.summary import Summary
 
 Engine = Literal["auto", "transformers", "vllm"]
 Form = Literal["auto", "head", "logit"]

@@ -18,11 +18,11 @@ from judge.errors import UsageError
 from judge.judgment import Failure
 from judge.reward import Preference
 from judge.runs.completeness import check_run, is_complete
-from judge.runs.folder import CONFIG, JUDGMENTS, SUMMARY, read_failures
+from judge.runs.folder import CONFIG, JUDGMENTS, read_failures
 from judge.runs.jsonlines import read_rows
+from judge.runs.summary import read_summary
 
 Kind = Literal["judge", "reward_model", "people", "baseline"]
-_TOKENS = ("prompt", "completion")
 _OTHER: dict[Preference | None, Preference | None] = {
     "response_1": "response_2",
     "response_2": "response_1",
@@ -258,14 +258,17 @@ def _add_failure(failure: Failure, judge: System | None, systems: list[System]) 
 def _add_costs(folder: Path, systems: list[System], judge: System | None) -> None:
     """Add what ``summary.json`` says of tokens and time; nothing where there is none."""
     try:
-        summary = json.loads((folder / SUMMARY).read_bytes())
-        judged, session = summary["judged"], summary["session"]
-        pace = session["pairs_per_second"]
-        whole = judged and not session["resumed_after"]
-        tokens = {n: c["prompt_tokens"] / judged for n, c in session["scorers"].items() if whole}
-        own = [summary[f"{name}_tokens"] / judged if judged else None for name in _TOKENS]
-    except (OSError, ValueError, TypeError, KeyError):
+        summary = read_summary(folder)
+    except UsageError:
         return  # an interrupted run, or one of another version: its cost is not known
+    if summary.session is None:
+        return
+    judged, session = summary.judged, summary.session
+    pace = session.pairs_per_second
+    whole = judged and not session.resumed_after
+    tokens = {n: c["prompt_tokens"] / judged for n, c in session.scorers.items() if whole}
+    used = (summary.prompt_tokens, summary.completion_tokens)
+    own = [count / judged if judged else None for count in used]
     seconds = 1 / pace if pace else None
     for system in systems:
         if system is judge:

@@ -23,7 +23,7 @@ from judge.infer.protocols import Judge, Progress, Streamed, Unwatched
 from judge.infer.resume import Position, limited, skip_finished, unrecorded, windows_of
 from judge.infer.scorers.files import read_weights
 from judge.infer.scorers.pairs import JudgeWithScorers, PairScorer
-from judge.infer.summary import Session, Summary, summarise
+from judge.infer.summary import summarise
 from judge.judgment import Failure, Judgment
 from judge.metrics.label_agreement import JUDGE
 from judge.pair import Pair
@@ -31,6 +31,7 @@ from judge.prompt import Template, load_template
 from judge.runs.folder import FAILURES, JUDGMENTS, RunDir
 from judge.runs.index import RunIndex
 from judge.runs.jsonlines import encode_line, read_rows
+from judge.runs.summary import Session, Summary
 
 
 def open_input(config: BatchConfig) -> tuple[Source, Template]:

@@ -21,8 +21,8 @@ from judge.infer.protocols import Judge, Progress
 from judge.infer.resume import windows_of
 from judge.infer.scorers.files import read_weights
 from judge.infer.scorers.pairs import PairScorer, RewardJudge
-from judge.infer.summary import Summary
 from judge.pair import Pair
+from judge.runs.summary import Summary
 
 
 def run(

@@ -23,11 +23,11 @@ from judge.infer import batch, score
 from judge.infer.engines.protocol import Mode, ScriptedEngine
 from judge.infer.input_labels import PassingLabels
 from judge.infer.label_tally import LabelTally
-from judge.infer.summary import Summary
 from judge.metrics.intervals import wilson
 from judge.metrics.label_agreement import LabelAgreement
 from judge.runs import folder as rundir
 from judge.runs.jsonlines import append_synced
+from judge.runs.summary import Summary
 from judge.screen import labels_table
 from judge.verdict import Verdict, render_statement
 from tests.scripted import answer, config, engine, failures, judgments, results, row, write_rows

@@ -19,7 +19,7 @@ from judge.infer.batch import run
 from judge.infer.engines.registry import load_engine
 from judge.infer.engines.server import http_client
 from judge.infer.engines.server import load as load_server
-from judge.infer.summary import Summary
+from judge.runs.summary import Summary
 from tests.fault_server import Request, Running, Server, Wire, error, http, mini_tokenizer
 from tests.scripted import TEMPLATE, failures, judgments, results, row, write_rows
 

@@ -24,8 +24,9 @@ from judge.metrics.formatting import number
 from judge.metrics.label_agreement import TITLE
 from judge.pair import Pair
 from judge.report.page import Gallery, Page, Said, Shown, write
-from judge.runs.folder import CONFIG, JUDGMENTS, SUMMARY, read_failures
+from judge.runs.folder import CONFIG, JUDGMENTS, read_failures
 from judge.runs.jsonlines import read_rows
+from judge.runs.summary import Summary, read_summary
 
 SECTIONS = {
     "labels": (
@@ -77,10 +78,10 @@ def write_report(folder: Path, source: Source | None = None) -> Path:
     Raises:
         UsageError: when the folder lacks a file of a finished run, or it cannot be written to.
     """
-    summary, config = _read_object(folder / SUMMARY), _read_object(folder / CONFIG)
+    summary, config = read_summary(folder), _read_object(folder / CONFIG)
     has_judge = "mode" in config["config"]
-    labels = RunLabels(summary, config["config"], _model_name(config))
-    every = -(-summary["rows"] // DRAWN) or 1
+    labels = RunLabels(summary.labels, config["config"], _model_name(config))
+    every = -(-summary.rows // DRAWN) or 1
     systems = read_run(folder, every)
     ids = list(dict.fromkeys(i for system in systems for i in system.decisions))
     queue = disagreements(ids, systems, MOST)
@@ -116,14 +117,14 @@ def _judgments(folder: Path, queue: Queue) -> Iterator[Judgment]:
     return filter(None, read_rows(folder / JUDGMENTS, parse))
 
 
-def _notes(summary: Mapping[str, Any], every: int) -> Iterator[str]:
-    if not summary["complete"]:
+def _notes(summary: Summary, every: int) -> Iterator[str]:
+    if not summary.complete:
         yield "this run is not complete"
-    for line in summary.get("adapted", []):
+    for line in summary.adapted:
         yield f"the server did not take all that it would have been asked: {line}"
     if every > 1:
         yield (
-            f"plots and disagreements are drawn from one row in {every} of {summary['rows']:,};"
+            f"plots and disagreements are drawn from one row in {every} of {summary.rows:,};"
             " counts and tables are of all"
         )
 
@@ -167,48 +168,48 @@ def _about(config: Mapping[str, Any], has_judge: bool) -> Iterator[str]:
     yield f"Pairwise Justifier {config['version']}"
 
 
-def sentence(summary: Mapping[str, Any], config: Mapping[str, Any], has_judge: bool) -> str:
+def sentence(summary: Summary, config: Mapping[str, Any], has_judge: bool) -> str:
     """Return what was found in plain words."""
     who = _model_name(config)
-    if not summary["judged"]:
-        return f"{who} judged none of {summary['rows']:,} rows; every one of them failed."
-    shares = summary["win_shares"]
+    if not summary.judged:
+        return f"{who} judged none of {summary.rows:,} rows; every one of them failed."
+    shares = summary.win_shares
     one, two = _share(shares["response_1"]), _share(shares["response_2"])
-    failed = f"; {summary['failed']:,} rows failed" if summary["failed"] else ""
+    failed = f"; {summary.failed:,} rows failed" if summary.failed else ""
     words = (
-        f"Of {summary['judged']:,} pairs, {who} prefers Response 1 in {one} and Response 2 in"
+        f"Of {summary.judged:,} pairs, {who} prefers Response 1 in {one} and Response 2 in"
         f" {two}{failed}."
     )
-    if has_judge and summary["order_consistency"] is not None:
+    if has_judge and summary.order_consistency is not None:
         words += (
             f" It keeps its choice when the responses change places on"
-            f" {_share(summary['order_consistency'])} of them, and chooses what it is shown first"
-            f" in {_share(summary['first_slot_rate'])} of its verdicts."
+            f" {_share(summary.order_consistency)} of them, and chooses what it is shown first"
+            f" in {_share(summary.first_slot_rate)} of its verdicts."
         )
-    for name, scorer in summary.get("scorers", {}).items() if has_judge else ():
-        if scorer["agreement"] is not None:
+    for name, scorer in summary.scorers.items() if has_judge else ():
+        if scorer.agreement is not None:
             words += (
-                f" {name} agrees with it on {_share(scorer['agreement'])} of"
-                f" {scorer['compared']:,} pairs."
+                f" {name} agrees with it on {_share(scorer.agreement)} of"
+                f" {scorer.compared:,} pairs."
             )
     return words
 
 
-def _tiles(summary: Mapping[str, Any], has_judge: bool) -> Iterator[tuple[str, str, str]]:
-    wins, shares = summary["wins"], summary["win_shares"]
-    yield f"{summary['judged']:,}", "pairs judged", f"of {summary['rows']:,} rows"
-    yield f"{summary['failed']:,}", "rows failed", "listed below, with reasons"
+def _tiles(summary: Summary, has_judge: bool) -> Iterator[tuple[str, str, str]]:
+    wins, shares = summary.wins, summary.win_shares
+    yield f"{summary.judged:,}", "pairs judged", f"of {summary.rows:,} rows"
+    yield f"{summary.failed:,}", "rows failed", "listed below, with reasons"
     yield _share(shares["response_1"]), "Response 1 preferred", f"{wins['response_1']:,} pairs"
     yield _share(shares["response_2"]), "Response 2 preferred", f"{wins['response_2']:,} pairs"
     yield _share(shares["none"]), "undecided", f"{wins['none']:,} pairs"
     if has_judge:
-        yield _share(summary["order_consistency"]), "order-consistent", "same choice in both orders"
+        yield _share(summary.order_consistency), "order-consistent", "same choice in both orders"
         yield (
-            _share(summary["first_slot_rate"]),
+            _share(summary.first_slot_rate),
             "first shown preferred",
             "50 % is no position bias",
         )
-    yield number(summary["mean_margin"], 3), "mean margin", "|P(1 better) - P(2 better)|, 0 to 1"
+    yield number(summary.mean_margin, 3), "mean margin", "|P(1 better) - P(2 better)|, 0 to 1"
 
 
 def _model_name(config: Mapping[str, Any]) -> str:
@@ -234,9 +235,9 @@ def _with_texts(
 
 
 def _first(
-    summary: Mapping[str, Any], judgments: Mapping[str, Judgment], texts: Texts, has_judge: bool
+    summary: Summary, judgments: Mapping[str, Judgment], texts: Texts, has_judge: bool
 ) -> Gallery:
-    title = f"The first {SHOWN} judgments" if summary["judged"] > SHOWN else "Judgments"
+    title = f"The first {SHOWN} judgments" if summary.judged > SHOWN else "Judgments"
     shown = [
         Shown(j.pair_id, "", list(_said(j, has_judge)), texts.pairs.get(j.pair_id))
         for j in islice(judgments.values(), SHOWN)

@@ -14,14 +14,13 @@ class RunLabels:
     """The labels of a run, as parts of a page.
 
     Args:
-        summary: the run's ``summary.json``.
+        found: how its systems agree with them; None where its input has none.
         asked: its configuration.
         who: what its judge, or its reward model alone, is called.
     """
 
-    def __init__(self, summary: Mapping[str, Any], asked: Mapping[str, Any], who: str) -> None:
-        found = summary.get("labels")
-        self._labels = None if found is None else LabelAgreement.model_validate(found)
+    def __init__(self, found: LabelAgreement | None, asked: Mapping[str, Any], who: str) -> None:
+        self._labels = found
         self._both_orders = asked.get("orders") != "given"
         self._who = who
 

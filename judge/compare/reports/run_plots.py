@@ -15,10 +15,11 @@ from judge.compare.rewards import reward_distributions
 from judge.compare.systems import System
 from judge.metrics.estimate import Estimate, share
 from judge.report.plots import NONE, ONE, TWO, Plot, bars, marks, shares
+from judge.runs.summary import Summary
 
 
 def plots(
-    summary: Mapping[str, Any],
+    summary: Summary,
     systems: Sequence[System],
     ids: Sequence[str],
     lengths: Mapping[str, tuple[int, int]],
@@ -33,7 +34,7 @@ def plots(
     if any(of.answered.any() for of in columns):
         yield preferences(columns)
     if judge is not None and judge.answered.any():
-        yield strengths(summary["strengths"])
+        yield strengths(summary.strengths)
         yield from slots([f for s in systems if s.kind == "judge" for f in position(s)])
     if any(i in lengths for i in ids):
         longer = np.array([_longer(lengths.get(i)) for i in ids], dtype=np.int8)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
+from judge.hostile import Flag
 from judge.judgment import Failure
 from judge.metrics.formatting import DASH, number
 from judge.report.tables import Table
+from judge.runs.summary import Flagged, ScorerSummary, Summary
 
 SHOWN = 100
 """Judgments and failures that the page shows."""
@@ -22,35 +23,31 @@ STRENGTHS = {
 }
 
 
-def tables(
-    summary: Mapping[str, Any], failures: Iterable[Failure], has_judge: bool
-) -> Iterator[Table]:
+def tables(summary: Summary, failures: Iterable[Failure], has_judge: bool) -> Iterator[Table]:
     """Yield the tables in the order in which they are read.
 
     Args:
         failures: the first :data:`SHOWN` of them.
     """
-    if summary.get("scorers"):
+    if summary.scorers:
         yield _scorers(summary, has_judge)
     if has_judge:
-        counts = summary["strengths"]
+        counts = summary.strengths
         rows = tuple((words, str(s), f"{counts[str(s)]:,}") for s, words in STRENGTHS.items())
         yield Table("strength", "Judged pairs by strength", ("", "strength", "pairs"), rows)
         yield _verdicts(summary)
-    if summary.get("flagged"):
-        yield _flagged(summary["flagged"])
+    if summary.flagged:
+        yield _flagged(summary.flagged)
     yield from _failures(summary, failures)
 
 
-def _scorers(summary: Mapping[str, Any], has_judge: bool) -> Table:
+def _scorers(summary: Summary, has_judge: bool) -> Table:
     """Return the judge and the reward models side by side."""
-    scorers = summary["scorers"]
-    columns = list(scorers.values())
-    if has_judge:
-        none = dict.fromkeys(("agreement", "compared", "mean_difference"))
-        columns = [{**summary, **none}, *columns]
+    scorers = list(summary.scorers.values())
+    systems: list[Summary | ScorerSummary] = [*([summary] if has_judge else []), *scorers]
+    of_judge = [DASH] if has_judge else []
     rows: list[tuple[str, ...]] = [
-        (label, *(_share(column["win_shares"][key]) for column in columns))
+        (label, *(_share(system.win_shares[key]) for system in systems))
         for key, label in (
             ("response_1", "Response 1 preferred"),
             ("response_2", "Response 2 preferred"),
@@ -58,40 +55,42 @@ def _scorers(summary: Mapping[str, Any], has_judge: bool) -> Table:
         )
     ]
     if has_judge:
-        rows.append(("agrees with the judge", *(_share(c["agreement"]) for c in columns)))
-        rows.append(("pairs compared", *(_count(c["compared"]) for c in columns)))
-    for key, label in (("mean_margin", "mean margin"), ("mean_difference", "mean |r1 - r2|")):
-        rows.append((label, *(number(column[key], 3) for column in columns)))
-    rows.append(("failed", *(_count(column["failed"]) for column in columns)))
-    names = ("", *(["judge"] if has_judge else []), *scorers)
+        agreement = (_share(scorer.agreement) for scorer in scorers)
+        rows.append(("agrees with the judge", *of_judge, *agreement))
+        rows.append(("pairs compared", *of_judge, *(_count(s.compared) for s in scorers)))
+    rows.append(("mean margin", *(number(system.mean_margin, 3) for system in systems)))
+    differences = (number(scorer.mean_difference, 3) for scorer in scorers)
+    rows.append(("mean |r1 - r2|", *of_judge, *differences))
+    rows.append(("failed", *(_count(system.failed) for system in systems)))
+    names = ("", *(["judge"] if has_judge else []), *summary.scorers)
     title = "Judge and reward models" if has_judge else "Reward model"
     return Table("scorers", title, names, tuple(rows))
 
 
-def _verdicts(summary: Mapping[str, Any]) -> Table:
-    rows = [(f"verdicts: {r}", f"{n:,}") for r, n in summary["finish_reasons"].items()]
+def _verdicts(summary: Summary) -> Table:
+    rows = [(f"verdicts: {r}", f"{n:,}") for r, n in summary.finish_reasons.items()]
     rows += [
-        ("off-grammar, mean", number(summary["mean_off_grammar"], 3)),
-        ("neutralised names", _count(summary["neutralised"])),
-        ("prompt tokens", _count(summary["prompt_tokens"])),
-        ("completion tokens", _count(summary["completion_tokens"])),
+        ("off-grammar, mean", number(summary.mean_off_grammar, 3)),
+        ("neutralised names", _count(summary.neutralised)),
+        ("prompt tokens", _count(summary.prompt_tokens)),
+        ("completion tokens", _count(summary.completion_tokens)),
     ]
-    session = summary.get("session")
-    if session and session["pairs_per_second"]:
-        pace = f"{session['pairs_per_second']} pairs/s, {session['seconds']} s"
-        rows.append(("last session", f"{session['rows']:,} rows, {pace}"))
+    session = summary.session
+    if session and session.pairs_per_second:
+        pace = f"{session.pairs_per_second} pairs/s, {session.seconds} s"
+        rows.append(("last session", f"{session.rows:,} rows, {pace}"))
     return Table("verdicts", "How they came about", ("", ""), tuple(rows))
 
 
-def _flagged(flagged: Mapping[str, Any]) -> Table:
+def _flagged(flagged: Mapping[Flag, Flagged]) -> Table:
     """Return the responses that do something besides answering, and how often they won."""
     rows = tuple(
         (
             flag,
-            f"{found['responses']:,}",
-            f"{found['compared']:,}",
-            f"{found['preferred']:,}",
-            _share(found["preferred"] / found["compared"] if found["compared"] else None),
+            f"{found.responses:,}",
+            f"{found.compared:,}",
+            f"{found.preferred:,}",
+            _share(found.preferred / found.compared if found.compared else None),
         )
         for flag, found in flagged.items()
     )
@@ -103,8 +102,8 @@ def _flagged(flagged: Mapping[str, Any]) -> Table:
     return Table("flagged", "Responses that do more than answer", columns, rows, note)
 
 
-def _failures(summary: Mapping[str, Any], failures: Iterable[Failure]) -> Iterator[Table]:
-    reasons = tuple((reason, f"{n:,}") for reason, n in summary["failures"].items())
+def _failures(summary: Summary, failures: Iterable[Failure]) -> Iterator[Table]:
+    reasons = tuple((reason, f"{n:,}") for reason, n in summary.failures.items())
     note = "" if reasons else "None."
     yield Table(
         "failures", "Failed rows by reason", ("reason", "rows"), reasons or (("-", "0"),), note
@@ -112,7 +111,7 @@ def _failures(summary: Mapping[str, Any], failures: Iterable[Failure]) -> Iterat
     rows = tuple(
         (f"{f.line:,}", f.pair_id or DASH, f.reason, f.order or DASH, f.detail) for f in failures
     )
-    title = f"The first {SHOWN} failed rows" if summary["failed"] > SHOWN else "The failed rows"
+    title = f"The first {SHOWN} failed rows" if summary.failed > SHOWN else "The failed rows"
     yield Table("failures", title, ("line", "pair", "reason", "order", "detail"), rows)
 
 
