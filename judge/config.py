@@ -211,7 +211,7 @@ class BatchConfig(JudgeConfig, RayOptions, RowsConfig):
     @classmethod
     def _wide_window(cls, values: Any) -> Any:
         if isinstance(values, dict) and values.get("engine") in _WIDE:
-            return {"window": _WIDE_WINDOW, **values}
+            return {"window": window_of(values["engine"]), **values}
         return values
 
     @model_validator(mode="after")
@@ -255,6 +255,11 @@ _NO_IDENTITY = {
 }  # fmt: skip
 _KEY = re.compile(r"(^|&)[^=&]*(key|token|secret|pass|sig|auth|cred|code|jwt|session)[^=&]*=", re.I)
 _WIDE, _WIDE_WINDOW = ("vllm", "server", "ray"), 1024
+
+
+def window_of(engine: str) -> int:
+    """Return how many pairs are judged together where nothing says so."""
+    return _WIDE_WINDOW if engine in _WIDE else int(RowsConfig.model_fields["window"].default)
 
 
 def holds_key(query: str) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
 
+import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator
 
 from judge.verdict import NEITHER_VALID, STRENGTHS, flip_names, flip_strength
@@ -53,6 +56,30 @@ class Pair(BaseModel):
             raise ValueError("the last message of the prompt must be the user's or a tool's")
         return prompt
 
+    @classmethod
+    def of(
+        cls,
+        prompt: str | Sequence[Message | Mapping[str, Any]],
+        response_1: str,
+        response_2: str,
+        pair_id: str | None = None,
+    ) -> Self:
+        """Return the pair of these texts.
+
+        Args:
+            prompt: a text (HelpSteer2's inline turns understood) or messages, the last one the
+                user's.
+            pair_id: None: 16 hexadecimal digits of the content.
+
+        Raises:
+            pydantic.ValidationError: when there is no such pair (a ``ValueError``).
+        """
+        turns = parse_prompt(prompt) if isinstance(prompt, str) else prompt
+        messages = tuple(Message.model_validate(turn) for turn in turns)
+        if pair_id is None:
+            pair_id = content_id(messages, response_1, response_2)
+        return cls(pair_id=pair_id, prompt=messages, response_1=response_1, response_2=response_2)
+
     def flipped(self) -> Pair:
         """Return the pair with its responses exchanged; twice is the identity."""
         return self.model_copy(
@@ -97,3 +124,9 @@ def parse_prompt(text: str) -> tuple[Message, ...]:
     for role, content in zip(rest[::2], rest[1::2], strict=True):
         messages.append(Message(role="user" if role == "User" else "assistant", content=content))
     return tuple(messages)
+
+
+def content_id(messages: tuple[Message, ...], *texts: str) -> str:
+    """Return 16 hexadecimal digits of the SHA-256 of the content: the same wherever it stands."""
+    content = orjson.dumps([[[m.role, m.content] for m in messages], *texts])
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -66,6 +66,17 @@ class Scored(BaseModel):
         )
 
 
+class Reward(BaseModel):
+    """What a reward model gives one response."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: float
+    """To :data:`DIGITS` places: the same as in a run folder, where the response is in a pair."""
+    attributes: dict[str, float] = {}
+    """For a model with several outputs, each one's value."""
+
+
 @dataclass(frozen=True)
 class Rewards:
     """The rewards of response_1 and response_2, and what follows from them."""

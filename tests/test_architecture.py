@@ -90,7 +90,7 @@ RULES = [
         CORE,
         tuple(f"judge.{part}" for part in PARTS),
         ("judge/pair.py", "def f():\n    from judge.infer import engine"),
-        but=r"judge/cli\.py|judge/commands/.*",
+        but=r"judge/(cli|__init__)\.py|judge/commands/.*",  # both put the parts together, lazily
     ),
     *(
         Rule(

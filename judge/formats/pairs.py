@@ -13,7 +13,15 @@ from contextlib import suppress
 from typing import Any
 
 from judge.errors import RowError
-from judge.formats.fields import check_length, given_id, row_fields, shown
+from judge.formats.fields import (
+    check_length,
+    ends_with_the_user,
+    given_id,
+    response,
+    row_fields,
+    shown,
+    text,
+)
 from judge.formats.responses import prompt_field, texts_of
 from judge.formats.sources import Record, Source
 from judge.formats.tables import EXPECTED, SCHEMAS
@@ -58,6 +66,27 @@ def read_row(
         return _without_thinking(pair, empty_responses) if strip_thinking else pair
     except RowError as error:
         return Failure(line=record.line, pair_id=pair_id, reason=error.reason, detail=error.detail)
+
+
+def check_pair(
+    line: int, pair: Pair, strip_thinking: bool = False, empty_responses: bool = False
+) -> Pair | Failure:
+    """Return a pair that did not come out of a row, or what a row with its texts would be.
+
+    Args:
+        line: what a failure names as its place.
+        strip_thinking: as :func:`read_row`, and so is ``empty_responses``.
+    """
+    try:
+        ends_with_the_user("prompt", pair.prompt)
+        for message in pair.prompt:
+            text("prompt", message.content)
+        for name in ("response_1", "response_2"):
+            response(name, getattr(pair, name), empty_responses)
+        _check_texts(pair, "response_1", "response_2")
+        return _without_thinking(pair, empty_responses) if strip_thinking else pair
+    except RowError as error:
+        return Failure(line=line, pair_id=pair.pair_id, reason=error.reason, detail=error.detail)
 
 
 def row_id(record: Record) -> str | None:
@@ -114,10 +143,14 @@ def _pair(pair_id: str, fields: Mapping[str, Any], empty: bool) -> Pair:
         response_1=found.response_1,
         response_2=found.response_2,
     )
+    _check_texts(pair, one, two)
+    return pair
+
+
+def _check_texts(pair: Pair, one: str, two: str) -> None:
     check_length(pair.prompt, pair.response_1, pair.response_2)
     if _same(pair.response_1, pair.response_2):
         raise RowError("identical_responses", f"{one} and {two} are the same text")
-    return pair
 
 
 def _same(one: str, two: str) -> bool:

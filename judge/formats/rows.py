@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-import orjson
 
 from judge.annotated import UNNAMED, AnnotatedPair, ProblemReason, Split
 from judge.errors import RowError
@@ -16,6 +13,7 @@ from judge.formats import fields as checks
 from judge.formats.responses import Texts, prompt_field, texts_of
 from judge.formats.values import listed as listed
 from judge.pair import Annotation, Message, Pair
+from judge.pair import content_id as content_id
 from judge.verdict import NEITHER_VALID, STRENGTHS
 
 SPLITS: dict[str, Split] = {"train": "train", "val": "val", "validation": "val", "test": "test"}
@@ -133,12 +131,6 @@ def pair_of(row: Row, messages: tuple[Message, ...], one: str, two: str, suffix:
     own = checks.given_id(row.fields)
     pair_id = content_id(messages, one, two) if own is None else own + suffix
     return Pair(pair_id=pair_id, prompt=messages, response_1=one, response_2=two)
-
-
-def content_id(messages: tuple[Message, ...], *texts: str) -> str:
-    """Return 16 hexadecimal digits of the SHA-256 of the content: the same wherever it stands."""
-    content = orjson.dumps([[[m.role, m.content] for m in messages], *texts])
-    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def labelled(better: int | None, degree: int = BETTER) -> tuple[Annotation, ...]:
