@@ -319,6 +319,8 @@ def test_a_model_that_cannot_be_counted(tmp_path: Path, text: str, problem: str)
 def test_sizes_come_from_a_folder_or_the_recipe_that_will_write_it(tmp_path: Path) -> None:
     assert architecture_of("mini").layers == 8
     assert architecture_of("work/regression_70b").hidden == BIG.hidden
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "mini"}')
+    assert architecture_of(str(tmp_path)).layers == 8  # merged into its base, it has that one's
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(UsageError, match="expected an object with base_model_name_or_path"):
         architecture_of(str(tmp_path))
