@@ -20,9 +20,10 @@ setup-core:
 setup: ## Install everything that development needs into .venv
 	@scripts/setup.sh train,app,dev
 
-demo: setup-core ## Judge the example pairs with the bundled mini judge and reward models
+demo: setup-core ## Judge the example pairs with the bundled judge and reward models
+	judge models fetch
 	judge batch examples/pairs.jsonl --out runs/demo --mode justify \
-	  --scorer mini-bt --scorer mini-regression --fresh
+	  --scorer small-bt --scorer small-regression --fresh
 	@echo
 	@echo "Every judgment with its justification: runs/demo/judgments.jsonl"
 	@echo "Report:                                runs/demo/report.html"
@@ -31,6 +32,7 @@ demo: setup-core ## Judge the example pairs with the bundled mini judge and rewa
 review: ## Review the judgments of the demo in the browser
 	@scripts/setup.sh app,compare,serve
 	@[[ -f runs/demo/config.json ]] || $(MAKE) demo
+	judge models fetch
 	judge review runs/demo
 
 services: ## Install what tests start: PostgreSQL, Chromium, a C++ compiler (Debian, Ubuntu)

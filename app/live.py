@@ -45,7 +45,7 @@ class LiveJudge:
     """A judge that can be asked, started when it is first needed.
 
     Args:
-        where: ``mini``, a model's folder or hub id, or the URL of a running ``judge serve``.
+        where: a bundled judge, a model's folder or hub id, or the URL of a running ``judge serve``.
         key: for a URL, one of the keys of its ``JUDGE_API_KEY``.
     """
 

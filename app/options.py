@@ -44,9 +44,9 @@ class Options(BaseModel):
     """0 takes a free one."""
     no_auth: bool = False
     """Whoever reaches the port is the one person here, and manages every project."""
-    judge: str | None = "mini"
-    """What answers on the page of the live judge: ``mini``, a folder or hub id of a model, or the
-    URL of a ``judge serve``. None: there is no such page."""
+    judge: str | None = "small"
+    """What answers on the page of the live judge: ``small``, ``mini``, a folder or hub id of a
+    model, or the URL of a ``judge serve``. None: there is no such page."""
     oidc: Oidc | None = None
     """Where people may sign in beside the accounts here. None: nowhere else."""
     trusted_proxies: tuple[str, ...] = ()

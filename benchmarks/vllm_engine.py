@@ -180,7 +180,9 @@ class Bench:
         with tempfile.TemporaryDirectory() as folder, timed(self.engine.llm, inside):
             source = Path(folder) / "pairs.jsonl"
             source.write_text("".join(json.dumps(row) + "\n" for row in rows))
-            config = BatchConfig(input=str(source), out=f"{folder}/run", engine="vllm", mode=mode)
+            config = BatchConfig(
+                input=str(source), out=f"{folder}/run", model="mini", engine="vllm", mode=mode
+            )
             began = CLOCK()
             run(config, lambda: self.engine)
             seconds = CLOCK() - began

@@ -73,8 +73,8 @@ class RowsConfig(BaseModel):
 class JudgeConfig(VllmOptions):
     """What judges: a model, how it runs and is asked, and the reward models beside it."""
 
-    model: str = "mini"
-    """``mini`` (the bundled judge), a folder, or a hub model id."""
+    model: str = "small"
+    """``small`` or ``mini`` (bundled judges), a folder, or a hub model id."""
     engine: Literal["auto", "transformers", "vllm", "server", "ray"] = "auto"
     """What runs the model; ``auto`` is transformers. ``server`` asks an OpenAI-compatible server
     for its model ``model``; ``ray`` is vLLM on many nodes."""
@@ -234,8 +234,9 @@ class BatchConfig(JudgeConfig, RayOptions, RowsConfig):
 class ScoreConfig(RowsConfig):
     """What ``judge score`` is asked to do; also the fields of its ``--config`` file (YAML)."""
 
-    model: str = "mini-bt"
-    """A reward model: ``mini-bt`` or ``mini-regression`` (bundled), a folder, or a hub model id."""
+    model: str = "small-bt"
+    """A reward model: ``small-bt`` or ``small-regression`` (bundled; so are ``mini-bt`` and
+    ``mini-regression``), a folder, or a hub model id."""
     engine: Literal["auto", "transformers", "vllm"] = "auto"
     """What runs the model; ``auto`` is transformers."""
     form: Literal["auto", "head", "logit"] = "auto"

@@ -53,6 +53,12 @@ install_cpu_torch() {
         fail "could not install torch $version; see $log"
 }
 
+# The bundled mini models work without it.
+fetch_base() {
+    "$venv/bin/judge" models fetch ||
+        echo "setup: the small models need their base; judge models fetch gets it" >&2
+}
+
 stamp="$venv/.setup-${extras:-core}"
 # What the tests need includes what the demo needs.
 for done in "$stamp" "$venv/.setup-train,app,dev"; do
@@ -84,3 +90,4 @@ if ! "${pip[@]}" install -c "$constraints" -e ".${extras:+[$extras]}" >>"$log" 2
     fail "installation failed; see $log"
 fi
 digest >"$stamp"
+fetch_base

@@ -68,7 +68,7 @@ def mini_engine() -> Any:
     from judge.config import BatchConfig
     from judge.infer.engines.registry import load_engine
 
-    return load_engine(BatchConfig(input="-", out="-", dtype="float32"))
+    return load_engine(BatchConfig(input="-", out="-", model="mini", dtype="float32"))
 
 
 @pytest.fixture(scope="session")

@@ -100,7 +100,7 @@ def engine(opinion: Opinion) -> ScriptedEngine:
 
 def config(folder: Path, **options: Any) -> ProbeConfig:
     given = {"input": str(folder / "in.jsonl"), "out": str(folder / "out"), "template": TEMPLATE}
-    return ProbeConfig.model_validate({**given, "mode": "verdict", **options})
+    return ProbeConfig.model_validate({**given, "model": "mini", "mode": "verdict", **options})
 
 
 def probe(

@@ -61,7 +61,9 @@ def write_rows(path: Path, rows: Iterable[dict[str, Any] | bytes]) -> Path:
 
 def config(input: Path, out: Path, **fields: Any) -> BatchConfig:
     return BatchConfig(
-        input=str(input), out=str(out), **{"template": TEMPLATE, "window": 4, **fields}
+        input=str(input),
+        out=str(out),
+        **{"model": "mini", "template": TEMPLATE, "window": 4, **fields},
     )
 
 

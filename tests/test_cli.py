@@ -110,7 +110,7 @@ def test_the_defaults_that_the_help_states_are_those_of_the_configuration(
 def test_a_complete_run_is_0_and_shows_the_table(good: Path, tmp_path: Path) -> None:
     result = batch(good, "--out", tmp_path / "run")
     assert result.exit_code == 0
-    assert "model: mini, the small judge bundled with this package" in result.stderr
+    assert "model: small, a judge bundled with this package" in result.stderr
     for text in ("judged", "Response 1 preferred", "order-consistent", "pairs/s", "report.html"):
         assert text in result.stdout
     assert (tmp_path / "run" / "report.html").is_file()

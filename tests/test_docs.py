@@ -28,6 +28,9 @@ STAND_INS = {
     "meta-llama/Llama-3.1-8B-Instruct": "mini",
     "our-judge-70b": "mini",
     "our-judge": "mini",
+    "small": "mini",
+    "small-bt": "mini-bt",
+    "small-regression": "mini-regression",
     "recipe.yaml": "smoke",
     "reward_recipe.yaml": "reward_smoke",
     "password.txt": "examples/README.md",
@@ -35,7 +38,12 @@ STAND_INS = {
     "eval.jsonl": "examples/benchmarks/judgebench.jsonl",
     "postgresql+psycopg://review@localhost/review": "sqlite:///copied.sqlite",
 }
-"""What a reader has and this machine does not, and what a test takes for it."""
+"""What a reader has and this machine does not, or what takes long, and what a test takes for it."""
+DEFAULTS = {
+    **{name: ["--model", "mini"] for name in ("batch", "bench", "probe", "serve")},
+    "score": ["--model", "mini-bt"],
+}
+"""The models of commands that name none: those that need no base."""
 ALWAYS = {
     "batch": ["--max-new-tokens", "8", "--limit", "2"],
     "probe": ["--max-new-tokens", "8", "--limit", "2"],
@@ -101,7 +109,7 @@ def test_every_command_of_a_page_runs_in_its_order(
         )
         monkeypatch.setattr("judge.infer.engines.ray.engine.RayJudge", ReadsAhead)
     for line in PAGES[page]:
-        words = [STAND_INS.get(word, word) for word in shlex.split(line)]
+        words = with_a_model([STAND_INS.get(word, word) for word in shlex.split(line)])
         if words[:2] in (["judge", "serve"], ["judge", "review"]):
             start_and_stop(words)
         elif words[0] == "judge":
@@ -117,6 +125,12 @@ def test_every_command_of_a_page_runs_in_its_order(
             assert done.returncode == 0, done.stderr.decode()
         else:
             assert (ROOT / words[1]).is_file(), line
+
+
+def with_a_model(words: list[str]) -> list[str]:
+    """Return a command with the model that it is run with here, where it names none."""
+    named = {"--model", "--reward-model", "--config", "--help"} & set(words)
+    return words if words[0] != "judge" or named else [*words, *DEFAULTS.get(words[1], [])]
 
 
 def start_and_stop(words: list[str]) -> None:

@@ -159,8 +159,8 @@ def show_files(config: RowsConfig) -> None:
 def _announce(config: BatchConfig, note: Any) -> None:
     if config.engine == "server":
         note(f"model: {config.model} on {config.url}")
-    elif config.model == "mini":
-        note("model: mini, the small judge bundled with this package (another: --model)")
+    elif config.model in ("small", "mini"):
+        note(f"model: {config.model}, a judge bundled with this package (another: --model)")
     else:
         note(f"model: {config.model}")
     for name, model in config.scorer.items():

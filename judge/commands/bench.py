@@ -49,7 +49,8 @@ def bench(
         str | None, typer.Option(metavar="DIR", help="Where pairs, run, bench.json and report go.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="A judge: mini, a folder or a hub id. (default: mini)")
+        str | None,
+        typer.Option(help="A judge: small, mini, a folder or a hub id. (default: small)"),
     ] = None,
     reward_model: Annotated[
         str | None, typer.Option(help="A reward model in its place: a folder or a hub id.")

@@ -41,7 +41,9 @@ FreshRun = Annotated[
     bool | None, typer.Option("--fresh", help="Remove the results in DIR and start again.")
 ]
 Config = Annotated[Path | None, typer.Option(help="YAML of these options; the command line wins.")]
-Model = Annotated[str | None, typer.Option(help="mini, a folder or a hub id. (default: mini)")]
+Model = Annotated[
+    str | None, typer.Option(help="small, mini, a folder or a hub id. (default: small)")
+]
 EngineOption = Annotated[Engine | None, typer.Option(help="What runs the model. (default: auto)")]
 Url = Annotated[
     str | None,

@@ -47,7 +47,7 @@ def review(
     ] = None,
     judge: Annotated[
         str | None,
-        typer.Option(help="Live judge: mini, a model, a judge serve's URL, none. (default: mini)"),
+        typer.Option(help="Live judge: a model, a judge serve's URL, none. (default: small)"),
     ] = None,
     trusted_proxy: Annotated[
         list[str] | None,

@@ -37,7 +37,7 @@ def score(
     out: RunFolder = None,
     model: Annotated[
         str | None,
-        typer.Option(help="mini-bt, mini-regression, a folder or a hub id. (default: mini-bt)"),
+        typer.Option(help="small-bt, small-regression, a folder or a hub id. (default: small-bt)"),
     ] = None,
     engine: Annotated[
         Engine | None, typer.Option(help="What runs the model. (default: auto)")

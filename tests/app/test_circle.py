@@ -74,7 +74,8 @@ def test_judge_review_export_prepare_train_and_judge_again(tmp_path: Path) -> No
     password.write_text(f"{PASSWORD}\n")
     first, sets, trained = tmp_path / "first", tmp_path / "sets", tmp_path / "trained"
 
-    judge("batch", pairs, "--out", first, "--mode", "justify", "--max-new-tokens", "24")
+    options = ("--model", "mini", "--mode", "justify", "--max-new-tokens", "24")
+    judge("batch", pairs, "--out", first, *options)
     with Server(str(first)) as server:
         for name in PEOPLE:
             judge("project", "add", first, name, "--password-file", password)

@@ -87,7 +87,8 @@ def invoke(*arguments: object) -> Result:
 
 def test_the_mini_judge_on_judgebench(tmp_path: Path) -> None:
     source = EXAMPLES / "judgebench.jsonl"
-    arguments = ("judgebench", source, "--out", tmp_path / "out", "--mode", "verdict")
+    arguments = ("judgebench", source, "--out", tmp_path / "out", "--model", "mini")
+    arguments += ("--mode", "verdict")
     done = invoke(*arguments, "--limit", 3)
     assert done.exit_code == 0, done.output
     part = json.loads((tmp_path / "out" / "bench.json").read_bytes())

@@ -125,7 +125,7 @@ def test_a_real_reward_model_alone(source: Path, tmp_path: Path) -> None:
 def test_samples_are_what_a_judge_of_that_seed_says(tmp_path: Path, root: Path) -> None:
     """The mini judge, loaded once, draws as one that was loaded with that seed and temperature."""
     source = root / "examples" / "pairs.jsonl"
-    short = ["--limit", 2, "--max-new-tokens", 6]
+    short = ["--model", "mini", "--limit", 2, "--max-new-tokens", 6]
     done = invoke(
         source, "--out", tmp_path / "out", "--probe", "consistency", "--samples", 2, *short
     )

@@ -36,14 +36,14 @@ def probabilities(engine: Any) -> list[float]:
 
 
 def test_the_default_says_what_exact_products_say(mini_engine: Any) -> None:
-    default = load_engine(BatchConfig(input="-", out="-"))
+    default = load_engine(BatchConfig(input="-", out="-", model="mini"))
     assert probabilities(default) == pytest.approx(probabilities(mini_engine), abs=0.1)
     assert default.describe()["products"] == fast_products(default.model)
     assert mini_engine.describe()["products"] == "exact"
 
 
 def test_bfloat16_is_what_it_says(mini_engine: Any) -> None:
-    engine = load_engine(BatchConfig(input="-", out="-", dtype="bfloat16"))
+    engine = load_engine(BatchConfig(input="-", out="-", model="mini", dtype="bfloat16"))
     assert engine.model.dtype == torch.bfloat16 and engine.describe()["dtype"] == "bfloat16"
     assert probabilities(engine) == pytest.approx(probabilities(mini_engine), abs=0.3)
 

@@ -249,7 +249,7 @@ def test_a_configuration_file_has_the_same_fields(
     assert serve("--config", file, "--window", 8, "--alone").exit_code == 2
     [config] = seen
     assert (config.mode, config.window, config.request_seconds) == ("verdict", 8, 9.0)
-    assert config.alone and config.model == "mini"
+    assert config.alone and config.model == "small"
 
 
 def test_what_judges_has_the_options_that_judge_batch_has() -> None:
@@ -264,7 +264,8 @@ def test_what_judges_has_the_options_that_judge_batch_has() -> None:
 @pytest.fixture(scope="module")
 def mini_server() -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server with the mini judge, which knows one key, and its address."""
-    options = ["--port", "0", "--alone", "--dtype", "float32", "--max-new-tokens", "16"]
+    options = ["--model", "mini", "--port", "0", "--alone", "--dtype", "float32"]
+    options += ["--max-new-tokens", "16"]
     # Sums depend in their last digits on how many threads share them.
     variables = {"JUDGE_API_KEY": "k", "OMP_NUM_THREADS": str(torch.get_num_threads())}
     with process("-m", "judge.cli", "serve", *options, **variables) as (server, address):

@@ -25,4 +25,6 @@ def vllm_engine() -> Any:
     from judge.config import BatchConfig
     from judge.infer.engines.registry import load_engine
 
-    return load_engine(BatchConfig(input="-", out="-", engine="vllm", dtype="float32"))
+    return load_engine(
+        BatchConfig(input="-", out="-", model="mini", engine="vllm", dtype="float32")
+    )

@@ -33,7 +33,8 @@ def cluster() -> Iterator[None]:
 
 
 def config(rows: Path, out: Path, **fields: Any) -> BatchConfig:
-    values = {"engine": "ray", "window": 3, "max_new_tokens": 24, "dtype": "float32", **fields}
+    values = {"model": "mini", "engine": "ray", "window": 3, "max_new_tokens": 24, **fields}
+    values = {"dtype": "float32", **values}
     return BatchConfig(input=str(rows), out=str(out), **values)
 
 

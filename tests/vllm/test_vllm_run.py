@@ -32,7 +32,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def config(rows: Path, out: Path, **fields: Any) -> BatchConfig:
-    values = {"engine": "vllm", "window": 4, "max_new_tokens": 40, **fields}
+    values = {"model": "mini", "engine": "vllm", "window": 4, "max_new_tokens": 40, **fields}
     return BatchConfig(input=str(rows), out=str(out), **values)
 
 
