@@ -22,12 +22,13 @@ setup: ## Install everything that development needs into .venv
 
 demo: setup-core ## Judge the example pairs with the bundled judge and reward models
 	judge models fetch
-	judge batch examples/pairs.jsonl --out runs/demo --mode justify \
+	judge batch examples/pairs.jsonl --out runs/demo --mode justify --window 8 \
 	  --scorer small-bt --scorer small-regression --fresh
+	@python scripts/show_judgment.py runs/demo
 	@echo
-	@echo "Every judgment with its justification: runs/demo/judgments.jsonl"
-	@echo "Report:                                runs/demo/report.html"
-	@echo "To review them in the browser:         make review"
+	@echo "All of them with their justifications, to read:     open runs/demo/report.html in a browser"
+	@echo "To review them in the browser and overrule a judge: make review"
+	@echo "Your own pairs:                                     judge batch PAIRS.jsonl --out runs/mine"
 
 review: ## Review the judgments of the demo in the browser
 	@scripts/setup.sh app,compare,serve

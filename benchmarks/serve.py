@@ -121,7 +121,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--alone", action="store_true")
     options = parser.parse_args()
-    asked = ["--mode", options.mode, "--max-new-tokens", str(options.max_new_tokens)]
+    asked = [
+        "--model",
+        "mini",
+        "--mode",
+        options.mode,
+        "--max-new-tokens",
+        str(options.max_new_tokens),
+    ]
     pairs = some_pairs(options.requests)
     clients = [int(number) for number in options.clients.split(",")]
     rates, rows = [], []

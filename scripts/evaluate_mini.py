@@ -1,8 +1,9 @@
 """Evaluate a run over the human_pairs test pairs against people: the figures of the model card.
 
-    judge batch DATA/human_pairs/test/preference.jsonl.gz --out runs/test --mode verdict
-    python scripts/evaluate_mini.py DATA/human_pairs/test/preference.jsonl.gz runs/test
+    judge batch PAIRS --out runs/test --mode verdict --model mini
+    python scripts/evaluate_mini.py PAIRS runs/test
 
+PAIRS are those of DATA/human_pairs/test/preference.jsonl.gz, or others with annotations.
 A pair's label is the majority of its annotations; pairs without one are left out. "Agreed" are the
 pairs of at least four annotations that all say the same. A failed pair counts as wrong.
 """

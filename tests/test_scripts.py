@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 
+from judge.infer import batch
+from tests import scripted
+
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
 
@@ -385,3 +388,21 @@ def test_the_benchmark_runs(
     monkeypatch.setattr("sys.argv", command.split())
     importlib.import_module("engine").main()
     assert "ratio:" in capsys.readouterr().out
+
+
+def test_a_judgment_is_shown_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    show = load("show_judgment").main
+    rows = [scripted.row(n) | {"prompt": f"Why {n}? " + "So much. " * 90} for n in (1, 2)]
+    batch.run(
+        scripted.config(scripted.write_rows(tmp_path / "in.jsonl", rows), tmp_path / "run"),
+        scripted.engine,
+    )
+    show(tmp_path / "run", None)
+    first = capsys.readouterr().out
+    assert "The judgment of p1:" in first and "  prompt      Why 1? So much." in first
+    assert "  Response 2  Second answer 1." in first and "  judge       @Response " in first
+    assert all(len(line) <= 96 for line in first.splitlines()) and first.count("...") == 1
+    show(tmp_path / "run", "p2")
+    assert "Why 2?" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match=r"run: no judgment of p3"):
+        show(tmp_path / "run", "p3")

@@ -48,7 +48,11 @@ def fetch(
 
     console = Console(stderr=True)
     with console.status("fetching"):
-        fetch_base(SMALL, source, lambda text: console.print(text, soft_wrap=True, markup=False))
+        fetch_base(
+            SMALL,
+            source,
+            lambda text: console.print(text, soft_wrap=True, markup=False, highlight=False),
+        )
 
 
 @app.command("show")

@@ -35,7 +35,7 @@ def serving(
     **fields: Any,
 ) -> Iterator[Service]:
     """A service with the scripted engine, or the engine ``of``; its thread ends with the block."""
-    config = ServeConfig(**{"template": TEMPLATE, **fields})
+    config = ServeConfig(**{"model": "mini", "template": TEMPLATE, **fields})
     service = create_service(config, lambda: of or engine(), scorers, keys)
     try:
         yield service
