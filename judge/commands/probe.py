@@ -15,6 +15,7 @@ from judge.commands.options import (
     Concurrency,
     Config,
     DtypeOption,
+    EmptyResponses,
     EnforceEager,
     EngineOption,
     FreshRun,
@@ -126,6 +127,7 @@ def probe(
     revision: Revision = None,
     limit: Limit = None,
     strip_thinking: StripThinking = None,
+    empty_responses: EmptyResponses = None,
     fresh: FreshRun = None,
     config: Config = None,
     tensor_parallel_size: TensorParallel = None,
@@ -181,7 +183,8 @@ def _derive(config: ProbeConfig) -> list[BatchConfig]:
 
     source = open_source(config.input, config.split, config.subset, config.revision)
     records = islice(source.records(), config.limit)
-    rows = (row for _, row in read_pairs(records, IdSet(), config.strip_thinking))
+    as_asked = config.strip_thinking, config.empty_responses
+    rows = (row for _, row in read_pairs(records, IdSet(), *as_asked))
     return config.runs(write_sets(rows, config.sets, config.probe, config.seed, config.fresh))
 
 

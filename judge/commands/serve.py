@@ -14,6 +14,7 @@ from judge.commands.options import (
     Concurrency,
     Config,
     DtypeOption,
+    EmptyResponses,
     EnforceEager,
     EngineOption,
     GpuMemory,
@@ -65,6 +66,7 @@ def serve(
     scorer: Scorers = None,
     weights: Weights = None,
     strip_thinking: StripThinking = None,
+    empty_responses: EmptyResponses = None,
     host: Annotated[
         str | None, typer.Option(help="Address to listen on. (default: 127.0.0.1)")
     ] = None,

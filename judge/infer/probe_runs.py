@@ -67,6 +67,7 @@ def run_scorers(
                 out=str(Path(config.out) / name),
                 window=config.window,
                 fresh=config.fresh,
+                empty_responses=config.empty_responses,
                 model=model,
                 weights=weights,
                 batch_tokens=config.batch_tokens,

@@ -39,7 +39,8 @@ async def answer(request: Request, service: Service) -> Response:
         late = Refusal(504, "timeout", "the body did not come in time")
         raise unread(stopping() if service.draining else late) from None
     asked = parse_request(body, config.max_pairs)
-    rows = read_pairs(_rows(asked), config.max_characters, config.strip_thinking)
+    as_asked = config.strip_thinking, config.empty_responses
+    rows = read_pairs(_rows(asked), config.max_characters, *as_asked)
     pairs = [(line, row) for line, row in enumerate(rows, start=1) if isinstance(row, Pair)]
     way = (asked.mode or config.mode, asked.orders or config.orders)
     listen = asked.stream and bool(pairs)

@@ -25,6 +25,7 @@ from judge.serve.schema import (
     PairsRequest,
     Results,
     State,
+    allow_empty_responses,
 )
 from judge.serve.service import Service
 
@@ -129,6 +130,8 @@ def _openapi(app: FastAPI, service: Service) -> dict[str, Any]:
         _, shapes = models_json_schema(
             [(PairRequest, "validation"), (PairsRequest, "validation")], ref_template=_REFERENCE
         )
+        if service.config.empty_responses:
+            allow_empty_responses(shapes["$defs"])
         schema["components"]["schemas"] |= shapes["$defs"]
         if service.keys:
             bearer = {"type": "http", "scheme": "bearer"}

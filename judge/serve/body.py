@@ -71,20 +71,29 @@ def parse_request(body: bytes, max_pairs: int) -> PairRequest | PairsRequest:
 
 
 def read_pairs(
-    rows: list[Any], max_characters: int, strip_thinking: bool = False
+    rows: list[Any],
+    max_characters: int,
+    strip_thinking: bool = False,
+    empty_responses: bool = False,
 ) -> list[Pair | Failure]:
     """Return the pair of each row or what is wrong with it, by the rules of ``judge batch``."""
-    seen = IdSet()
+    seen, as_asked = IdSet(), (strip_thinking, empty_responses)
     return [
-        _read_pair(place, row, seen, max_characters, strip_thinking)
+        _read_pair(Record(place, _object(row)), seen, max_characters, *as_asked)
         for place, row in enumerate(rows, start=1)
     ]
 
 
-def _read_pair(place: int, row: Any, seen: IdSet, limit: int, strip: bool) -> Pair | Failure:
-    if not isinstance(row, dict):
-        row = RowError("wrong_type", f"the pair is {kind(row)}, expected an object")
-    pair = read_row(Record(place, row), seen, strip)
+def _object(row: Any) -> dict[str, Any] | RowError:
+    if isinstance(row, dict):
+        return row
+    return RowError("wrong_type", f"the pair is {kind(row)}, expected an object")
+
+
+def _read_pair(
+    record: Record, seen: IdSet, limit: int, strip_thinking: bool, empty_responses: bool
+) -> Pair | Failure:
+    pair = read_row(record, seen, strip_thinking, empty_responses)
     if isinstance(pair, Failure):
         return pair
     texts = [*(message.content for message in pair.prompt), pair.response_1, pair.response_2]
@@ -92,7 +101,7 @@ def _read_pair(place: int, row: Any, seen: IdSet, limit: int, strip: bool) -> Pa
     if length <= limit:
         return pair
     detail = f"{length:,} characters; the limit is {limit:,}"
-    return Failure(line=place, pair_id=pair.pair_id, reason="line_too_long", detail=detail)
+    return Failure(line=record.line, pair_id=pair.pair_id, reason="line_too_long", detail=detail)
 
 
 def _parse_json(body: bytes) -> Any:

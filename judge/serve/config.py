@@ -41,6 +41,8 @@ class ServeConfig(JudgeConfig):
     """The most characters of a pair, its prompt included."""
     strip_thinking: bool = False
     """Judge responses without what a reasoning model wrote before them."""
+    empty_responses: bool = False
+    """Judge a response without a word like any other, beside one that has some."""
     request_seconds: float = Field(default=300.0, gt=0, allow_inf_nan=False)
     """Seconds after which a request is given up (504), from its first byte to its answer."""
 

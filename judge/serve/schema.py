@@ -89,6 +89,15 @@ class PairsRequest(Options):
     """Only one pair's elaboration can be streamed."""
 
 
+def allow_empty_responses(shapes: dict[str, Any]) -> None:
+    """Take out of the descriptions of requests, by name, that a response has some text."""
+    of_one = shapes[PairRequest.__name__]["properties"]
+    of_list = shapes[PairsRequest.__name__]["properties"]["pairs"]["items"]["properties"]
+    for fields in (of_one, of_list):
+        for name in ("response_1", "response_2"):
+            fields[name] = {k: v for k, v in fields[name].items() if k != "minLength"}
+
+
 class VerdictRecord(Shape):
     """What the judge said in one order, in the names of that order."""
 

@@ -64,6 +64,22 @@ def test_the_whole_of_it(source: Path, tmp_path: Path, loads: list[BatchConfig])
     assert (tmp_path / "other" / "probes.json").read_bytes() == written
 
 
+def test_responses_without_a_word_are_probed_where_they_are_asked_for(
+    source: Path, tmp_path: Path, loads: list[BatchConfig]
+) -> None:
+    empty = [{**row, "response_1": ""} for row in rows(14)[12:]]
+    more = write_rows(tmp_path / "more.jsonl", [*rows(12), *empty])
+    few = ("--probe", "null", "--mode", "verdict", "--empty-responses")
+    done = invoke(more, *options(tmp_path, *few))
+    assert done.exit_code == 0, done.output
+    report = json.loads((tmp_path / "out" / "probes.json").read_bytes())
+    assert report["pairs"] == report["labelled"] == 14 and report["unreadable"] == {}
+    ran = json.loads((tmp_path / "out" / "runs" / "null_empty" / "summary.json").read_bytes())
+    assert ran["failed"] == 0 and ran["judged"] in (12, 13, 14)
+    other = invoke(more, *options(tmp_path, *few[:-1]))
+    assert other.exit_code == 2 and "holds the pairs of another input" in other.stderr
+
+
 def test_more_probes_later(source: Path, tmp_path: Path, loads: list[BatchConfig]) -> None:
     one = invoke(source, *options(tmp_path, "--probe", "null", "--mode", "verdict"))
     assert one.exit_code == 0 and "null.constant" in one.stdout and "padding" not in one.stdout

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.compare.probes.config import ORIGINAL, PROBES, Probe
-from judge.compare.probes.sets import draw, read_set, read_unreadable, sets_of, write_sets
+from judge.compare.probes.sets import (
+    SIDES,
+    draw,
+    read_set,
+    read_unreadable,
+    sets_of,
+    write_sets,
+)
 from judge.compare.probes.texts import (
     ATTACKS,
     CONTROLS,
@@ -45,8 +52,9 @@ def test_an_altered_pair_differs_in_its_target_alone(original: Pair, seed: int) 
     for name, derive in sets_of(PROBES).items():
         found = derive(original, drawn)
         if found is None:
-            assert name.startswith("formatting")
-            assert not is_plain(original.response_1) and not is_plain(original.response_2)
+            texts = {"padding": [drawn], "null": [OTHER[drawn]]}.get(name.split("_")[0], SIDES)
+            words = [getattr(original, side) for side in texts]
+            assert not any(text.strip() and (len(texts) == 1 or is_plain(text)) for text in words)
             continue
         altered, target = found
         assert (altered.pair_id, altered.prompt) == (original.pair_id, original.prompt)
@@ -86,6 +94,24 @@ def test_markdown_keeps_every_word(text: str) -> None:
 )
 def test_what_has_markdown_already(text: str, expected: bool) -> None:
     assert is_plain(text) == expected
+
+
+@pytest.mark.parametrize("empty", ["", " \n"])
+def test_beside_a_response_without_a_word(empty: str) -> None:
+    """As ``--empty-responses`` lets them in: nothing is made of nothing, and nothing beats it."""
+    sets = sets_of(PROBES)
+    for blank in SIDES:
+        original, words = pair(1, **{blank: empty}), OTHER[blank]
+        text = getattr(original, words)
+        for drawn in SIDES:
+            found = {name: derive(original, drawn) for name, derive in sets.items()}
+            left_out = {name for name, altered in found.items() if altered is None}
+            nulls = {name for name in sets if name.startswith("null_")}
+            assert left_out == ({"padding"} if drawn == blank else nulls)
+            for name, altered in found.items():
+                if altered and name.startswith(("formatting", "identical")):
+                    said = (altered.pair.response_1, altered.pair.response_2)
+                    assert (markdown(text) if name == "formatting_all" else text) in said, name
 
 
 def test_the_markdown_that_is_added() -> None:

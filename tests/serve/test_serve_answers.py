@@ -162,6 +162,24 @@ def test_a_malformed_body_is_refused_naming_the_field(
     assert message in error.error.message and "\n" not in error.error.message
 
 
+def test_a_response_without_a_word_is_judged_where_the_server_was_asked_to() -> None:
+    with serving(empty_responses=True) as service:
+        schemas = get(service, "/openapi.json").json()["components"]["schemas"]
+        pair = schemas["PairsRequest"]["properties"]["pairs"]["items"]
+        for shape in (schemas["PairRequest"], pair):
+            assert "minLength" not in shape["properties"]["response_1"]
+            assert "minLength" not in shape["properties"]["response_2"]
+        assert post(service, {**GOOD, "response_1": ""}).status_code == 200
+        both = {**GOOD, "response_1": "", "response_2": " "}
+        rows = [{**GOOD, "response_2": "\n"}, both, {**GOOD, "response_1": None}]
+        first, *failed = post(service, {"pairs": rows}).json()["results"]
+        assert first["preference"]
+        assert [found["failure"]["reason"] for found in failed] == [
+            "identical_responses",
+            "wrong_type",
+        ]
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [

@@ -93,6 +93,8 @@ class ProbeConfig(BatchConfig):
     def _run(self, name: str, run: str, **changes: Any) -> BatchConfig:
         shared = self.model_dump(include=set(BatchConfig.model_fields))
         where = {"input": str(self.sets / f"{name}.jsonl"), "out": str(self.run_folder(run))}
-        cut = dict.fromkeys(("split", "subset", "revision", "limit"))  # the set has been cut out
-        cut |= {"strip_thinking": False, "empty_responses": False}
+        cut: dict[str, Any] = dict.fromkeys(
+            ("split", "subset", "revision", "limit")
+        )  # the set has been cut out
+        cut["strip_thinking"] = False
         return BatchConfig.model_validate({**shared, **where, **cut, **changes})

@@ -55,4 +55,11 @@ def _labels(config: ProbeConfig) -> Labels | None:
 
 def _origin(config: ProbeConfig, name: str) -> Origin:
     where = config.split, config.subset, config.revision
-    return Origin(config.out, name, *where, identity=open_source(name, *where).identity())
+    return Origin(
+        config.out,
+        name,
+        *where,
+        strip_thinking=config.strip_thinking,  # nothing is left to strip in the original set
+        empty_responses=config.empty_responses,
+        identity=open_source(name, *where).identity(),
+    )

@@ -63,7 +63,7 @@ def sets_of(probes: Iterable[Probe]) -> dict[str, Derive]:
         sets |= {f"formatting_{kind}": _twin(change) for kind, change in MARKDOWN.items()}
         sets["formatting_all"] = _decorate
     if "padding" in wanted:
-        sets["padding"] = lambda pair, drawn: _changed(pair, drawn, pad(getattr(pair, drawn)))
+        sets["padding"] = _pad
     if "injection" in wanted:
         sets |= {f"injection_{name}": _inject(name) for name in ATTACKS}
     if "null" in wanted:
@@ -198,9 +198,16 @@ def _both(pair: Pair, target: Preference, text: str, other: str) -> Altered:
 
 
 def _plain_side(pair: Pair, drawn: Preference) -> Preference | None:
-    """Return the drawn response if it has no markdown yet, else the other one, else None."""
-    sides = sorted(SIDES, key=lambda side: side != drawn)
+    """Return the drawn response if it has words and no markdown yet, else the other one that has,
+    else None."""
+    sides = _worded(pair, drawn)
     return next((side for side in sides if is_plain(getattr(pair, side))), None)
+
+
+def _worded(pair: Pair, drawn: Preference) -> list[Preference]:
+    """Return the responses that have a word (``--empty-responses``), the drawn one first."""
+    sides = sorted(SIDES, key=lambda side: side != drawn)
+    return [side for side in sides if getattr(pair, side).strip()]
 
 
 def _twin(change: Callable[[str], str]) -> Derive:
@@ -222,6 +229,11 @@ def _decorate(pair: Pair, drawn: Preference) -> Altered | None:
     return plain and _changed(pair, plain, markdown(getattr(pair, plain)))
 
 
+def _pad(pair: Pair, drawn: Preference) -> Altered | None:
+    text: str = getattr(pair, drawn)
+    return _changed(pair, drawn, pad(text)) if text.strip() else None
+
+
 def _inject(name: str) -> Derive:
     def derive(pair: Pair, drawn: Preference) -> Altered:
         text = ATTACKS[name].inject(getattr(pair, drawn), SIDES.index(drawn) + 1)
@@ -231,10 +243,16 @@ def _inject(name: str) -> Derive:
 
 
 def _replace(text: str) -> Derive:
-    return lambda pair, drawn: _changed(pair, drawn, text)
+    """A null answer beside a real one, which a response without a word is not."""
+
+    def derive(pair: Pair, drawn: Preference) -> Altered | None:
+        other = next(side for side in SIDES if side != drawn)
+        return _changed(pair, drawn, text) if getattr(pair, other).strip() else None
+
+    return derive
 
 
 def _repeat(pair: Pair, drawn: Preference) -> Altered:
     """One response twice, once with a newline after it: a judge refuses to read exact copies."""
-    text: str = getattr(pair, drawn)
+    text: str = getattr(pair, next(iter(_worded(pair, drawn)), drawn))
     return _both(pair, drawn, f"{text}\n", text)
