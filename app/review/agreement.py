@@ -7,8 +7,9 @@ from fractions import Fraction
 from itertools import combinations
 from statistics import fmean
 
-from app.review.annotation import Annotated, Task, Which, same_side
+from app.review.annotation import Annotated, Task, Which
 from app.review.figures import Against, Agreement, Anchoring, PairAgreement, Share
+from app.review.words import same_side
 from judge.consensus import consensus
 from judge.data.statistics.agreement import Agreement as Counts
 from judge.metrics.intervals import wilson

@@ -11,11 +11,13 @@ from pydantic import BaseModel, ConfigDict
 from app.review.rules import TaskKind, disagree
 from app.review.statement import justification_of, statement_of
 from app.review.task import Choice, Final
+from app.review.words import same_side, shares_a_run
 from judge.pair import Annotation
-from judge.verdict import NEITHER_VALID, Order
+from judge.verdict import Order
 
 Origin = Literal["own", "judge", "edited", "none"]
-"""Whose words an elaboration is: the person's, the judge's unchanged, the judge's as a start."""
+"""Whose words an elaboration is: the person's, the judge's as they were taken, a person's with six
+words in a row of the judge's."""
 Which = Literal["final", "first"]
 
 
@@ -44,15 +46,14 @@ class Annotated(BaseModel):
         return self.final.strength if self.final and which == "final" else self.choice.strength
 
     def statement(self, which: Which = "final") -> str:
-        """Return the statement: the person's, else the option in words; empty for -100."""
-        own = self.final.statement if self.final and which == "final" else ""
-        return statement_of(self.strength(which), own)
+        """Return the option in words; empty for -100."""
+        return statement_of(self.strength(which))
 
     def elaboration(self, which: Which = "final") -> str:
-        """Return why: what stands in the final fields, else the person's first reason, unless the
-        person changed sides since."""
+        """Return why, in the words that the person wrote or took: the first reason, unless the
+        person changed sides since, or what was said after the reveal."""
         if self.final and which == "final":
-            if self.final.elaboration.strip():
+            if self.final.words != "own":
                 return self.final.elaboration.strip()
             if not same_side(self.final.strength, self.choice.strength):
                 return ""
@@ -61,21 +62,19 @@ class Annotated(BaseModel):
     def annotation(self, which: Which = "final") -> Annotation:
         """Return the annotation as training reads it."""
         strength = self.strength(which)
-        own = self.final.statement if self.final and which == "final" else ""
-        text = justification_of(strength, own, self.elaboration(which))
+        text = justification_of(strength, self.elaboration(which))
         return Annotation(strength=strength, justification=text)
 
     def origin(self, judges: str | None) -> Origin:
         """Return whose words the final elaboration is, given the judge's."""
-        text = " ".join(self.elaboration().split())
+        text = self.elaboration()
         if not text:
             return "none"
-        if text == " ".join(self.choice.justification.split()) or not judges:
+        if self.final is None or self.final.words == "own":
             return "own"
-        theirs = " ".join(judges.split())
-        if text == theirs:
+        if self.final.words == "judge":
             return "judge"
-        return "edited" if _shares_a_run(text, theirs) else "own"
+        return "edited" if judges and shares_a_run(text, judges) else "own"
 
 
 class Decision(BaseModel):
@@ -137,24 +136,6 @@ class Task(BaseModel):
     def strengths(self, which: Which = "final") -> list[int]:
         """Return the strengths of its annotations."""
         return [a.strength(which) for a in self.annotations]
-
-
-def same_side(one: int, other: int) -> bool:
-    """Return whether two strengths prefer the same response, or both find neither valid."""
-    if NEITHER_VALID in (one, other):
-        return one == other
-    return (one > 0) == (other > 0)
-
-
-def _shares_a_run(text: str, theirs: str) -> bool:
-    """Return whether six words in a row, or all of the shorter text, stand in both."""
-    one, other = text.split(), theirs.split()
-    size = min(6, len(one), len(other))
-    return not _runs(one, size).isdisjoint(_runs(other, size))
-
-
-def _runs(words: list[str], size: int) -> set[tuple[str, ...]]:
-    return {tuple(words[i : i + size]) for i in range(len(words) - size + 1)}
 
 
 def of_queue(tasks: Iterable[Task]) -> list[Task]:

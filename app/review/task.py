@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from app.review.statement import justification_of
 from judge.judgment import Judgment
@@ -34,8 +34,11 @@ may be revealed; ``complete``: done, by the person or because the lease ran out 
 choice, which then stands; ``skipped``: by the person; ``returned``: the lease ran out before any
 choice."""
 Explanation = Literal["right", "partly_right", "wrong"]
+Words = Literal["own", "judge", "edited"]
+"""Which words are kept after the reveal: the first reason as it was written, the judge's as they
+are (only when they were called right), or what the person wrote in place of either."""
 LONGEST_TEXT = 20_000
-"""Characters of a justification, a statement, an elaboration or a reason."""
+"""Characters of a justification, an elaboration or a reason."""
 
 
 def _without_nul(text: str) -> str:
@@ -75,28 +78,37 @@ class Choice(BaseModel):
 
     def annotation(self) -> Annotation:
         """Return the choice as training reads it: its statement in words, then the reason."""
-        text = justification_of(self.strength, "", self.justification)
+        text = justification_of(self.strength, self.justification)
         return Annotation(strength=self.strength, justification=text)
 
 
 class Final(BaseModel):
-    """What the person says after the judge's explanation was shown. The first choice is kept."""
+    """What the person says after the judge's explanation was shown. The first choice is kept.
+
+    There is no statement: it follows from the strength.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     strength: Strength
     explanation: Explanation | None = None
     """Whether the judge's explanation is right; None only where there is none."""
-    statement: Written = ""
-    """Which response is better, the judge's or an edited one; empty: as the strength says."""
+    words: Words = "own"
     elaboration: Written = ""
+    """Why, where the words are ``edited``; where they are the ``judge``'s the service fills it in;
+    one's ``own`` stand in the choice."""
+
+    @model_validator(mode="after")
+    def _said_once(self) -> Self:
+        if self.words == "own" and self.elaboration:
+            raise ValueError("one's own words are those of the choice: send no others, or edited")
+        return self
 
     def flipped(self) -> Self:
         """Return it for the flipped pair: sign and names; twice is the identity."""
         return self.model_copy(
             update={
                 "strength": flip_strength(self.strength),
-                "statement": flip_names(self.statement),
                 "elaboration": flip_names(self.elaboration),
             }
         )
@@ -112,8 +124,10 @@ class Draft(BaseModel):
     strength: Strength | None = None
     justification: Written = ""
     explanation: Explanation | None = None
-    statement: Written = ""
+    words: Words | None = None
+    """None: nobody decided yet."""
     elaboration: Written = ""
+    """What was edited, also while other words are chosen."""
 
     def flipped(self) -> Self:
         """Return it for the flipped pair: sign and names; twice is the identity."""
@@ -121,7 +135,6 @@ class Draft(BaseModel):
             update={
                 "strength": None if self.strength is None else flip_strength(self.strength),
                 "justification": flip_names(self.justification),
-                "statement": flip_names(self.statement),
                 "elaboration": flip_names(self.elaboration),
             }
         )

@@ -22,7 +22,6 @@ from app.review.task import (
 from app.service.access import allow, checked_reason, checked_token
 from app.service.assignments import (
     add_event,
-    check_final,
     hold,
     is_stored,
     keep_in_draft,
@@ -30,6 +29,7 @@ from app.service.assignments import (
     locked,
     own_assignment,
     recount,
+    settled_final,
     take_back,
     task_line,
     task_view,
@@ -198,8 +198,8 @@ class Annotating:
         """Store what the person says after the reveal.
 
         Raises:
-            Refused: nothing was chosen or revealed yet; the statement names the other response than
-                the strength; a reason, or whether the explanation is right, is missing; it is
+            Refused: nothing was chosen or revealed yet; a reason, or whether the explanation is
+                right, is missing; the words are the judge's and were not called right; it is
                 complete already.
         """
         now = self._now()
@@ -211,8 +211,7 @@ class Annotating:
                 raise Refused("please choose, then look at the judge's explanation first")
             if held.final_id is not None:
                 raise Refused("this task is complete already; undo it to change it")
-            check_final(tx, settings, held, final)
-            given = to_given(final, held.shown)
+            given = settled_final(tx, settings, held, final)
             event = add_event(tx, who, held, "final", now, data=given.model_dump(), token=token)
             keep_in_draft(tx, held.id, given.model_dump(), now)
             queue.change(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from app.errors import NotFound, Refused
-from app.review.annotation import same_side
 from app.review.project import Person, Settings
 from app.review.rules import wanted
-from app.review.statement import contradiction, lacks_reason
-from app.review.task import Draft, Final, TaskLine, TaskView, as_shown, to_given
+from app.review.statement import lacks_reason
+from app.review.task import Choice, Draft, Final, TaskLine, TaskView, as_shown, to_given
+from app.review.words import objection, same_side, settled
 from app.service.access import allow, checked_token
 from app.store import drafts, events, queue, views
 from app.store.database import Transaction
@@ -57,20 +57,33 @@ def is_stored(tx: Transaction, who: Person, held: Assignment, kind: Kind, token:
     return True
 
 
-def check_final(tx: Transaction, settings: Settings, held: Assignment, final: Final) -> None:
-    """Raise Refused where something is missing in what completes a task, or contradicts itself."""
-    wrong = contradiction(final.strength, final.statement)
+def settled_final(tx: Transaction, settings: Settings, held: Assignment, final: Final) -> Final:
+    """Return what completes a task as it is stored, in the pair's own order.
+
+    Raises:
+        Refused: something is missing in it, or its words are not the person's.
+    """
+    given = to_given(final, held.shown)
+    first = views.load(tx, [held.id])[0].choice or Choice(strength=given.strength)
+    judged = views.judgment_of(tx, held.task_id)
+    judges = (judged[1].elaboration or "") if judged else ""
+    if judges and given.explanation is None:
+        raise Refused("please say whether the judge's explanation is right")
+    strength = judged[1].strength if judged else None
+    wrong = objection(given, first, strength, judges, held.blind)
     if wrong is not None:
         raise Refused(wrong)
-    first = views.load(tx, [held.id])[0].choice
-    texts = [final.elaboration]
-    if first is not None and same_side(first.strength, to_given(final, held.shown).strength):
-        texts.append(first.justification)
-    if lacks_reason(settings, final.strength, texts):
-        raise Refused("please say why in a few words")
-    judged = views.judgment_of(tx, held.task_id)
-    if judged is not None and judged[1].elaboration and final.explanation is None:
-        raise Refused("please say whether the judge's explanation is right")
+    given = settled(given, first, judges)
+    moved = given.words == "own" and not same_side(given.strength, first.strength)
+    own = "" if moved else first.justification
+    reason = own if given.words == "own" else given.elaboration
+    if lacks_reason(settings, given.strength, [reason]):
+        raise Refused(
+            "your first reason is for another choice: please write why you changed it"
+            if moved and first.justification.strip()
+            else "please say why in a few words"
+        )
+    return given
 
 
 def add_event(

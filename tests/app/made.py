@@ -138,11 +138,13 @@ class Team:
         )
 
     def finish(self, name: str, task: TaskView, strength: int, **final: Any) -> TaskView:
-        """Reveal and complete a task with a choice."""
+        """Reveal and complete a task with a choice; other words than the first are edited ones."""
         who = self.people[name]
         self.service.annotating.reveal(who, task.assignment_id)
         values = {"strength": strength, "explanation": "right", "elaboration": "It is right."}
-        said = Final(**{**values, **final})
+        if final.get("words", "edited") != "edited":
+            values["elaboration"] = ""
+        said = Final(**{"words": "edited", **values, **final})
         return self.service.annotating.complete(who, task.assignment_id, said, token())
 
     def annotate(self, name: str, given: int, final: int | None = None) -> TaskView:

@@ -156,8 +156,10 @@ class Annotator:
         return await self._press("choice", f"/api/tasks/{number}/choose", {"choice": choice})
 
     async def complete(self, number: int, strength: int, **final: Any) -> dict[str, Any]:
-        """Complete a task after the reveal."""
-        body = {"final": {"strength": strength, "explanation": "right", **final}}
+        """Complete a task after the reveal; an elaboration is edited words, none one's own."""
+        words = "edited" if final.get("elaboration") else "own"
+        said = {"strength": strength, "explanation": "right", "words": words, **final}
+        body = {"final": said}
         return await self._press("final", f"/api/tasks/{number}/complete", body)
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from app.errors import NotAllowed, NotFound, Refused, SlotTaken
 from app.review.task import Choice, Draft, Final, TaskView
@@ -56,8 +57,9 @@ def test_everything_is_stored_in_the_pairs_own_order(team: Team) -> None:
         team.service.annotating.save_draft(
             team.people[name], task.assignment_id, Draft(elaboration=f"@Response {longer}")
         )
-        seen = team.finish(name, task, strength, elaboration=reason)
-        assert seen.final is not None and seen.final.elaboration == reason
+        more = f"{reason} At length."
+        seen = team.finish(name, task, strength, elaboration=more)
+        assert seen.final is not None and seen.final.elaboration == more
         (line,) = team.service.annotating.mine(team.people[name], team.project_id)
         assert line.strength == strength
         with team.service.store.reading() as tx:
@@ -65,7 +67,8 @@ def test_everything_is_stored_in_the_pairs_own_order(team: Team) -> None:
 
             (loaded,) = views.load(tx, [task.assignment_id])
         assert loaded.choice == Choice(strength=3, justification="@Response 2 explains.")
-        assert loaded.final is not None and loaded.final.elaboration == "@Response 2 explains."
+        assert loaded.final is not None
+        assert loaded.final.elaboration == "@Response 2 explains. At length."
 
 
 def test_a_project_that_is_not_blind_shows_the_judge_at_once_and_says_so(team: Team) -> None:
@@ -97,7 +100,9 @@ def test_what_a_completion_needs(team: Team) -> None:
     (task,) = team.take("ann")
 
     def complete(**final: object) -> TaskView:
-        said = Final.model_validate({"strength": 2, "explanation": "wrong", **final})
+        words = "edited" if final.get("elaboration") else "own"
+        values = {"strength": 2, "explanation": "wrong", "words": words, **final}
+        said = Final.model_validate(values)
         return annotating.complete(ann, task.assignment_id, said, token())
 
     with pytest.raises(Refused, match="choose"):
@@ -108,10 +113,12 @@ def test_what_a_completion_needs(team: Team) -> None:
     annotating.reveal(ann, task.assignment_id)
     with pytest.raises(Refused, match="say why"):
         complete(elaboration=" \n")
-    with pytest.raises(Refused, match="says that Response 1 is better, the choice that Response 2"):
-        complete(statement="@Response 1 is better than @Response 2.", elaboration="Why.")
-    with pytest.raises(Refused, match="neither is valid"):
-        complete(strength=-100, statement="@Response 1 is better than @Response 2.")
+    with pytest.raises(Refused, match="say why"):
+        complete()
+    with pytest.raises(ValidationError, match="statement"):
+        complete(statement="total garbage", elaboration="Why.")
+    with pytest.raises(ValidationError, match="send no others"):
+        complete(words="own", elaboration="Why.")
     with pytest.raises(Refused, match="explanation is right"):
         complete(elaboration="Why.", explanation=None)
     assert complete(strength=-100).state == "complete"

@@ -208,7 +208,7 @@ def test_checks_and_withdrawn_tasks_are_no_training_data(team: Team, tmp_path: P
 def test_a_spreadsheet_takes_no_cell_for_a_formula(team: Team, tmp_path: Path) -> None:
     (mine,) = team.take("ann")
     team.choose("ann", mine, -1, '=HYPERLINK("http://evil")')
-    team.finish("ann", mine, -1, elaboration="@SUM(A1:A9)\nand more", statement="")
+    team.finish("ann", mine, -1, elaboration="@SUM(A1:A9)\nand more")
     written(team, "csv", tmp_path / "x.csv")
     with (tmp_path / "x.csv").open(newline="", encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
@@ -337,10 +337,11 @@ def test_the_judges_words_are_told_from_peoples(team: Team, tmp_path: Path) -> N
         ("cem", "edited"),
     ):
         (mine,) = team.take(name)
-        team.choose(name, mine, 1)
+        strength = 1 if mine.response_2.startswith("I count") else -1
+        team.choose(name, mine, strength)
         theirs = team.service.annotating.reveal(team.people[name], mine.assignment_id).elaboration
         text = {None: theirs, "edited": f"{theirs} But both do."}.get(elaboration, elaboration)
-        team.finish(name, mine, 1, elaboration=text)
+        team.finish(name, mine, strength, elaboration=text)
         wanted[name] = {None: "judge", "edited": "edited"}.get(elaboration, "own")
     written(team, "csv", tmp_path / "x.csv")
     with (tmp_path / "x.csv").open(newline="", encoding="utf-8") as file:

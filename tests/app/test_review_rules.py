@@ -20,7 +20,7 @@ from app.review.rules import (
     spread,
     wanted,
 )
-from app.review.statement import contradiction, justification_of, lacks_reason
+from app.review.statement import justification_of, lacks_reason
 from app.review.task import OPTIONS, Choice, Draft, Final, as_shown, reveal_of, to_given
 from judge.data.justification import split_justification
 from judge.errors import UsageError
@@ -35,7 +35,7 @@ finals = st.builds(
     Final,
     strength=options,
     explanation=st.sampled_from(["right", "partly_right", "wrong", None]),
-    statement=domain.named,
+    words=st.sampled_from(["judge", "edited"]),
     elaboration=domain.named,
 )
 drafts = st.builds(
@@ -43,7 +43,6 @@ drafts = st.builds(
     sequence=st.integers(0, 9),
     strength=st.none() | options,
     justification=domain.named,
-    statement=domain.named,
     elaboration=domain.named,
 )
 SETTINGS = Settings(name="x")
@@ -181,31 +180,10 @@ def test_orders_of_the_queue() -> None:
     assert places != sorted(places) and max(places) < 2**63
 
 
-@pytest.mark.parametrize(
-    ("strength", "statement", "wrong"),
-    [
-        (-1, "@Response 1 is better than @Response 2.", False),
-        (-1, "@Response 2 is better than @Response 1.", True),
-        (2, "@Response 1 is slightly better.", True),
-        (2, "Both are fine.", False),
-        (-100, "@Response 1 is better.", True),
-        (-100, "Neither answers the question.", False),
-        (3, "", False),
-    ],
-)
-def test_a_statement_that_contradicts_the_choice(
-    strength: int, statement: str, wrong: bool
-) -> None:
-    found = contradiction(strength, statement)
-    assert (found is not None) == wrong
-    mirrored = contradiction(strength if strength == -100 else -strength, flip_names(statement))
-    assert (mirrored is not None) == wrong
-
-
 @given(options, st.sampled_from(["", "It is shorter.", "@Response 1 is better. Why not?"]))
 def test_a_justification_always_says_what_was_chosen(strength: int, elaboration: str) -> None:
-    """What annotators choose is the statement, whether or not they wrote it out."""
-    text = justification_of(strength, "", elaboration)
+    """What annotators choose is the statement, whatever they wrote out."""
+    text = justification_of(strength, elaboration)
     split = split_justification(text)
     if strength == -100:
         assert text == elaboration

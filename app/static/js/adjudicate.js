@@ -25,8 +25,8 @@ class AdjudicationPage {
     this.options = new Options(options, () => this.complain(""));
     this.options.legend = "What stands for this task?";
     this.opinions = h("div.opinions", {});
-    this.justification = h("textarea", { rows: 3, maxLength: 20000, placeholder: "The justification that stands, naming @Response 1 and @Response 2" });
-    this.reason = h("input", { type: "text", maxLength: 1000, placeholder: "Why this decision; kept in the history" });
+    this.justification = h("textarea", { rows: 3, maxLength: 20000, dir: "auto", placeholder: "The justification that stands, naming @Response 1 and @Response 2" });
+    this.reason = h("input", { type: "text", maxLength: 1000, dir: "auto", placeholder: "Why this decision; kept in the history" });
     this.problem = h("p.alert.problem", { role: "alert" });
     this.count = h("span", {});
     this.keys = new Keys(this.shortcuts());
@@ -58,7 +58,7 @@ class AdjudicationPage {
     document.getElementById("bar-page").replaceChildren(h("div.progress", {}, this.count));
     document
       .getElementById("bar-tools")
-      .replaceChildren(h("button", { onclick: () => this.keys.help(), title: "Keyboard (?)" }, "?", h("span.sr", {}, "Keyboard")));
+      .replaceChildren(this.guidelines.button, h("button", { onclick: () => this.keys.help(), title: "Keyboard (?)" }, "?", h("span.sr", {}, "Keyboard")));
   }
 
   shortcuts() {
@@ -119,7 +119,7 @@ class AdjudicationPage {
       {},
       h("h3", {}, `${number}. ${this.names.get(strength)}`, use),
       changed,
-      h("p", { tabIndex: 0 }, text || "no reason given"),
+      h("p", { tabIndex: 0, dir: "auto" }, text || "no reason given"),
     );
   }
 

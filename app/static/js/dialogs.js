@@ -37,7 +37,7 @@ export function open(dialog, onclose = () => {}) {
 /** Asks for a reason: one of several or one's own; resolves to it, or to null. */
 export function askReason(title, reasons, button) {
   return new Promise((resolve) => {
-    const own = h("input", { type: "text", maxLength: 1000, "aria-label": "Another reason" });
+    const own = h("input", { type: "text", maxLength: 1000, dir: "auto", "aria-label": "Another reason" });
     const radios = reasons.map((reason) => h("input", { type: "radio", name: "reason", value: reason }));
     own.addEventListener("input", () => radios.forEach((radio) => (radio.checked = false)));
     const form = h(
@@ -77,6 +77,17 @@ export function askReason(title, reasons, button) {
   });
 }
 
+/** Asks a question; resolves to the value of the answer's button, to "" where there is none. */
+export function choose(question, answers) {
+  return new Promise((resolve) => {
+    const buttons = answers.map(([value, text], i) => h(i ? "button" : "button.primary", { value }, text));
+    const form = h("form", { method: "dialog" }, h("div.buttons", {}, ...buttons));
+    const dialog = h("dialog.review", { "aria-label": question }, h("h2", {}, question), form);
+    open(dialog, () => resolve(dialog.returnValue));
+    buttons[0].focus();
+  });
+}
+
 /** Shows a list of things to open; resolves to the chosen one, or to null. */
 export function pick(title, lines) {
   return new Promise((resolve) => {
@@ -85,7 +96,7 @@ export function pick(title, lines) {
       h(
         "li",
         {},
-        h("button", { onclick: () => ((chosen = value), shut()) }, h("span", {}, text), h("span.quiet", {}, note)),
+        h("button", { onclick: () => ((chosen = value), shut()) }, h("span", { dir: "auto" }, text), h("span.quiet", {}, note)),
       ),
     );
     const dialog = h(

@@ -17,7 +17,7 @@ export function h(selector, properties = {}, ...children) {
 
 /** An element with HTML that the server made of a text (app/render.py) and vouches for. */
 export function rendered(html) {
-  const element = h("div.text");
+  const element = h("div.text", { dir: "auto" });
   element.innerHTML = html;
   wide.observe(element);
   return element;

@@ -33,8 +33,9 @@ export class Drafts {
       localStorage.removeItem(this.key);
       return null;
     }
-    this.changed(kept);
-    return kept;
+    const { statement: _, ...fields } = kept; // a field of the version before
+    this.changed(fields);
+    return fields;
   }
 
   /** Notes that the fields hold this now. */

@@ -9,19 +9,25 @@ export class Guidelines {
     const close = h("button", { type: "button", onclick: () => this.toggle(), title: "Key G" }, h("kbd", {}, "G"), h("span", {}, "Hide"));
     const text = h("div.scroll", { tabIndex: 0, role: "region", "aria-label": "Guidelines" }, rendered(html));
     this.element = h("aside.panel.guidelines", { "aria-label": "Guidelines" }, h("h2", {}, "Guidelines", h("span.tools", {}, close)), text);
+    this.button = h("button", { type: "button", onclick: () => this.toggle(), title: "Guidelines (key G)" }, "Guidelines");
     this.unasked = closed || matchMedia("(max-width: 899px)").matches;
     this.aside = false;
   }
 
-  /** True: something else needs the room, unless there is enough; they can still be asked for. */
+  /** True: something else needs the room; they can still be asked for. */
   set aside(value) {
-    this.isAside = value && !matchMedia("(min-width: 1500px)").matches;
+    this.isAside = value;
     const closed = (localStorage.getItem(CLOSED) ?? String(this.unasked)) === "true";
-    this.element.hidden = this.isAside || closed;
+    this.show(!value && !closed);
   }
 
   toggle() {
-    this.element.hidden = !this.element.hidden;
+    this.show(this.element.hidden);
     if (!this.isAside) localStorage.setItem(CLOSED, String(this.element.hidden));
+  }
+
+  show(shown) {
+    this.element.hidden = !shown;
+    this.button.setAttribute("aria-pressed", String(shown));
   }
 }

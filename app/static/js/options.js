@@ -1,4 +1,4 @@
-// The seven options as one row of radio buttons.
+// The seven options as one strip of radio buttons: strong to weak to strong, and neither apart.
 
 import { h } from "./dom.js";
 
@@ -10,23 +10,21 @@ export class Options {
       const input = h("input", { type: "radio", name: "strength", value: String(strength), onchange });
       input.setAttribute("aria-label", label);
       this.inputs.set(strength, input);
-      const [, of, degree] = /^(Response \d) is (.+)$/.exec(label) ?? [null, "Neither", "is valid"];
-      const [word, ...rest] = degree.split(" "); // narrow screens show the first word alone
+      const [, degree] = /^Response \d is (.+)$/.exec(label) ?? [null, label.replace(" response", "")];
       return h(
         "label",
         { title: `${label} (key ${i + 1})` },
         input,
         h("span.key", { "aria-hidden": "true" }, String(i + 1)),
-        h("span.of", { "aria-hidden": "true" }, of),
-        h("span.degree", { "aria-hidden": "true" }, word, " ", h("span", {}, rest.join(" "))),
+        h("span.degree", { "aria-hidden": "true" }, degree),
+        h("span.marks", { "aria-hidden": "true" }),
       );
     });
     this.labels = labels;
     this.strengths = options.map(({ strength }) => strength);
     this.title = h("legend", {}, "");
-    // Above the row where its boxes are too narrow to name the response in each.
-    const groups = h("div.groups", { "aria-hidden": "true" }, h("span", {}, "Response 1"), h("span", {}, "Response 2"), h("span", {}, "Neither"));
-    this.element = h("fieldset.options", {}, this.title, groups, ...labels);
+    const group = (text) => h("span.group", { "aria-hidden": "true" }, text);
+    this.element = h("fieldset.options", {}, this.title, group("Response 1 is"), group("Response 2 is"), group("or"), ...labels);
   }
 
   set legend(text) {
@@ -42,9 +40,12 @@ export class Options {
     for (const [each, input] of this.inputs) input.checked = each === strength;
   }
 
-  /** Marks the option that was chosen before the judge was shown. */
-  set first(strength) {
-    this.labels.forEach((label, i) => label.classList.toggle("first", this.strengths[i] === strength));
+  /** Marks the option that was chosen before the judge was shown, and the judge's. */
+  mark(first, judges = null) {
+    this.labels.forEach((label, i) => {
+      const marks = [[first, "first"], [judges, "judge"]].filter(([strength]) => strength === this.strengths[i]);
+      label.lastChild.textContent = marks.map(([, text]) => text).join(" · ");
+    });
   }
 
   set disabled(value) {
@@ -58,14 +59,6 @@ export class Options {
     input.checked = true;
     input.dispatchEvent(new Event("change"));
   }
-}
-
-/** The statement of a strength; none where neither response is valid. */
-export function statementOf(strength) {
-  if (strength === null || strength === -100) return "";
-  const [better, worse] = strength < 0 ? [1, 2] : [2, 1];
-  const degree = { 1: "slightly better", 2: "better", 3: "much better" }[Math.abs(strength)];
-  return `@Response ${better} is ${degree} than @Response ${worse}.`;
 }
 
 /** Whether two strengths prefer the same response. */

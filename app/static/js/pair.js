@@ -11,18 +11,19 @@ export class PairView {
     this.together = true;
     this.turns = h("div.scroll", { tabIndex: 0, role: "region", "aria-label": "Conversation" });
     this.fold = tool("C", "Fold", "Fold the conversation", () => this.toggleConversation());
-    this.conversation = h(
-      "section.panel.conversation",
-      {},
-      h("h2", {}, "Conversation", h("span.tools", {}, this.fold)),
-      this.turns,
-    );
     this.tools = {
       difference: tool("D", "Differences", "Mark the words that differ", () => this.show("difference")),
       source: tool("V", "Source", "The texts as they were written", () => this.show("source")),
       together: tool("Y", "Together", "Scroll both responses together", () => this.toggleTogether()),
     };
+    this.tools.together.classList.add("wide");
     this.tools.together.setAttribute("aria-pressed", "true");
+    this.conversation = h(
+      "section.panel.conversation",
+      {},
+      h("h2", {}, "Conversation", h("span.tools", {}, ...Object.values(this.tools), this.fold)),
+      this.turns,
+    );
     this.bodies = [1, 2].map((number) =>
       h("div.scroll", { tabIndex: 0, role: "region", "aria-label": `Response ${number}` }),
     );
@@ -30,7 +31,7 @@ export class PairView {
       h(
         "section.panel",
         {},
-        h("h2", {}, `Response ${i + 1}`, i ? h("span.tools", {}, ...Object.values(this.tools)) : null),
+        h("h2", {}, `Response ${i + 1}`),
         body,
       ),
     );

@@ -17,8 +17,11 @@ export function shortcuts(page) {
       p: () => fields.judge("partly_right"),
       w: () => fields.judge("wrong"),
     }],
-    ["S", "Edit the statement", { s: () => fields.editStatement() }],
-    ["M", "My own words instead of the judge's, and back", { m: () => fields.swapWords() }],
+    ["M T E", "Keep my words, take the judge's (when called right), edit", {
+      m: () => fields.take("own"),
+      t: () => fields.take("judge"),
+      e: () => fields.write(),
+    }],
     ["D", "Mark the words that differ", { d: () => pair.show("difference") }],
     ["V", "The texts as they were written", { v: () => pair.show("source") }],
     ["Y", "Scroll both responses together, or not", { y: () => pair.toggleTogether() }],

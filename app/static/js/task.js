@@ -29,7 +29,7 @@ class TaskPage {
     this.busy = false;
     this.entry = null;
     this.drafts = new Drafts((state, text) => this.showSaving(state, text));
-    this.fields = new Fields(started.options, () => this.drafts.changed(this.fields.draft()), {
+    this.fields = new Fields(started, () => this.drafts.changed(this.fields.draft()), {
       submit: () => this.submit(),
       skip: () => this.skip(),
       flag: () => this.flag(),
@@ -51,12 +51,13 @@ class TaskPage {
   build(place) {
     this.saving = h("span", {});
     this.note = h("span", {});
-    this.work = h("div.work", {}, this.pair.element, this.fields.revealed, this.guidelines.element);
+    const beside = h("div.beside", {}, this.guidelines.element, this.fields.verdict.element, this.fields.element);
     this.page = h(
-      "div.task",
+      "div.task.annotate",
       {},
-      this.work,
-      this.fields.element,
+      this.pair.element,
+      this.fields.options.element,
+      beside,
       h("div.status", {}, this.note, this.saving),
     );
     this.empty = h(
@@ -69,7 +70,7 @@ class TaskPage {
     place.replaceChildren(h("div.review", {}, h("h1.sr", {}, "Annotate"), this.page, h("div.task", {}, this.empty)));
     document
       .getElementById("bar-tools")
-      .replaceChildren(h("button", { onclick: () => this.keys.help(), title: "Keyboard (?)" }, "?", h("span.sr", {}, "Keyboard")));
+      .replaceChildren(this.guidelines.button, h("button", { onclick: () => this.keys.help(), title: "Keyboard (?)" }, "?", h("span.sr", {}, "Keyboard")));
   }
 
   /** Shows the next task to work on, at once where it is here already. */
@@ -120,7 +121,7 @@ class TaskPage {
 
   showFields(entry, draft) {
     this.fields.show(entry, draft);
-    this.guidelines.aside = !this.fields.revealed.hidden;
+    this.guidelines.aside = Boolean(entry.reveal);
   }
 
   /** Leaves the task on the screen with all that was written in it. */
@@ -141,6 +142,7 @@ class TaskPage {
       this.fields.complain(problem);
       return;
     }
+    if (!(await this.fields.settle())) return;
     const [path, said] = this.fields.decision();
     await this.decide(`/api/tasks/${this.id}/${path}`, said);
   }

@@ -106,7 +106,7 @@ def _annotate(
     )
     service.annotating.reveal(who, task.assignment_id)
     right = "wrong" if number == 1 and name == "dora" else "partly_right" if place else "right"
-    final = Final(strength=strength, explanation=right, elaboration=reason)
+    final = Final(strength=strength, explanation=right, words="edited", elaboration=reason)
     service.annotating.complete(who, task.assignment_id, final, token())
 
 

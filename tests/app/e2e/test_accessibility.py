@@ -13,8 +13,8 @@ from tests.app.e2e.conftest import Site, become
 from tests.app.e2e.scenes import LOOKS, SCENES, example_team
 
 OVERLAPS = """() => {
-    const all = '.bar, .conversation, .responses > .panel, .reveal, .guidelines, .options,'
-        + ' .field textarea, .actions';
+    const all = '.bar, .conversation, .responses > .panel, .verdict, .guidelines, .options,'
+        + ' .kept, #reason, .actions';
     const boxes = [...document.querySelectorAll(all)]
         .filter(part => part.offsetParent)
         .map(part => [part.className || part.tagName, part.getBoundingClientRect()]);

@@ -163,10 +163,10 @@ def test_what_is_written_after_the_reveal_is_kept_too(
     ready(page)
     revealed(page)
     expect(page.get_by_label("Why, as it will be kept")).to_have_value("On second thoughts")
-    expect(page.get_by_label("Partly right")).to_be_checked()
+    expect(page.get_by_role("radio", name="Partly")).to_be_checked()
+    expect(page.get_by_role("radio", name="Edit")).to_be_checked()
     expect(page.locator("input[value='2']")).to_be_checked()
-    expect(page.get_by_label("Statement")).to_have_value("@Response 2 is better than @Response 1.")
-    expect(page.locator("label.first input")).to_have_value("-1")
+    expect(page.locator(".options label", has_text="first")).to_contain_text("lightly better")
 
 
 def test_what_the_server_never_got_is_there_in_another_window(

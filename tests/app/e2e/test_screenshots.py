@@ -107,6 +107,7 @@ def annotate(team: Team, who: Person, number: int, first: int, final: int) -> No
     said = Final(
         strength=final,
         explanation="right" if first == final else "partly_right",
+        words="edited",
         elaboration="It answers what was asked, and nothing in it is made up.",
     )
     annotating.complete(who, number, to_given(said, held.shown), token())
