@@ -179,7 +179,7 @@ def test_in_an_open_project_the_judges_words_are_no_first_reason_either(team: Te
 
 def test_pure_rules() -> None:
     first = Choice(strength=2, justification=OWN)
-    right = {"strength": 2, "explanation": "right"}
+    right: dict[str, Any] = {"strength": 2, "explanation": "right"}
     assert settled(Final(**right, words="edited", elaboration=f" {OWN} "), first, JUDGES) == Final(
         **right
     )
@@ -198,7 +198,7 @@ def test_pure_rules() -> None:
     assert not mostly_theirs("第二个", "第一个回答更好")
 
 
-FORMER = [
+FORMER: list[tuple[str, str, str | None, bool, tuple[str, str]]] = [
     # called, statement, elaboration stored (None: the judge's), changed sides, what stands now
     ("wrong", "", None, False, ("own", OWN)),
     ("partly_right", "", None, False, ("own", OWN)),
@@ -223,7 +223,7 @@ def test_a_database_of_the_version_before_is_brought_over(
     team = Team.made(Service(old, clock, quick_hasher()), tmp_path / "run", annotations=5)
     long_run(team, tmp_path)
     people = [*(f"p{n}" for n in range(len(FORMER) + 1))]
-    ids = {}
+    ids: dict[str, int] = {}
     with old.writing() as tx:
         tx.execute(text("UPDATE task SET wanted = 5"))
     for name in people:
@@ -252,20 +252,19 @@ def test_a_database_of_the_version_before_is_brought_over(
         from app.store import events, views
 
         tasks = views.tasks(tx, team.project_id)
-        said = {one.name: one for task in tasks for one in task.annotations}
+        stands = {one.name: one for task in tasks for one in task.annotations}
         kept = [e.data for e, _, _ in events.history(tx, team.project_id) if e.kind == "final"]
     for name, (called, *_, (words, reason)) in zip(people, FORMER, strict=False):
-        one = said[name]
+        one = stands[name]
         assert one.final is not None and one.final.explanation == called
         assert (one.final.words, one.elaboration()) == (words, reason), (name, called)
-    last = said[people[-1]]  # of this program already: as it was
+    last = stands[people[-1]]  # of this program already: as it was
     assert last.final is not None and last.elaboration() == "To be replaced."
     assert sum("statement" in data for data in kept) == len(FORMER)  # nothing is forgotten
     found = exported(team, tmp_path)["csv"]
     assert "total garbage" not in found
     assert team.take("ann")[0].draft == _draft("Half", sequence=3, strength=1)
     # And one can still take a decision back, and decide anew.
-    team.people["p0"] = team.people["p0"]
     back = team.service.annotating.undo(team.people["p0"], team.project_id, token())
     assert back.state == "chosen" and back.final is None
     team.service.close()

@@ -83,13 +83,13 @@ def _anew(final: dict[str, Any], choice: dict[str, Any], judgment: str | None) -
     moved = not _same_side(strength, choice["strength"])
     written = _written(statement, strength, theirs)
     said = {"strength": strength, "explanation": explanation, "words": "own", "elaboration": ""}
-    if text and _words(text) == _words(judges) and _words(text) != _words(own):
-        if explanation == "right" and _same_side(strength, judged.get("strength") or 0):
+    is_judges = bool(text) and _words(text) == _words(judges) and _words(text) != _words(own)
+    if is_judges and explanation == "right":
+        if _same_side(strength, judged.get("strength") or 0):
             return {**said, "words": "judge", "elaboration": judges}
-        text = "" if moved else own
-    elif text and explanation == "wrong" and _mostly(text, judges) and not _mostly(text, own):
-        text = "" if moved else own
-    elif not text:
+    elif explanation == "wrong":
+        is_judges |= _mostly(text, judges) and not _mostly(text, own)
+    if is_judges or not text:
         text = "" if moved else own
     whole = " ".join(part for part in (written, text) if part)
     if whole == own and not moved:

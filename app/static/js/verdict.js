@@ -79,7 +79,7 @@ function bars({ name, response_1, response_2 }) {
   const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
   const span = high - low || 1;
   const rows = values.map((value, i) => {
-    const bar = h("span.bar", {});
+    const bar = h("span.fill", {});
     bar.style.insetInlineStart = `${((Math.min(value, 0) - low) / span) * 100}%`;
     bar.style.inlineSize = `${(Math.abs(value) / span) * 100}%`;
     const track = h("span.track", { "aria-hidden": "true" }, bar);

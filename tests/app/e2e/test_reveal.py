@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, expect
 
@@ -14,8 +15,9 @@ from tests.app.e2e.test_keyboard import mine, next_task, store_choice
 from tests.app.made import SENTINEL, judgment, made_run, pair_row
 
 KEPT = "Why, as it will be kept"
-BOXES = """() => Object.fromEntries(['.conversation', '.responses', '.options', '#reason', '.actions']
-    .map(s => [s, (({x, y, width, height}) => [x, y, width, height].map(Math.round))(
+PARTS = [".conversation", ".responses", ".options", "#reason", ".actions"]
+BOXES = """parts => Object.fromEntries(parts.map(
+    s => [s, (({x, y, width, height}) => [x, y, width, height].map(Math.round))(
         document.querySelector(s).getBoundingClientRect())]))"""
 
 
@@ -152,7 +154,11 @@ def test_nothing_moves_and_the_question_stays_in_sight(
 ) -> None:
     site = new_site(pairs=1)
     rows = [pair_row(n) for n in range(100, 102)]
-    more = {"probability": 0.27, "consistent": True, "rewards": {"bt": [4.5, -2.25], "rm": [1, 3]}}
+    more: dict[str, Any] = {
+        "probability": 0.27,
+        "consistent": True,
+        "rewards": {"bt": [4.5, -2.25], "rm": [1, 3]},
+    }
     long = f"{SENTINEL} " + "counts and counts again, because counting is what was asked for. " * 60
     judged = [judgment(row["pair_id"], elaboration=long, **more) for row in rows]
     run = made_run(tmp_path / "long", rows, judged)
@@ -164,9 +170,9 @@ def test_nothing_moves_and_the_question_stays_in_sight(
         service.projects.set_role(None, site.team.project_id, name, "annotator")
         page = open_page(site, name, viewport={"width": width, "height": height})
         ready(page)
-        before = page.evaluate(BOXES)
+        before = page.evaluate(BOXES, PARTS)
         store_choice(page, "5", "Mine.")
-        assert page.evaluate(BOXES) == before, (width, height)
+        assert page.evaluate(BOXES, PARTS) == before, (width, height)
         press(page, "g")  # nor when the guidelines are asked for beside it
         for called in ("Right", "Partly", "Wrong"):
             expect(page.get_by_role("radio", name=called)).to_be_in_viewport()
@@ -176,6 +182,6 @@ def test_nothing_moves_and_the_question_stays_in_sight(
         expect(panel).to_contain_text("You said: Response 2 is better")
         expect(panel).to_contain_text("73 % sure that Response")
         expect(panel).to_contain_text("It keeps its choice when the responses change places.")
-        expect(panel.locator(".reward .bar")).to_have_count(4)
-        widths = panel.locator(".reward .bar").evaluate_all("e => e.map(x => x.offsetWidth)")
+        expect(panel.locator(".reward .fill")).to_have_count(4)
+        widths = panel.locator(".reward .fill").evaluate_all("e => e.map(x => x.offsetWidth)")
         assert abs(max(widths[:2]) - 2 * min(widths[:2])) <= 2 and min(widths) > 0
