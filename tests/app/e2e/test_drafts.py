@@ -20,40 +20,59 @@ from app.store.database import Store
 from tests.app.e2e.conftest import Site, press, ready, revealed, shown
 from tests.app.made import Clock, Team, quick_hasher
 
-SERVER = """
-import sys, uvicorn
+SERVERS = """
+import os, sys, uvicorn
 from app.main import create_app
 from app.options import Options
 from app.service import Service
-service = Service.open(sys.argv[1])
-uvicorn.run(create_app(service, Options()), port=int(sys.argv[2]), log_level="error")
+for _ in sys.stdin:
+    server = os.fork()
+    if not server:
+        app = create_app(Service.open(sys.argv[1]), Options())
+        uvicorn.run(app, port=int(sys.argv[2]), log_level="error")
+        os._exit(0)
+    print(server, flush=True)
+    os.waitpid(server, 0)
+    print("gone", flush=True)
 """
+"""Starts a server with each line that it reads, one after another: a process of its own, in which
+Gradio need not be imported anew."""
 
 
 class Killed:
     """A server in a process of its own, to be killed and started again on the same port."""
 
     def __init__(self, url: str) -> None:
-        self.database = url
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = listener.getsockname()[1]
+        command = [sys.executable, "-c", SERVERS, url, str(self.port)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self.servers = subprocess.Popen(command, cwd=Path(__file__).parents[3], text=True, **pipes)
         self.start()
 
     def start(self) -> None:
-        command = [sys.executable, "-c", SERVER, self.database, str(self.port)]
-        self.process = subprocess.Popen(command, cwd=Path(__file__).parents[3])
+        assert self.servers.stdin and self.servers.stdout
+        self.servers.stdin.write("start\n")
+        self.servers.stdin.flush()
+        self.process = int(self.servers.stdout.readline())
         for _ in range(1200):
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5)
                 return
             except OSError:
-                assert self.process.poll() is None
+                os.kill(self.process, 0)  # it is still there
                 time.sleep(0.1)
         raise AssertionError("the server did not start")
 
     def kill(self) -> None:
-        os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        assert self.servers.stdout
+        os.kill(self.process, signal.SIGKILL)
+        assert self.servers.stdout.readline() == "gone\n"
+
+    def close(self) -> None:
+        """Kill the server, and what starts it."""
+        self.kill()
+        self.servers.communicate()
 
 
 @pytest.fixture
@@ -65,7 +84,7 @@ def killed(tmp_path: Path) -> Iterator[tuple[Killed, Site]]:
     team = Team.made(service, tmp_path / "run")
     server = Killed(url)
     yield server, Site(team, clock, f"http://127.0.0.1:{server.port}")
-    server.kill()
+    server.close()
     service.close()
 
 
@@ -84,7 +103,10 @@ def test_the_server_is_killed_in_the_middle_of_a_sentence(
     texts = shown(page)
     press(page, "5", "j")
     page.keyboard.type("This half is saved,")
-    page.wait_for_timeout(2000)
+    for _ in range(600):
+        if draft_of(site) == "This half is saved,":
+            break
+        page.wait_for_timeout(100)
     assert draft_of(site) == "This half is saved,"
     page.keyboard.type(" this one is typed")
     server.kill()
