@@ -6,13 +6,14 @@ SHARED ?= ../shared
 PYTEST_ARGS ?=
 # Processes that share the files of tests, unless PYTEST_ARGS asks for some.
 WORKERS ?= 2
+ZERO3 := tests/train/test_zero3.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-core demo review services test check format setup-vllm test-vllm bench bench-data bench-train bench-server bench-review bench-vllm bench-llamacpp screenshots mini small ablation
+.PHONY: help setup setup-core demo review services test test-zero3 test-vllm check format setup-vllm bench bench-data bench-train bench-server bench-review bench-vllm bench-llamacpp screenshots mini small ablation
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup-core:
 	@scripts/setup.sh compare
@@ -39,16 +40,18 @@ review: ## Review the judgments of the demo in the browser
 services: ## Install what tests start: PostgreSQL, Chromium, a C++ compiler (Debian, Ubuntu)
 	@scripts/setup_services.sh
 
-# Where nobody reads along, style and types are part of the test.
-test: setup $(if $(CI),services check) ## Run the whole test suite; vLLM's part where it is set up
-	pytest $(or $(PYTEST_ARGS),-n $(WORKERS) --dist loadfile --no-loadscope-reorder)
-	$(if $(CI)$(wildcard .venv-vllm/.setup-vllm),@$(MAKE) test-vllm)
+# The fast lane: what one environment and eight minutes are enough for. Slow ones: test-zero3, test-vllm.
+test: setup ## Run the tests; not those of ZeRO-3 and of vLLM
+	pytest --durations=5 $(or $(PYTEST_ARGS),-n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore=$(ZERO3))
+
+test-zero3: setup ## Train with two processes, ZeRO-3 and an optimizer that DeepSpeed compiles
+	pytest --durations=5 $(ZERO3) $(PYTEST_ARGS) || [ $$? = 5 -a -n "$(PYTEST_ARGS)" ]
 
 setup-vllm: ## Install vLLM into .venv-vllm; without a GPU its build for CPUs
 	@scripts/setup_vllm.sh
 
-test-vllm: setup-vllm ## Run the tests of tests/vllm against the real vLLM
-	NEEDS_VLLM=1 .venv-vllm/bin/python -m pytest tests/vllm $(PYTEST_ARGS) || \
+test-vllm: setup-vllm ## Run the tests of the vLLM engine, in its environment
+	NEEDS_VLLM=1 .venv-vllm/bin/python -m pytest --durations=5 tests/vllm $(PYTEST_ARGS) || \
 	  [ $$? = 5 -a -n "$(PYTEST_ARGS)" ]  # none of those that were asked for
 
 screenshots: setup services ## The pictures of the review UI's guides, made anew

@@ -29,7 +29,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 ROOT = Path(__file__).parent.parent
 
 
-_LONG = ("test_zero3.py", "test_accessibility.py", "test_server_engine_volume.py")
+_LONG = ("test_accessibility.py", "test_docs.py", "test_drafts.py", "test_server_engine_volume.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
