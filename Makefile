@@ -6,6 +6,8 @@ SHARED ?= ../shared
 PYTEST_ARGS ?=
 # Processes that share the files of tests, unless PYTEST_ARGS asks for some.
 WORKERS ?= 2
+# How many of the longest tests are named at the end.
+LONGEST ?= 5
 ZERO3 := tests/train/test_zero3.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -42,16 +44,16 @@ services: ## Install what tests start: PostgreSQL, Chromium, a C++ compiler (Deb
 
 # The fast lane: what one environment and eight minutes are enough for. Slow ones: test-zero3, test-vllm.
 test: setup ## Run the tests; not those of ZeRO-3 and of vLLM
-	pytest --durations=5 $(or $(PYTEST_ARGS),-n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore=$(ZERO3))
+	pytest --durations=$(LONGEST) $(or $(PYTEST_ARGS),-n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore=$(ZERO3))
 
 test-zero3: setup ## Train with two processes, ZeRO-3 and an optimizer that DeepSpeed compiles
-	pytest --durations=5 $(ZERO3) $(PYTEST_ARGS) || [ $$? = 5 -a -n "$(PYTEST_ARGS)" ]
+	pytest --durations=$(LONGEST) $(ZERO3) $(PYTEST_ARGS) || [ $$? = 5 -a -n "$(PYTEST_ARGS)" ]
 
 setup-vllm: ## Install vLLM into .venv-vllm; without a GPU its build for CPUs
 	@scripts/setup_vllm.sh
 
 test-vllm: setup-vllm ## Run the tests of the vLLM engine, in its environment
-	NEEDS_VLLM=1 .venv-vllm/bin/python -m pytest --durations=5 tests/vllm $(PYTEST_ARGS) || \
+	NEEDS_VLLM=1 .venv-vllm/bin/python -m pytest --durations=$(LONGEST) tests/vllm $(PYTEST_ARGS) || \
 	  [ $$? = 5 -a -n "$(PYTEST_ARGS)" ]  # none of those that were asked for
 
 screenshots: setup services ## The pictures of the review UI's guides, made anew
