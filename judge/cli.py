@@ -14,6 +14,7 @@ import typer
 
 from judge import __version__
 from judge.commands import (
+    align,
     batch,
     bench,
     compare,
@@ -46,6 +47,7 @@ app.command()(serve.serve)
 app.command()(review.review)
 app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")
+app.add_typer(align.app, name="align")
 app.add_typer(models.app, name="models")
 app.add_typer(project.app, name="project")
 

@@ -36,6 +36,16 @@ def template_digest(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """A conversation as a model answers it: what it is given, and what it is to write."""
+
+    prompt: list[int]
+    """Up to the opened turn of the assistant."""
+    response: list[int]
+    """The response, and the token that ends its turn."""
+
+
+@dataclass(frozen=True)
 class _Frame:
     """What a chat template writes around the contents of messages with certain roles."""
 
@@ -79,7 +89,7 @@ class ConversationBuilder:
         self.tokenizer = tokenizer
         self._plain = PlainText.of(tokenizer)
         self.control_ids = self._plain.control_ids
-        self._frames: dict[tuple[str, ...], _Frame] = {}
+        self._frames: dict[tuple[tuple[str, ...], bool], _Frame] = {}
         try:
             self._frame(("user", "assistant"))
         except RowError as error:
@@ -92,7 +102,43 @@ class ConversationBuilder:
             RowError: ``bad_prompt`` when the template refuses the roles of a conversation, or a
                 text holds a control token that cannot be split.
         """
+        return self._build(conversations, reply=False)
+
+    def prompts(self, conversations: Sequence[Sequence[Message]]) -> list[list[int]]:
+        """Return the ids of each conversation with the assistant's turn opened after it.
+
+        Raises:
+            RowError: as :meth:`build`.
+        """
+        return self._build(conversations, reply=True)
+
+    def turns(self, conversations: Sequence[Sequence[Message]]) -> list[Turn]:
+        """Return each conversation, whose last message is the response, as prompt and response.
+
+        The response is encoded by itself, as a model writes it after the prompt. What the template
+        prints after the token that ends its turn is left away; where it prints none, the
+        tokenizer's own end token stands there.
+
+        Raises:
+            RowError: as :meth:`build`.
+        """
+        prompts = self.prompts([messages[:-1] for messages in conversations])
         frames = [self._frame(tuple(m.role for m in messages)) for messages in conversations]
+        texts = [f.contents(m)[-1] for f, m in zip(frames, conversations, strict=True)]
+        responses = self._plain.encode(texts)
+        return [
+            Turn(prompt, [*response, *self._ending(frame)])
+            for prompt, response, frame in zip(prompts, responses, frames, strict=True)
+        ]
+
+    def _ending(self, frame: _Frame) -> list[int]:
+        """Return what ends the last message, up to the first control token."""
+        tail = frame.ids[-1]
+        ends = [place for place, token in enumerate(tail) if token in self.control_ids]
+        return tail[: ends[0] + 1] if ends else [self.tokenizer.eos_token_id]
+
+    def _build(self, conversations: Sequence[Sequence[Message]], reply: bool) -> list[list[int]]:
+        frames = [self._frame(tuple(m.role for m in messages), reply) for messages in conversations]
         contents = [f.contents(m) for f, m in zip(frames, conversations, strict=True)]
         texts = [_interleave(f.texts, c) for f, c in zip(frames, contents, strict=True)]
         encodings = self._plain.whole.encode_batch(
@@ -134,25 +180,28 @@ class ConversationBuilder:
         ids = _interleave(frame.ids, self._plain.encode(contents))
         return list(chain.from_iterable(ids))
 
-    def _frame(self, roles: tuple[str, ...]) -> _Frame:
-        frame = self._frames.get(roles)
+    def _frame(self, roles: tuple[str, ...], reply: bool = False) -> _Frame:
+        frame = self._frames.get((roles, reply))
         if frame is None:
-            texts = self._pieces(roles, "", "")
-            padded = self._pieces(roles, _LEFT, _RIGHT)
+            texts = self._pieces(roles, reply, "", "")
+            padded = self._pieces(roles, reply, _LEFT, _RIGHT)
             encoded = self._plain.whole.encode_batch(list(texts), add_special_tokens=False)
             ids = tuple(list(encoding.ids) for encoding in encoded)
             control = [i for i in chain.from_iterable(ids) if i in self.control_ids]
-            frame = self._frames[roles] = _Frame(texts, ids, control, _strips(texts, padded))
+            frame = _Frame(texts, ids, control, _strips(texts, padded))
+            self._frames[roles, reply] = frame
         return frame
 
-    def _pieces(self, roles: tuple[str, ...], left: str, right: str) -> tuple[str, ...]:
+    def _pieces(
+        self, roles: tuple[str, ...], reply: bool, left: str, right: str
+    ) -> tuple[str, ...]:
         """Return what the template prints around sentinels with white space beside them."""
         messages = [
             {"role": role, "content": f"{left}{_SENTINEL.format(i)}{right}"}
             for i, role in enumerate(roles)
         ]
         try:
-            text = render(self.tokenizer, messages, reply=False)
+            text = render(self.tokenizer, messages, reply)
         except TemplateFault as error:
             shown = ", ".join(roles[:8]) + (", ..." if roles[8:] else "")
             detail = f"the chat template refuses the turns {shown}: {error}"

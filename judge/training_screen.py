@@ -228,8 +228,16 @@ def closing_lines(manifest: Mapping[str, Any], trained: bool) -> list[str]:
     training = "" if loss is None else f", training loss {_number(loss)}"
     lines.append(f"{steps:,} steps{training}{validation}{''.join(rest)}")
     lines.append(f"the model is in {folder}")
-    verb = "score" if "objective" in recipe else "batch"
-    lines.append(f"next: judge {verb} PAIRS --out DIR --model {folder}")
+    change = manifest.get("validation", {}).get("chosen_change")
+    if change is not None and change < 0:
+        lines.append(
+            f"note: the chosen responses of the validation set became less likely, by"
+            f" {-change:.2f} nats each: the policy moves away from both"
+        )
+    if "objective" in recipe:
+        lines.append(f"next: judge score PAIRS --out DIR --model {folder}")
+    elif "template" in recipe:
+        lines.append(f"next: judge batch PAIRS --out DIR --model {folder}")
     return lines
 
 

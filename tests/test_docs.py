@@ -33,6 +33,8 @@ STAND_INS = {
     "small-regression": "mini-regression",
     "recipe.yaml": "smoke",
     "reward_recipe.yaml": "reward_smoke",
+    "policy.yaml": "policy_smoke",
+    "dpo.yaml": "dpo_smoke",
     "password.txt": "examples/README.md",
     "gold.jsonl": "examples/benchmarks/rewardbench.jsonl",
     "eval.jsonl": "examples/benchmarks/judgebench.jsonl",
@@ -49,6 +51,8 @@ ALWAYS = {
     "probe": ["--max-new-tokens", "8", "--limit", "2"],
     "train justifier": ["max_steps=2"],
     "train reward": ["max_steps=2"],
+    "align sft": ["max_steps=2", "train_limit=8"],
+    "align dpo": ["max_steps=2", "train_limit=8"],
 }
 """Keeps a command to seconds; a command's own option is given later and wins."""
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from judge.commands import trained
 from judge.commands.trained import judge_with
-from judge.errors import UsageError
+from judge.commands.watched import close, page_of, paged, watched
 from judge.exits import FAILED_ROWS
 
 if TYPE_CHECKING:
-    from judge.train.progress import Progress
+    pass
 
 app = typer.Typer(help="Train judges and reward models.", no_args_is_help=True)
 app.command()(trained.select)
@@ -36,11 +31,11 @@ def justifier(config: Recipe, overrides: Overrides = None) -> None:
     from judge.train.config import JustifierConfig, load_recipe
 
     recipe = load_recipe(config, overrides or [], JustifierConfig)
-    with _paged(recipe.output_dir), _watched() as screen:
+    with paged(recipe.output_dir), watched() as screen:
         from judge.train.sft import training
 
         manifest = training.run(recipe, screen)
-    _close(manifest, screen)
+    close(manifest, screen)
 
 
 @app.command("reward")
@@ -49,11 +44,11 @@ def reward(config: Recipe, overrides: Overrides = None) -> None:
     from judge.train.config import RewardConfig, load_recipe
 
     recipe = load_recipe(config, overrides or [], RewardConfig)
-    with _paged(recipe.output_dir), _watched() as screen:
+    with paged(recipe.output_dir), watched() as screen:
         from judge.train.reward import training
 
         manifest = training.run(recipe, screen)
-    _close(manifest, screen)
+    close(manifest, screen)
 
 
 @app.command("report")
@@ -61,7 +56,7 @@ def report(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The output folder of a training.")],
 ) -> None:
     """Write the page of a training run's curves; a training does so itself when it ends."""
-    typer.echo(_page(run))
+    typer.echo(page_of(run))
 
 
 @app.command("ablation")
@@ -76,11 +71,11 @@ def ablation(config: Recipe, overrides: Overrides = None) -> None:
     if "variants" in read_recipe(config)[1]:
         recipe = load_recipe(config, overrides or [], judges.JustifierAblationConfig)
         judging = partial(judge_with, max_new_tokens=recipe.max_new_tokens)
-        with _watched() as screen:
+        with watched() as screen:
             table = judges.run(recipe, judging, screen)["table"]
     else:
         recipe = load_recipe(config, overrides or [], rewards.AblationConfig)
-        with _watched() as screen:
+        with watched() as screen:
             table = rewards.run(recipe, screen)["table"]
     typer.echo(table)
     typer.echo(f"written to {recipe.output_dir}")
@@ -92,7 +87,7 @@ def pretrain(config: Recipe, overrides: Overrides = None) -> None:
     from judge.train.config import PretrainConfig, load_recipe
 
     recipe = load_recipe(config, overrides or [], PretrainConfig)
-    with _watched() as screen:
+    with watched() as screen:
         from judge.train.bundled import pretrain as training
 
         log = training.run(recipe, screen)
@@ -214,55 +209,6 @@ def plan(
         typer.echo("\n".join(report.lines(found)))
     if not found.fits:
         raise typer.Exit(FAILED_ROWS)
-
-
-@contextmanager
-def _paged(folder: str) -> Iterator[None]:
-    """Write the page of a training run when it ends, whether it is finished or interrupted.
-
-    SIGTERM, with which schedulers end jobs, interrupts it like Ctrl-C.
-    """
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        if os.environ.get("RANK", "0") == "0" and (Path(folder) / "steps.jsonl").is_file():
-            try:
-                typer.echo(f"curves: {_page(folder)}")
-            except (UsageError, ImportError) as error:  # must not hide why the run ended
-                typer.echo(f"no page of curves: {error}", err=True)
-
-
-@contextmanager
-def _watched() -> Iterator[Progress]:
-    """Yield who shows a training: the first process of a launch; nobody in the others."""
-    from rich.console import Console
-
-    from judge.train.progress import UNWATCHED
-    from judge.training_screen import TrainingScreen
-
-    if os.environ.get("RANK", "0") != "0":
-        yield UNWATCHED
-        return
-    with TrainingScreen(Console(stderr=True)) as screen:
-        screen.doing("starting")
-        yield screen
-
-
-def _close(manifest: dict[str, Any], screen: Progress) -> None:
-    """Say what a training left behind and how to use it."""
-    from judge.training_screen import closing_lines
-
-    if manifest:  # another process of the launch shows it
-        for line in closing_lines(manifest, trained=getattr(screen, "began", False)):
-            typer.echo(line)
-
-
-def _page(folder: str) -> Path:
-    from judge.report.training import write_page
-
-    return write_page(Path(folder))
 
 
 def _show_log(log: dict[str, Any], folder: str) -> None:

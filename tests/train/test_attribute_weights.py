@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from judge.annotated import ATTRIBUTES
 from judge.cli import app
 from judge.errors import UsageError
+from judge.train.reward import attribute_weights
 from judge.train.reward.attribute_fit import WeightsConfig, read_rewards, run
 from judge.train.reward.attribute_weights import (
     STEPS,
@@ -26,7 +27,6 @@ from judge.train.reward.attribute_weights import (
     scaled,
     weights_at,
 )
-from judge.train.reward.training import attribute_weights
 from tests.checkpoints import preferences, save_model, tiny_model
 
 # --- counts --------------------------------------------------------------------------------------

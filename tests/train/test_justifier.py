@@ -18,6 +18,7 @@ from judge.errors import UsageError
 from judge.pair import Pair, parse_prompt
 from judge.train.ablation.justifiers import JustifierAblationConfig
 from judge.train.ablation.rewards import AblationConfig
+from judge.train.align.config import DPOConfig, PolicySFTConfig
 from judge.train.config import (
     JustifierConfig,
     PretrainConfig,
@@ -33,6 +34,8 @@ from tests.train.smoke_runs import losses, smoke
 KINDS: dict[str, type[BaseModel]] = {
     "ablation_justifier_mini": JustifierAblationConfig,
     "ablation_mini": AblationConfig,
+    "dpo_smoke": DPOConfig,
+    "policy_smoke": PolicySFTConfig,
     "llama31_70b_bf16_states": JustifierConfig,
     "llama31_70b_bt": RewardConfig,
     "llama31_70b_lora": JustifierConfig,

@@ -24,7 +24,15 @@ CONFIG_FILE = "recipe.json"
 MANIFEST_FILE = "manifest.json"
 RECENT = 10
 """The training loss of a manifest is the mean of the last so many of the log."""
-_BEFORE_A_STEP = (CONFIG_FILE, "runs", "steps.jsonl", "observed.json", "training.html")
+_BEFORE_A_STEP = (
+    CONFIG_FILE,
+    "runs",
+    "steps.jsonl",
+    "observed.json",
+    "training.html",
+    "reference_train.jsonl",
+    "reference_val.jsonl",
+)
 """What a run may leave that failed before its first checkpoint."""
 
 

@@ -26,7 +26,7 @@ from judge.train.batches.balancing import BalancedSteps, LengthGroupedTwins
 from judge.train.checkpoints.adapter_start import start_adapter
 from judge.train.checkpoints.manifest import claim_output, data_manifest, write_manifest
 from judge.train.compute.head import score_positions
-from judge.train.config import JustifierConfig
+from judge.train.config import JustifierConfig, TrainerConfig
 from judge.train.faults import GuardedTrainer
 from judge.train.finetune import (
     check_adapters,
@@ -129,7 +129,7 @@ def _judge(builder: PromptBuilder, train: ExampleSet) -> dict[str, Any]:
     return {"template": template.name, "template_digest": template.digest, **answer}
 
 
-def load_model(config: JustifierConfig, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+def load_model(config: TrainerConfig, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
     """Return the model to train.
 
     Raises:

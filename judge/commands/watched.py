@@ -1,0 +1,66 @@
+"""What the commands that train share: the screen, the page of curves, the last lines."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from judge.errors import UsageError
+
+if TYPE_CHECKING:
+    from judge.train.progress import Progress
+
+
+@contextmanager
+def paged(folder: str) -> Iterator[None]:
+    """Write the page of a training run when it ends, whether it is finished or interrupted.
+
+    SIGTERM, with which schedulers end jobs, interrupts it like Ctrl-C.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if os.environ.get("RANK", "0") == "0" and (Path(folder) / "steps.jsonl").is_file():
+            try:
+                typer.echo(f"curves: {page_of(folder)}")
+            except (UsageError, ImportError) as error:  # must not hide why the run ended
+                typer.echo(f"no page of curves: {error}", err=True)
+
+
+@contextmanager
+def watched() -> Iterator[Progress]:
+    """Yield who shows a training: the first process of a launch; nobody in the others."""
+    from rich.console import Console
+
+    from judge.train.progress import UNWATCHED
+    from judge.training_screen import TrainingScreen
+
+    if os.environ.get("RANK", "0") != "0":
+        yield UNWATCHED
+        return
+    with TrainingScreen(Console(stderr=True)) as screen:
+        screen.doing("starting")
+        yield screen
+
+
+def close(manifest: dict[str, Any], screen: Progress) -> None:
+    """Say what a training left behind and how to use it."""
+    from judge.training_screen import closing_lines
+
+    if manifest:  # another process of the launch shows it
+        for line in closing_lines(manifest, trained=getattr(screen, "began", False)):
+            typer.echo(line)
+
+
+def page_of(folder: str) -> Path:
+    from judge.report.training import write_page
+
+    return write_page(Path(folder))

@@ -1,0 +1,123 @@
+"""The reference's log-probabilities: computed once, kept in a file that a killed run goes on with.
+
+The reference is the model as it was before the first step: with LoRA the model without its adapter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from judge.errors import UsageError
+from judge.train.align.examples import PairSet
+from judge.train.progress import Progress
+
+WINDOW = 256
+"""Pairs between two writes."""
+_PLACES = 5
+
+
+class ReferenceFile:
+    """Log-probabilities of a set's responses under the reference, a line a pair in its order.
+
+    The first line is the key: what they depend on. A file of another key is written anew; a torn
+    last line, as a killed process leaves it, is cut off.
+    """
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.path = path
+        self.key = key
+
+    def read(self) -> list[tuple[float, float]]:
+        """Return chosen and rejected of the pairs that are there; none of another key."""
+        try:
+            lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]
+            if not lines or json.loads(lines[0]) != {"key": self.key}:
+                return []
+            return [(row["chosen"], row["rejected"]) for row in map(json.loads, lines[1:])]
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+
+    def begin(self, kept: list[tuple[float, float]]) -> None:
+        """Write the key and the pairs that are kept, in one step."""
+        part = self.path.with_suffix(".part")
+        part.write_text(json.dumps({"key": self.key}) + "\n" + _lines(kept), encoding="utf-8")
+        part.replace(self.path)
+
+    def add(self, found: list[tuple[float, float]]) -> None:
+        """Append pairs."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(_lines(found))
+
+
+def add_reference(
+    trainer: Any, pairs: PairSet, path: Path, about: dict[str, Any], progress: Progress
+) -> int:
+    """Give each item of ``pairs`` the reference's log-probabilities; return how many were computed.
+
+    Each process of a launch computes its share of a window; the first one writes.
+
+    Args:
+        trainer: a :class:`judge.train.align.trainer.DPOTrainer` before its first step.
+        pairs: items whose labels are the margin alone; the reference's two are added to it.
+        path: the file.
+        about: what the log-probabilities depend on besides the pairs.
+        progress: is told how far it is.
+
+    Raises:
+        UsageError: when one is no finite number.
+    """
+    file = ReferenceFile(path, key_of(pairs, about))
+    found = file.read()[: len(pairs)]
+    found = found[: len(found) // WINDOW * WINDOW] if len(found) < len(pairs) else found
+    missing = len(pairs) - len(found)
+    if missing and trainer.is_world_process_zero():
+        file.begin(found)
+    trainer.accelerator.wait_for_everyone()
+    metrics, trainer.compute_metrics = trainer.compute_metrics, None
+    try:
+        while len(found) < len(pairs):
+            progress.doing(f"the reference's log-probabilities: {len(found):,} of {len(pairs):,}")
+            window = pairs.items[len(found) : len(found) + WINDOW]
+            new = _computed(trainer, window)
+            _check(new, [pairs.names[item["index"]] for item in window], path)
+            if trainer.is_world_process_zero():
+                file.add(new)
+            found += new
+    finally:
+        trainer.compute_metrics = metrics
+    for item, (chosen, rejected) in zip(pairs.items, found, strict=True):
+        item["labels"] = [item["labels"][0], chosen, rejected]
+    return missing
+
+
+def _computed(trainer: Any, items: list[dict[str, Any]]) -> list[tuple[float, float]]:
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    adapter_off = getattr(model, "disable_adapter", nullcontext)
+    with adapter_off():
+        predicted = trainer.predict(items, metric_key_prefix="reference").predictions
+    return [(round(float(c), _PLACES), round(float(r), _PLACES)) for c, r in predicted]
+
+
+def _check(found: list[tuple[float, float]], names: list[str], path: Path) -> None:
+    for name, values in zip(names, found, strict=True):
+        if not all(abs(value) < float("inf") for value in values):
+            raise UsageError(
+                f"{path}: the reference's log-probability of {name} is no finite number; is the"
+                " model whole?"
+            )
+
+
+def _lines(found: list[tuple[float, float]]) -> str:
+    return "".join(json.dumps({"chosen": c, "rejected": r}) + "\n" for c, r in found)
+
+
+def key_of(pairs: PairSet, about: dict[str, Any]) -> str:
+    """Return the digest of what reference log-probabilities depend on."""
+    whole = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for item in pairs.items:
+        whole.update(json.dumps([item["prompt"], item["sequences"]]).encode())
+    return whole.hexdigest()
