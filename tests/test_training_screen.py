@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from judge import training_screen
-from judge.commands.train import _watched
+from judge.commands.watched import watched
 from judge.quiet import _deepspeed
 from judge.train.progress import UNWATCHED, TrainingFacts
 from judge.training_screen import TrainingScreen, closing_lines
@@ -177,7 +177,7 @@ def test_on_a_terminal_steps_are_one_live_line(width: int) -> None:
 
 def test_the_other_processes_of_a_launch_show_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "RANK", "1")
-    with _watched() as screen:
+    with watched() as screen:
         assert screen is UNWATCHED
 
 
@@ -193,7 +193,8 @@ def manifest(**fields: Any) -> dict[str, Any]:
 
 
 def test_it_ends_with_the_model_and_the_next_command() -> None:
-    assert closing_lines(manifest(), trained=True) == [
+    judge = {"template": "pairwise_justifier.v1"}
+    assert closing_lines(manifest(recipe=judge), trained=True) == [
         "6 steps, training loss 0.5000, validation loss 0.4000",
         "the model is in work/run",
         "next: judge batch PAIRS --out DIR --model work/run",
@@ -205,6 +206,14 @@ def test_it_ends_with_the_model_and_the_next_command() -> None:
         "6 steps, training loss 0.5000, validation loss 0.4000, accuracy 0.7500",
     ]
     assert lines[-1] == "next: judge score PAIRS --out DIR --model work/run"
+    policy = manifest(recipe={"beta": 0.1}, validation={"loss": 0.4, "chosen_change": -1.5})
+    assert closing_lines(policy, trained=True)[1:] == [
+        "the model is in work/run",
+        "note: the chosen responses of the validation set became less likely, by 1.50 nats each:"
+        " the policy moves away from both",
+    ]
+    policy["validation"]["chosen_change"] = 1.5
+    assert closing_lines(policy, trained=True)[1:] == ["the model is in work/run"]
     kept = closing_lines(manifest(recipe={"keep_best": True}), trained=True)
     assert kept[0] == "the model is that of step 2, with the lowest validation loss"
     assert kept[1].endswith("validation loss 0.3000")
