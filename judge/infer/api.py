@@ -180,7 +180,7 @@ class RewardModel(_Loaded):
         from judge.infer.scorers.load import load_scorer
         from judge.infer.scorers.pairs import RewardJudge
 
-        given = {"model": model, "engine": engine, "form": form}
+        given: dict[str, Any] = {"model": model, "engine": engine, "form": form}
         given |= {"weights": weights, "batch_tokens": batch_tokens, "window": window}
         config = load_config(ScoreConfig, None, {**given, "input": "-", "out": "-"})
         self.model = config.model
