@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -166,17 +165,16 @@ def test_the_judge_is_asked_live(
     page.get_by_label("Prompt").fill("Should schools serve breakfast?")
     page.get_by_label("Response 1").fill("Yes: hungry children learn worse, and it costs little.")
     page.get_by_label("Response 2").fill("No.")
-    grown: list[Any] = []
-    page.expose_function("grown", lambda length: grown.append(length))
     page.evaluate("""() => {
         const why = document.querySelector('#why textarea');
-        setInterval(() => grown(why.value.length), 20);
+        window.lengths = new Set();
+        setInterval(() => window.lengths.add(why.value.length), 20);
     }""")
     page.get_by_role("button", name="Ask", exact=True).click()
     expect(page.locator("#verdict h2")).to_contain_text("better than @Response", timeout=240_000)
     expect(page.locator("#verdict")).to_contain_text("Probability that Response 1 is better")
     expect(page.locator("#verdict")).to_contain_text("With the responses exchanged it prefers")
-    assert len(set(grown)) > 3, "the explanation came all at once"
+    assert page.evaluate("window.lengths.size") > 3, "the explanation came all at once"
     page.get_by_label("Prompt").fill("")
     page.get_by_role("button", name="Ask", exact=True).click()
     expect(page.locator("#verdict")).to_contain_text("No verdict")
