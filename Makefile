@@ -151,6 +151,23 @@ ablation: setup ## Compare kinds of justifiers at the mini scale (about two hour
 	done; done
 	judge train ablation --config ablation_justifier_mini test=$(SHARED)/data/human_pairs/test/preference.jsonl.gz
 
+# From work/small_answers, the first step of `make small`. Judges and reward models have the same test pairs.
+ablation-small: setup ## Compare kinds of judges and of reward models at the small scale
+	python scripts/small_pairs.py $(SHARED)/data work/ablation_test --test --count e-CARE=600 --seed 23
+	python scripts/small_pairs.py $(SHARED)/data work/ablation_pairs --count e-CARE=1300 --val 200 --seed 21
+	for flip in flip no-flip; do \
+	  judge data prepare work/ablation_pairs --out work/ablation_sets/$$flip --$$flip \
+	    --style label_only --style statement_only --style elaboration_first || exit 1; \
+	done
+	judge train ablation --config ablation_justifier_small
+	python scripts/small_pairs.py $(SHARED)/data work/ablation_rewards_pairs \
+	  --count e-CARE=1100 --count UKPConvArg1=260 --val 150 --seed 22
+	judge data prepare work/ablation_rewards_pairs --kind preference --out work/ablation_preferences
+	python scripts/answer_ratings.py $(SHARED)/data/human_pairs work/ablation_rated 1100 1
+	judge data prepare work/ablation_rated --kind regression --attributes helpfulness \
+	  --out work/ablation_ratings
+	judge train ablation --config ablation_small
+
 mini-rewards: setup ## Retrain the bundled mini reward models (about an hour on two cores)
 	python scripts/coherence_pairs.py $(SHARED)/data/text \
 	  $(SHARED)/data/human_pairs/preference/preference.jsonl.gz work/coherence

@@ -5,7 +5,7 @@
 ``DATA`` holds the folders ``human_pairs``, ``qa_feedback`` and ``assistant_pairs``. A training pair
 whose prompt stands in ``human_pairs/test`` is left out (e-CARE asks for cause and effect of one
 sentence more than once); nothing else of the test part is read. Of validation pairs at most
-``--val`` a source are drawn.
+``--val`` a source are drawn. ``--test`` draws from the test part instead: pairs to test on alone.
 
 With ``--explain`` every reason opens with what it is a reason for. People wrote "Wheels have solid
 rubber tires."; the judge learns to write "@Response 2 names the likelier result: "He handed in all
@@ -60,15 +60,40 @@ def draw(data: Path, counts: dict[str, int], val: int, seed: int) -> list[dict[s
         for row in read(data / folder / FILE):
             if decided(row) and (row["split"] == "val" or row["prompt"] not in tested):
                 pools.setdefault((row["source"], row["split"]), []).append(row)
+    wanted = [
+        (name, split, n)
+        for name, count in counts.items()
+        for split, n in (("train", count), ("val", val))
+    ]
+    return _sample(pools, wanted, seed)
+
+
+def draw_test(data: Path, counts: dict[str, int], seed: int) -> list[dict[str, Any]]:
+    """Return the drawn rows of the test part in random order."""
+    pools: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in filter(decided, read(data / "human_pairs" / "test" / "preference.jsonl.gz")):
+        pools.setdefault((row["source"], "test"), []).append(row)
+    return _sample(pools, [(name, "test", count) for name, count in counts.items()], seed)
+
+
+def _sample(
+    pools: dict[tuple[str, str], list[dict[str, Any]]],
+    wanted: list[tuple[str, str, int]],
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Return so many rows of each source and split, or all there are, in random order.
+
+    Raises:
+        SystemExit: for a source that there is not.
+    """
     known = sorted({source for source, _ in pools})
-    if unknown := sorted(set(counts) - set(known)):
+    if unknown := sorted({source for source, _, _ in wanted} - set(known)):
         raise SystemExit(f"no source {unknown[0]}; there are {', '.join(known)}")
     rng = random.Random(seed)
     rows = []
-    for source, count in counts.items():
-        for split, wanted in (("train", count), ("val", val)):
-            pool = pools.get((source, split), [])
-            rows += rng.sample(pool, min(wanted, len(pool)))
+    for source, split, count in wanted:
+        pool = pools.get((source, split), [])
+        rows += rng.sample(pool, min(count, len(pool)))
     rng.shuffle(rows)
     return rows
 
@@ -190,9 +215,13 @@ def main() -> None:
     asked.add_argument("--seed", type=int, default=17)
     asked.add_argument("--explain", action="store_true")
     asked.add_argument("--contrast", type=int, default=0, metavar="N")
+    asked.add_argument("--test", action="store_true")
     options = asked.parse_args()
     counts = {name: int(number) for name, _, number in (c.partition("=") for c in options.count)}
-    rows = draw(options.data, counts, options.val, options.seed)
+    if options.test:
+        rows = draw_test(options.data, counts, options.seed)
+    else:
+        rows = draw(options.data, counts, options.val, options.seed)
     if options.explain:
         rows = [explained(row) for row in rows]
     if options.contrast:

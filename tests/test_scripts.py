@@ -215,6 +215,38 @@ def test_small_pairs_are_drawn_by_source_and_never_with_a_tested_prompt(tmp_path
         script.draw(tmp_path, {"COPA": 1}, 5, 17)
 
 
+def test_pairs_to_test_on_are_drawn_from_the_test_part_alone(tmp_path: Path) -> None:
+    script = load("small_pairs")
+    _data(tmp_path)
+    tested = [{**row(i, [3]), "split": "test"} for i in range(20, 26)] + [row(26, [3, -3])]
+    write_rows(tmp_path / "human_pairs" / "test" / "preference.jsonl.gz", tested)
+    drawn = script.draw_test(tmp_path, {"e-CARE": 4}, 23)
+    assert len(drawn) == 4 and all(r in tested[:6] for r in drawn)
+    assert drawn == script.draw_test(tmp_path, {"e-CARE": 4}, 23)
+    assert len(script.draw_test(tmp_path, {"e-CARE": 9}, 23)) == 6  # one is undecided
+    with pytest.raises(SystemExit, match="no source COPA; there are e-CARE"):
+        script.draw_test(tmp_path, {"COPA": 1}, 23)
+
+
+def test_own_pairs_carry_one_vote_each_and_no_question_that_is_tested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = load("own_pairs")
+    rows = [row(i, [2, 2, -2]) for i in range(8)]
+    rows += [{**row(8, [2]), "prompt": "long " * 600}, {**row(9, [2, 2]), "split": "val"}]
+    (tmp_path / "assistant_pairs" / "preference").mkdir(parents=True)
+    write_rows(tmp_path / "assistant_pairs" / "preference" / "preference.jsonl.gz", rows)
+    monkeypatch.setattr("sys.argv", ["own_pairs", str(tmp_path), str(tmp_path / "own")])
+    script.main()
+    written = tmp_path / "own" / "preference" / "preference.jsonl.gz"
+    with gzip.open(written, "rt") as lines:
+        own = [json.loads(line) for line in lines]
+    assert {r["prompt"] for r in own} == {r["prompt"] for r in rows[:8]}
+    assert all(len(r["all_preferences_unprocessed"]) == 1 for r in own)
+    held_out = [json.loads(line) for line in (tmp_path / "own" / "held_out.jsonl").open()]
+    assert held_out == rows[9:]
+
+
 @pytest.mark.parametrize(
     ("prompt", "strength", "reason", "expected"),
     [

@@ -42,6 +42,8 @@ def recipe(tmp_path_factory: pytest.TempPathFactory, mini_tokenizer: Any) -> dic
         "output_dir": str(folder / "out"),
         "seeds": [1, 2],
         "objectives": ["bt", "scaled_bt"],
+        "expo_pairs": 4,
+        "compare": [["scaled_bt-from_regression", "bt-from_base"], ["expo", "regression"]],
         "regression": TINY,
         "bradley_terry": TINY,
     }
@@ -72,6 +74,7 @@ def test_it_trains_and_tests_every_run(recipe: dict[str, Any], result: dict[str,
     assert set(rows) == {
         ("base", "regression"),
         *((start, loss) for start in ("base", "regression") for loss in ("bt", "scaled_bt")),
+        ("regression", "expo"),
     }
     for row in rows.values():
         assert [r["seed"] for r in row["runs"]] == [1, 2]
@@ -81,6 +84,43 @@ def test_it_trains_and_tests_every_run(recipe: dict[str, Any], result: dict[str,
     assert (output / "ablation.md").read_text() == result["table"]
     assert json.loads((output / "ablation.json").read_text())["rows"] == result["rows"]
     assert not list(output.glob("*/checkpoint-*"))
+    assert all(1.0 <= r["factor"] <= 2.1 for r in rows["regression", "expo"]["runs"])
+
+
+def test_models_are_compared_pair_by_pair(recipe: dict[str, Any], result: dict[str, Any]) -> None:
+    output = Path(recipe["output_dir"])
+    first, second = (
+        [json.loads((output / f"{name}-{seed}" / "accuracy.json").read_text()) for seed in (1, 2)]
+        for name in ("scaled_bt-from_regression", "bt-from_base")
+    )
+    for one in (*first, *second):
+        assert len(one["hits"]) == 8
+        assert sum(one["hits"]) == sum(right for right, _ in one["accuracy"].values())
+    expected = (sum(sum(o["hits"]) for o in first) - sum(sum(o["hits"]) for o in second)) / 16
+    compared = result["compared"]
+    assert [(c["first"], c["second"]) for c in compared] == [tuple(c) for c in recipe["compare"]]
+    assert compared[0]["difference"] == pytest.approx(expected)
+    assert "| scaled bt, from regression | bt, from base |" in result["table"]
+
+
+def test_a_comparison_of_nothing_is_refused(recipe: dict[str, Any]) -> None:
+    fresh = recipe | {"output_dir": f"{recipe['output_dir']}-none", "compare": [["bt", "expo"]]}
+    with pytest.raises(UsageError, match=r"compare: no bt; there are regression, bt-from_base"):
+        run(AblationConfig(**fresh))
+    assert not Path(fresh["output_dir"]).exists()
+    with pytest.raises(UsageError, match="needs scaled_bt"):
+        list(planned_runs(AblationConfig(**recipe | {"objectives": ["bt"]})))
+
+
+def test_an_adapter_starts_from_the_regression_s_adapter(recipe: dict[str, Any]) -> None:
+    lora = {"bradley_terry": {**TINY, "lora": {"r": 4, "alpha": 8}}}
+    for one in planned_runs(AblationConfig(**recipe | lora)):
+        if one.row.start == "regression":
+            assert one.recipe.model == recipe["model"]
+            assert one.recipe.lora is not None and one.recipe.lora.r == 4
+            assert one.recipe.lora.start == f"{recipe['output_dir']}/regression-{one.seed}"
+        elif one.recipe.lora is not None:
+            assert one.recipe.lora.start is None
 
 
 def test_finished_runs_are_not_repeated(

@@ -33,7 +33,9 @@ from tests.train.smoke_runs import losses, smoke
 
 KINDS: dict[str, type[BaseModel]] = {
     "ablation_justifier_mini": JustifierAblationConfig,
+    "ablation_justifier_small": JustifierAblationConfig,
     "ablation_mini": AblationConfig,
+    "ablation_small": AblationConfig,
     "dpo_smoke": DPOConfig,
     "policy_smoke": PolicySFTConfig,
     "llama31_70b_bf16_states": JustifierConfig,
@@ -74,6 +76,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "small_answers": RewardConfig,
     "small_bt": RewardConfig,
     "small_judge": JustifierConfig,
+    "small_own": JustifierConfig,
     "small_mixed": RewardConfig,
     "small_reasons": JustifierConfig,
     "small_regression": RewardConfig,

@@ -17,7 +17,7 @@ from judge.train.ablation.justifiers import JustifierAblationConfig, planned_run
 from judge.train.ablation.justifiers_table import Row, render, summary_of
 from judge.train.ablation.rewards_table import OVERALL
 from judge.train.evaluation.labelled import Labelled, labelled
-from judge.train.evaluation.verdict_accuracy import measure, write_pairs
+from judge.train.evaluation.verdict_accuracy import hits_of, measure, write_pairs
 from judge.train.sft import training as justifier
 from judge.train.sft.examples import read_rows
 from tests.train.reward_sets import annotated_pairs, tiny_base
@@ -57,6 +57,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory, mini_tokenizer: Any) -> dic
         "max_new_tokens": 4,
         "output_dir": str(folder / "out"),
         "seeds": [1, 2],
+        "compare": [["all", "label_only"]],
         "training": TRAINING,
     }
 
@@ -93,6 +94,19 @@ def test_it_trains_and_tests_every_run(recipe: dict[str, Any], shown: str) -> No
     given = json.loads(line)["orders"]["given"]
     assert [p is None for p in given["log_probs"]] == [True, False, True, True, False, True]
     assert abs(given["strength"]) == 2
+
+
+def test_variants_are_compared_as_they_write_first(recipe: dict[str, Any], shown: str) -> None:
+    output = Path(recipe["output_dir"])
+    pairs = labelled(recipe["test"])
+    right = {}
+    for name, mode in (("all", "justify"), ("label_only", "verdict")):
+        folders = [output / f"{name}-{seed}" / f"test-{mode}" for seed in (1, 2)]
+        right[name] = sum(sum(hits_of(folder, pairs)["both_orders"]) for folder in folders)
+    (compared,) = json.loads((output / "ablation.json").read_text())["compared"]
+    assert (compared["first"], compared["second"], compared["pairs"]) == ("all", "label_only", 4)
+    assert compared["difference"] == pytest.approx((right["all"] - right["label_only"]) / 8)
+    assert "| all | label only |" in shown
 
 
 def test_nothing_is_done_twice(
@@ -134,6 +148,8 @@ def test_a_recipe_s_mistakes_are_named(recipe: dict[str, Any]) -> None:
         list(planned_runs(JustifierAblationConfig(**recipe | {"training": {"seed": 3}})))
     with pytest.raises(UsageError, match=r"all: .*learning_rat"):
         list(planned_runs(JustifierAblationConfig(**recipe | {"training": {"learning_rat": 3}})))
+    with pytest.raises(UsageError, match="compare: no some; there are all, label_only"):
+        JustifierAblationConfig(**recipe | {"compare": [["all", "some"]]})
     with pytest.raises(ValueError, match="different names"):
         JustifierAblationConfig(**recipe | {"variants": [recipe["variants"][0]] * 2})
 

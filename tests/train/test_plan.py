@@ -262,7 +262,7 @@ def test_the_command_and_its_exit_codes() -> None:
         (["llama31_70b_zero3", "--data", "nowhere"], "no folder nowhere"),
         (["llama31_70b_zero3", "--data", "."], "no training set of `judge data prepare`"),
         (["smoke"], "names no hardware; give --gpus and --gpu"),
-        (["ablation_mini"], "plan takes recipes of"),
+        (["ablation_small"], "plan takes recipes of"),
         (["mini_pretrain"], "plan takes recipes of"),
         (["llama31_70b_qlora", "--gpus", "8"], "runs on one GPU"),
         (["llama31_70b_zero3", "model=nowhere/at/all"], "no model folder at nowhere/at/all"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -14,10 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from judge.errors import UsageError
 from judge.runs.jsonlines import replace_json
 from judge.train.ablation.justifiers_table import Row, render, summary_of
+from judge.train.ablation.paired_table import Comparisons, Hits, check_names, compare
+from judge.train.ablation.paired_table import render as render_differences
 from judge.train.checkpoints.manifest import claim_output, git_revision, versions
 from judge.train.config import JustifierConfig
 from judge.train.evaluation.labelled import Labelled, labelled
-from judge.train.evaluation.verdict_accuracy import measure, write_pairs
+from judge.train.evaluation.verdict_accuracy import hits_of, measure, write_pairs
 from judge.train.progress import UNWATCHED, Progress
 from judge.train.sft import training as justifier
 
@@ -69,6 +71,9 @@ class JustifierAblationConfig(BaseModel):
     """A folder for each run, the result and the table."""
     seeds: tuple[int, ...] = Field(default=(17, 18, 19), min_length=1)
     """One run of each variant a seed."""
+    compare: Comparisons = ()
+    """Names of two variants each, to be compared pair by pair: by both orders, reconciled, of what
+    they write first."""
     training: dict[str, Any] = {}
     """Fields of every run's recipe (``JustifierConfig``)."""
 
@@ -77,6 +82,7 @@ class JustifierAblationConfig(BaseModel):
         names = [variant.name for variant in self.variants]
         if len(set(names)) != len(names):
             raise ValueError("variants must have different names")
+        check_names(self.compare, names)
         return self
 
 
@@ -109,6 +115,7 @@ def run(
     pairs = labelled(config.test, config.test_limit)
     write_pairs(pairs, output / PAIRS_FILE)
     results: dict[Row, list[dict[str, Any]]] = {}
+    hits: dict[str, list[list[float]]] = {}
     for number, one in enumerate(runs, start=1):
         folder = Path(one.recipe.output_dir)
         progress.note(f"run {number} of {len(runs)}: {folder.name}")
@@ -119,9 +126,12 @@ def run(
             progress.doing(f"judging the test pairs, mode {mode}")
             judging(folder, output / PAIRS_FILE, folder / f"test-{mode}", mode)
             measured = measure(folder / f"test-{mode}", pairs)
+            if mode == one.variant.modes[0]:
+                both_orders = hits_of(folder / f"test-{mode}", pairs)["both_orders"]
+                hits.setdefault(one.variant.name, []).append(both_orders)
             found = {"seed": one.recipe.seed, **measured, **_trained(manifest)}
             results.setdefault(Row(one.variant.name, mode), []).append(found)
-    return _write(output, config, pairs, results)
+    return _write(output, config, pairs, results, hits)
 
 
 def _trained(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -164,10 +174,12 @@ def _write(
     config: JustifierAblationConfig,
     pairs: list[Labelled],
     results: dict[Row, list[dict[str, Any]]],
+    hits: Mapping[str, Hits],
 ) -> dict[str, Any]:
     """Write result and table; return them."""
     summaries = {row: summary_of(runs) for row, runs in results.items()}
-    table = render(summaries)
+    differences = compare(config.compare, hits)
+    table = "\n".join(filter(None, (render(summaries), render_differences(differences))))
     result = {
         "recipe": config.model_dump(mode="json"),
         "test": {"pairs": len(pairs)},
@@ -183,6 +195,7 @@ def _write(
             }
             for row, runs in results.items()
         ],
+        "compared": [one.to_json() for one in differences],
         "git_revision": git_revision(),
         "versions": versions(),
     }

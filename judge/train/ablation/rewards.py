@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from judge.errors import UsageError
 from judge.reward import Objective
 from judge.runs.jsonlines import replace_json
-from judge.train.ablation.rewards_table import LENGTH, Row, render, summarise
+from judge.train.ablation.paired_table import Comparisons, check_names, compare
+from judge.train.ablation.paired_table import render as render_differences
+from judge.train.ablation.rewards_table import EXPO, LENGTH, Row, render, summarise
 from judge.train.checkpoints.manifest import claim_output, git_revision, versions
 from judge.train.config import RewardConfig
 from judge.train.evaluation.reward_accuracy import (
     LabelledPair,
+    by_source,
     labelled_pairs,
     longer_is_better,
-    reward_accuracy,
+    reward_values,
 )
+from judge.train.expo import extrapolate as expo
 from judge.train.progress import UNWATCHED, Progress
 from judge.train.reward import training as reward
 
@@ -53,6 +57,11 @@ class AblationConfig(BaseModel):
     """One run of each kind a seed."""
     objectives: tuple[Objective, ...] = ("bt", "margin_bt", "scaled_bt")
     """The losses to compare."""
+    expo_pairs: int | None = Field(default=None, ge=1)
+    """Search ExPO's factor on the first so many validation pairs of ``preference_data``: from
+    regression through the Scaled Bradley-Terry model that started from it. None: no ExPO."""
+    compare: Comparisons = ()
+    """Names of two kinds of models each (``bt-from_base``), to be compared pair by pair."""
     regression: dict[str, Any] = {}
     """Fields of the regression recipe (``RewardConfig``), helpfulness only."""
     bradley_terry: dict[str, Any] = {}
@@ -67,6 +76,28 @@ class Run:
     seed: int
     recipe: RewardConfig
 
+    @property
+    def name(self) -> str:
+        """Its folder's name, without the seed."""
+        return Path(self.recipe.output_dir).name.removesuffix(f"-{self.seed}")
+
+
+@dataclass
+class Found:
+    """What the runs came to: figures by row, and by name what each test pair earned."""
+
+    pairs: list[LabelledPair]
+    digest: str
+    results: dict[Row, list[dict[str, Any]]] = field(default_factory=dict)
+    hits: dict[str, list[list[float]]] = field(default_factory=dict)
+
+    def add(self, row: Row, name: str, folder: Path, figures: dict[str, Any]) -> None:
+        """Test the model in ``folder``, unless it is known how it does; keep its figures."""
+        tested = _tested(folder, self.pairs, self.digest)
+        accuracy = {"accuracy": tested["accuracy"]}
+        self.results.setdefault(row, []).append({**figures, **accuracy})
+        self.hits.setdefault(name, []).append(tested["hits"])
+
 
 def run(config: AblationConfig, progress: Progress = UNWATCHED) -> dict[str, Any]:
     """Train what is not trained yet, test it, write ``ablation.json`` and the table; return both.
@@ -79,98 +110,125 @@ def run(config: AblationConfig, progress: Progress = UNWATCHED) -> dict[str, Any
     """
     output = Path(config.output_dir)
     runs = list(planned_runs(config))
+    names = [one.name for one in runs] + ([EXPO] if config.expo_pairs else [])
+    check_names(config.compare, names)
     claim_output(output, config)
     pairs = labelled_pairs(config.test, config.test_limit)
-    digest = _digest(pairs)
-    results: dict[Row, list[dict[str, Any]]] = {}
+    found = Found(pairs, _digest(pairs))
     for number, one in enumerate(runs, start=1):
         progress.note(f"run {number} of {len(runs)}: {Path(one.recipe.output_dir).name}")
         manifest = reward.run(one.recipe, progress)
         for checkpoint in Path(one.recipe.output_dir).glob("checkpoint-*"):
             shutil.rmtree(checkpoint)  # only an interrupted run needs them
         progress.doing("scoring the test pairs")
-        accuracy = _accuracy(Path(one.recipe.output_dir), pairs, digest)
-        results.setdefault(one.row, []).append(
-            {
-                "seed": one.seed,
-                "accuracy": accuracy,
-                "steps": manifest["steps"],
-                "seconds": manifest["seconds_this_session"],
-                "validation": manifest["validation"],
-            }
-        )
-    return _write(output, config, pairs, digest, results)
+        figures = {
+            "seed": one.seed,
+            "steps": manifest["steps"],
+            "seconds": manifest["seconds_this_session"],
+            "validation": manifest["validation"],
+        }
+        found.add(one.row, one.name, Path(one.recipe.output_dir), figures)
+        if config.expo_pairs and one.row == Row("regression", "scaled_bt"):
+            progress.doing("searching the factor of ExPO")
+            folder, record = _extrapolated(config, one)
+            found.add(Row("regression", EXPO), EXPO, folder, {"seed": one.seed, **record})
+    return _write(output, config, found)
 
 
 def planned_runs(config: AblationConfig) -> Iterator[Run]:
     """Yield the runs in an order in which every start is there before it is needed.
 
     Raises:
-        UsageError: for a field that no reward recipe has.
+        UsageError: for a field that no reward recipe has, or ExPO without its strong model.
     """
+    if config.expo_pairs and "scaled_bt" not in config.objectives:
+        raise UsageError("expo_pairs: ExPO needs scaled_bt among the objectives")
     for seed in config.seeds:
-        start = _recipe(config, config.model, "regression", f"regression-{seed}", seed)
+        start = _recipe(config, None, "regression", f"regression-{seed}", seed)
         yield Run(Row("base", "regression"), seed, start)
         for objective in config.objectives:
-            for name, model in (("base", config.model), ("regression", start.output_dir)):
+            for name, begun in (("base", None), ("regression", start.output_dir)):
                 folder = f"{objective}-from_{name}-{seed}"
-                recipe = _recipe(config, model, objective, folder, seed)
+                recipe = _recipe(config, begun, objective, folder, seed)
                 yield Run(Row(name, objective), seed, recipe)
 
 
 def _recipe(
-    config: AblationConfig, model: str, objective: Objective, name: str, seed: int
+    config: AblationConfig, start: str | None, objective: Objective, name: str, seed: int
 ) -> RewardConfig:
-    """Return the recipe of one run: the ablation's own fields over those of its section."""
+    """Return the recipe of one run: the ablation's own fields over those of its section.
+
+    Whole weights start from the model ``start``; an adapter starts from that adapter's weights.
+    """
     rated = objective == "regression"
+    section = config.regression if rated else config.bradley_terry
     fixed = {
-        "model": model,
+        "model": config.model,
         "data": config.regression_data if rated else config.preference_data,
         "output_dir": str(Path(config.output_dir) / name),
         "objective": objective,
         "attributes": ["helpfulness"],
         "seed": seed,
     }
-    section = config.regression if rated else config.bradley_terry
     if taken := sorted(fixed.keys() & section.keys()):
         raise UsageError(f"the ablation itself sets {', '.join(taken)}; leave it out")
+    if start is not None:
+        adapter = section.get("lora")
+        fixed |= {"lora": {**adapter, "start": start}} if adapter else {"model": start}
     try:
         return RewardConfig.model_validate(section | fixed)
     except ValueError as error:
         raise UsageError(f"{name}: {' '.join(str(error).split())[:300]}") from None
 
 
-def _accuracy(folder: Path, pairs: list[LabelledPair], digest: str) -> dict[str, list[float]]:
-    """Return right and all pairs by source, from the file of an earlier test on the same pairs."""
+def _extrapolated(config: AblationConfig, strong: Run) -> tuple[Path, dict[str, Any]]:
+    """Return the folder of what ExPO makes of ``strong`` and its start, and the factor."""
+    output = Path(config.output_dir)
+    asked = expo.ExpoConfig(
+        weak=str(output / f"regression-{strong.seed}"),
+        strong=strong.recipe.output_dir,
+        output_dir=str(output / f"{EXPO}-{strong.seed}"),
+        search=str(Path(config.preference_data) / "val.jsonl"),
+        search_limit=config.expo_pairs,
+    )
+    record = expo.run(asked)
+    return Path(asked.output_dir), {"factor": record["factor"], "validation": record["accuracy"]}
+
+
+def _tested(folder: Path, pairs: list[LabelledPair], digest: str) -> dict[str, Any]:
+    """Return right and all pairs by source (``accuracy``) and 1 or 0 for each pair (``hits``).
+
+    From the file of an earlier test on the same pairs, if there is one.
+    """
     path = folder / _ACCURACY_FILE
     if path.is_file():
         known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if known["pairs"] == digest:
-            found: dict[str, list[float]] = known["accuracy"]
-            return found
-    accuracy = {s: [a.right, a.pairs] for s, a in reward_accuracy(folder, pairs).items()}
-    replace_json(path, {"pairs": digest, "accuracy": accuracy})
-    return accuracy
+        if known["pairs"] == digest and "hits" in known:
+            return known
+    values = reward_values(folder, pairs)
+    found = {
+        "pairs": digest,
+        "accuracy": {s: [a.right, a.pairs] for s, a in by_source(pairs, values).items()},
+        "hits": [int(chosen > rejected) for chosen, rejected in values],
+    }
+    replace_json(path, found)
+    return found
 
 
 def _digest(pairs: list[LabelledPair]) -> str:
     return hashlib.sha256("\n".join(map(repr, pairs)).encode()).hexdigest()[:16]
 
 
-def _write(
-    output: Path,
-    config: AblationConfig,
-    pairs: list[LabelledPair],
-    digest: str,
-    results: dict[Row, list[dict[str, Any]]],
-) -> dict[str, Any]:
+def _write(output: Path, config: AblationConfig, found: Found) -> dict[str, Any]:
     """Write result and table; return them."""
-    baseline = {s: [a.right, a.pairs] for s, a in longer_is_better(pairs).items()}
-    summary = {row: summarise([r["accuracy"] for r in runs]) for row, runs in results.items()}
-    table = render({LENGTH: summarise([baseline]), **summary})
+    baseline = {s: [a.right, a.pairs] for s, a in longer_is_better(found.pairs).items()}
+    summary = {row: summarise([r["accuracy"] for r in runs]) for row, runs in found.results.items()}
+    differences = compare(config.compare, found.hits)
+    tables = (render({LENGTH: summarise([baseline]), **summary}), render_differences(differences))
+    table = "\n".join(filter(None, tables))
     result = {
         "recipe": config.model_dump(mode="json"),
-        "test": {"pairs": len(pairs), "digest": digest, "longer_response": baseline},
+        "test": {"pairs": len(found.pairs), "digest": found.digest, "longer_response": baseline},
         "rows": [
             {
                 "start": row.start,
@@ -178,8 +236,9 @@ def _write(
                 "summary": {name: cell.to_json() for name, cell in summary[row].items()},
                 "runs": runs,
             }
-            for row, runs in results.items()
+            for row, runs in found.results.items()
         ],
+        "compared": [one.to_json() for one in differences],
         "git_revision": git_revision(),
         "versions": versions(),
     }

@@ -11,11 +11,13 @@ from judge.metrics.intervals import wilson
 
 OVERALL = "overall"
 """The plain mean over the sources, as RewardBench's over its sections."""
+EXPO = "expo"
 _LOSSES = {
     "regression": "regression (helpfulness)",
     "bt": "Bradley-Terry, regular",
     "margin_bt": "Bradley-Terry, margin",
     "scaled_bt": "Bradley-Terry, scaled",
+    EXPO: "Bradley-Terry, scaled, then ExPO",
     "length": "the longer response",
 }
 

@@ -75,8 +75,11 @@ def longer_is_better(pairs: Sequence[LabelledPair]) -> dict[str, Accuracy]:
     }
 
 
-def reward_accuracy(folder: Path, pairs: Sequence[LabelledPair]) -> dict[str, Accuracy]:
-    """Return the accuracy of the reward model in ``folder`` (one output), by source."""
+def reward_values(folder: Path, pairs: Sequence[LabelledPair]) -> list[tuple[float, float]]:
+    """Return the rewards of each pair, the chosen response first, by the model in ``folder``.
+
+    The model has one output.
+    """
     layers = layers_of(str(folder))
     tokenizer = load_tokenizer(layers.tokenizer)
     model = load_merged_classifier(layers, dtype=torch.float32).eval()
@@ -86,7 +89,7 @@ def reward_accuracy(folder: Path, pairs: Sequence[LabelledPair]) -> dict[str, Ac
     conversations = list(dict.fromkeys(c for p in pairs for c in (p.chosen, p.rejected)))
     sequences = ConversationBuilder(tokenizer).build(conversations)
     found = dict(zip(conversations, rewards_of(model, sequences)[:, 0].tolist(), strict=True))
-    return by_source(pairs, [(found[p.chosen], found[p.rejected]) for p in pairs])
+    return [(found[p.chosen], found[p.rejected]) for p in pairs]
 
 
 def by_source(

@@ -30,15 +30,24 @@ def measure(folder: Path, pairs: Sequence[Labelled]) -> dict[str, dict[str, list
     Raises:
         UsageError: when a judgment in ``folder`` is damaged.
     """
-    known = {j.pair_id: j for j in read_rows(folder / JUDGMENTS, Judgment.from_json)}
     counts: dict[str, dict[str, list[float]]] = {figure: {} for figure in FIGURES}
-    for one in pairs:
-        hits = _hits(known.get(one.pair.pair_id), one.preferred)
-        for figure in FIGURES:
+    for figure, hits in hits_of(folder, pairs).items():
+        for one, hit in zip(pairs, hits, strict=True):
             count = counts[figure].setdefault(one.source, [0.0, 0])
-            count[0] += hits[figure]
+            count[0] += hit
             count[1] += 1
     return {figure: dict(sorted(by_source.items())) for figure, by_source in counts.items()}
+
+
+def hits_of(folder: Path, pairs: Sequence[Labelled]) -> dict[str, list[float]]:
+    """Return each of :data:`FIGURES` of every pair, 0 to 1, in the order of ``pairs``.
+
+    Raises:
+        UsageError: when a judgment in ``folder`` is damaged.
+    """
+    known = {j.pair_id: j for j in read_rows(folder / JUDGMENTS, Judgment.from_json)}
+    found = [_hits(known.get(one.pair.pair_id), one.preferred) for one in pairs]
+    return {figure: [hits[figure] for hits in found] for figure in FIGURES}
 
 
 def _hits(judgment: Judgment | None, preferred: Preference) -> dict[str, float]:
