@@ -12,7 +12,7 @@ ZERO3 := tests/train/test_zero3.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-core demo review services test test-zero3 test-vllm check format setup-vllm bench bench-data bench-train bench-server bench-review bench-vllm bench-llamacpp screenshots mini small ablation
+.PHONY: help setup setup-core demo review services test test-zero3 test-vllm check format setup-vllm bench bench-data bench-train bench-server bench-review bench-vllm bench-llamacpp screenshots mini small ablation ablation-small
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

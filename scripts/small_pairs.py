@@ -49,7 +49,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def decided(row: dict[str, Any]) -> bool:
     """Say whether people preferred one of the responses."""
-    return sum(a["strength"] for a in row["all_preferences_unprocessed"]) != 0
+    return bool(sum(a["strength"] for a in row["all_preferences_unprocessed"]))
 
 
 def draw(data: Path, counts: dict[str, int], val: int, seed: int) -> list[dict[str, Any]]:

@@ -32,6 +32,7 @@ STAND_INS = {
     "small-bt": "mini-bt",
     "small-regression": "mini-regression",
     "recipe.yaml": "smoke",
+    "small_own": "smoke",
     "reward_recipe.yaml": "reward_smoke",
     "policy.yaml": "policy_smoke",
     "dpo.yaml": "dpo_smoke",
