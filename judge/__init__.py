@@ -4,7 +4,7 @@ From Python::
 
     from judge import Judge, Pair
 
-    with Judge("mini") as judge:
+    with Judge("small") as judge:
         judgment = judge.judge(Pair.of("What is 2 + 2?", "4", "5"))
 
 Importing this package loads nothing heavy: a name is imported when it is first used.

@@ -114,3 +114,23 @@ def cached(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     from tests.small_base import put_in_cache
 
     return put_in_cache(tiny.base, tiny.made, tmp_path / "cache", monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def real_base() -> Path:
+    """The folder of the small models' base: that of this user's cache, else it is fetched.
+
+    Where it cannot be, the test is skipped, but not in CI.
+    """
+    from judge.errors import UsageError
+    from judge.models.base import SMALL, open_base
+    from judge.models.fetch import fetch
+
+    try:
+        return open_base(SMALL)
+    except UsageError:
+        try:
+            return fetch(SMALL, None, lambda text: None)
+        except UsageError as error:
+            assert not os.environ.get("CI"), str(error)
+            pytest.skip(str(error))

@@ -92,6 +92,7 @@ def review(
             _fill(service, folder, project, pairs, evaluation, alone=options.no_auth)
         if not options.no_auth:
             _first_manager(service)
+        _look_for_the_judge(options.judge)
         from app.main import serve  # seconds of imports, which no mistake has to wait for
 
         serve(service, options)
@@ -148,6 +149,18 @@ def _fill(
     typer.echo(f"project {name}: {done.added:,} tasks added, {done.known:,} known already")
     for reason in done.reasons:
         typer.echo(f"  {reason}", err=True)
+
+
+def _look_for_the_judge(judge: str | None) -> None:
+    """Say what the page that asks the judge will say; the others need no model."""
+    from judge.models.layers import layers_of
+
+    if judge is None or judge.startswith(("http://", "https://")):
+        return
+    try:
+        layers_of(judge)
+    except UsageError as error:
+        typer.echo(f"there is no judge to ask yet (--judge NAME takes another): {error}", err=True)
 
 
 def _first_manager(service: Service) -> None:

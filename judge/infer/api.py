@@ -118,7 +118,7 @@ class _Loaded:
 
 
 class Judge(_Loaded):
-    """A judge, loaded: ``with Judge("mini", mode="verdict") as judge: ...``.
+    """A judge, loaded: ``with Judge("small", mode="verdict") as judge: ...``.
 
     Args:
         model: a bundled judge, a folder, a hub id, or a whole configuration; None: the default.

