@@ -24,19 +24,19 @@ setup: ## Install everything that development needs into .venv
 	@scripts/setup.sh train,app,dev
 
 demo: setup-core ## Judge the example pairs with the bundled judge and reward models
-	judge models fetch
+	@judge models fetch
 	judge batch examples/pairs.jsonl --out runs/demo --mode justify --window 8 \
 	  --scorer small-bt --scorer small-regression --fresh
 	@python scripts/show_judgment.py runs/demo
 	@echo
 	@echo "All of them with their justifications, to read:     open runs/demo/report.html in a browser"
 	@echo "To review them in the browser and overrule a judge: make review"
-	@echo "Your own pairs:                                     judge batch PAIRS.jsonl --out runs/mine"
+	@echo "Your own pairs:                                     .venv/bin/judge batch PAIRS.jsonl --out runs/mine"
 
 review: ## Review the judgments of the demo in the browser
 	@scripts/setup.sh app,compare,serve
 	@[[ -f runs/demo/config.json ]] || $(MAKE) demo
-	judge models fetch
+	@judge models fetch
 	judge review runs/demo
 
 services: ## Install what tests start: PostgreSQL, Chromium, a C++ compiler (Debian, Ubuntu)

@@ -164,7 +164,7 @@ def _announce(config: BatchConfig, note: Any) -> None:
     else:
         note(f"model: {config.model}")
     for name, model in config.scorer.items():
-        note(f"scorer {name}: {model}")
+        note(f"reward model: {name}{'' if name == model else f' ({model})'}")
 
 
 def _report(config: RowsConfig) -> Path:
