@@ -59,7 +59,9 @@ def launch(
     Whoever does something else before ``communicate`` names files as ``streams``: what the
     processes say fills a pipe, and then they wait.
     """
-    command = [str(python), "-m", "torch.distributed.run", "--nproc_per_node", "2", *arguments]
+    # Standalone: at a free port, beside other launches of this machine.
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command = [str(python), *torchrun, *arguments]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
