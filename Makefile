@@ -9,10 +9,11 @@ WORKERS ?= 2
 # How many of the longest tests are named at the end.
 LONGEST ?= 5
 ZERO3 := tests/train/test_zero3.py
+INSTALL := tests/test_install.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-core demo review services test test-zero3 test-vllm check format setup-vllm bench bench-data bench-train bench-server bench-review bench-vllm bench-llamacpp screenshots mini small ablation ablation-small
+.PHONY: help setup setup-core demo review services test test-zero3 test-install test-vllm check format setup-vllm bench bench-data bench-train bench-server bench-review bench-vllm bench-llamacpp screenshots mini small ablation ablation-small
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,12 +43,15 @@ review: ## Review the judgments of the demo in the browser
 services: ## Install what tests start: PostgreSQL, Chromium, a C++ compiler (Debian, Ubuntu)
 	@scripts/setup_services.sh
 
-# The fast lane: what one environment and eight minutes are enough for. Slow ones: test-zero3, test-vllm.
+# The fast lane: what one environment and eight minutes are enough for. Slow ones: test-zero3, test-install, test-vllm.
 test: setup ## Run the tests; not those of ZeRO-3 and of vLLM
-	pytest --durations=$(LONGEST) $(or $(PYTEST_ARGS),-n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore=$(ZERO3))
+	pytest --durations=$(LONGEST) $(or $(PYTEST_ARGS),-n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore=$(ZERO3) --ignore=$(INSTALL))
 
 test-zero3: setup ## Train with two processes, ZeRO-3 and an optimizer that DeepSpeed compiles
 	pytest --durations=$(LONGEST) $(ZERO3) $(PYTEST_ARGS) || [ $$? = 5 -a -n "$(PYTEST_ARGS)" ]
+
+test-install: setup ## Build the wheel and use it where nothing but the core is installed
+	pytest --durations=$(LONGEST) $(INSTALL) $(PYTEST_ARGS) || [ $$? = 5 -a -n "$(PYTEST_ARGS)" ]
 
 setup-vllm: ## Install vLLM into .venv-vllm; without a GPU its build for CPUs
 	@scripts/setup_vllm.sh

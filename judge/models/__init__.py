@@ -23,6 +23,8 @@ BUNDLED = {
 ones are adapters over a base that is fetched (:data:`judge.models.base.BASES`)."""
 CARDS = {"small-base": "small_base", **BUNDLED}
 """The folders of the models' cards."""
+TOKENIZERS = {"mini_bt": "mini_judge", "mini_regression": "mini_judge"}
+"""Bundled folders, and the one that has their tokenizer: a wheel holds it once."""
 CARD_FILE = "README.md"
 JUDGE_FILE = "judge.json"
 """What a trained model says of itself: a judge the template it was trained with, a reward model its
@@ -53,6 +55,17 @@ def resolve_model(name: str) -> str:
             f"no model folder at {name}; expected a folder, a hub id or one of {known}"
         )
     return name
+
+
+def tokenizer_folder(folder: str) -> str:
+    """Return where the tokenizer of the model in ``folder`` lies, as ``folder`` itself or a hub id.
+
+    The bundled mini models have one in common.
+    """
+    path = Path(folder)
+    if path.parent != FOLDER or (path / "tokenizer.json").is_file():
+        return folder
+    return str(FOLDER / TOKENIZERS[path.name]) if path.name in TOKENIZERS else folder
 
 
 def served_template(names: Iterable[str | None]) -> str:

@@ -9,23 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import UsageError
-from judge.models import JUDGE_FILE, resolve_model
+from judge.models import JUDGE_FILE, resolve_model, tokenizer_folder
 from judge.models.adapters import merged, read_adapter
 from judge.models.layers import ADAPTER_CONFIG, ADAPTER_WEIGHTS, Layers, NoBase, layers_of
 from judge.models.loading import load_tokenizer
 from judge.models.shards import INDEX, Shards, Tensor, read_shards
 
 CONFIG = "config.json"
+_TOKENIZER = ("tokenizer*", "chat_template*")
 _BESIDE = (
     "generation_config.json",
-    "tokenizer*",
+    *_TOKENIZER,
     "special_tokens_map.json",
     "added_tokens.json",
     "vocab*",
     "merges.txt",
     "*.model",
     "*.tiktoken",
-    "chat_template*",
     "*.py",
     "LICENSE*",
     "NOTICE*",
@@ -64,7 +64,7 @@ class Checkpoint:
     def tokenizer_folder(self) -> Path:
         """Where its tokenizer is: an adapter's own wins over its base's."""
         own = [a for a in reversed(self.adapters) if (a / "tokenizer_config.json").is_file()]
-        return own[0] if own else self.base or self.folder
+        return own[0] if own else Path(tokenizer_folder(str(self.base or self.folder)))
 
     def tied(self) -> dict[str, str]:
         """Return the tensors that may be left out of the files, and the ones they equal."""
@@ -103,8 +103,12 @@ class Checkpoint:
 
         An adapter's own tokenizer wins over its base's.
         """
-        folders = [self.base or self.folder, *self.adapters]
+        whole = self.base or self.folder
+        shared = Path(tokenizer_folder(str(whole)))
+        tokens = [p for glob in _TOKENIZER for p in sorted(shared.glob(glob))]
+        folders = [whole, *self.adapters]
         found = [p for folder in folders for glob in _BESIDE for p in sorted(folder.glob(glob))]
+        found = [*tokens, *found]  # what stands later wins
         return {path.name: path for path in found if path.is_file() and path.name != INDEX}
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from judge.errors import UsageError
-from judge.models import JUDGE_FILE, resolve_model
+from judge.models import JUDGE_FILE, resolve_model, tokenizer_folder
 from judge.models.base import BASES, WEIGHTS, weights_digest
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -68,7 +68,8 @@ def layers_of(name: str, base: str | None = None) -> Layers:
     for adapter, stands_on in zip(adapters, [below, *map(str, adapters[:-1])], strict=False):
         _check_base(adapter, stands_on)
     own = [a for a in reversed(adapters) if (a / "tokenizer_config.json").is_file()]
-    return Layers(name, folder, tuple(adapters), below, base_name, str(own[0]) if own else below)
+    tokenizer = str(own[0]) if own else tokenizer_folder(below)
+    return Layers(name, folder, tuple(adapters), below, base_name, tokenizer)
 
 
 def read_base_name(folder: Path) -> str:

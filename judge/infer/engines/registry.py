@@ -14,7 +14,7 @@ from judge.infer.capacity import batch_tokens, cache_tokens
 from judge.infer.engines.protocol import Engine
 from judge.infer.engines.thought import ADVICE, thinks
 from judge.infer.tokenizers import tokenizer_of
-from judge.models import answer_of, is_judge
+from judge.models import answer_of, is_judge, tokenizer_folder
 from judge.models.base import BASES
 from judge.models.layers import Layers, digest_of, layers_of
 from judge.models.loading import load_causal, one_line
@@ -33,11 +33,11 @@ HASH_LIMIT = 1 << 30
 def model_digest(folder: Path) -> str:
     """Return a hash (sha256, 16 hex digits) of what a local model computes: config and weights."""
     digest = hashlib.sha256()
-    files = sorted(
-        file
-        for pattern in ("*config.json", "tokenizer*", "*.safetensors", "pytorch_model*.bin")
-        for file in folder.glob(pattern)
-    )
+    patterns = ("*config.json", "tokenizer*", "*.safetensors", "pytorch_model*.bin")
+    found = [file for pattern in patterns for file in folder.glob(pattern)]
+    if (shared := Path(tokenizer_folder(str(folder)))) != folder:  # as if they were copied here
+        found += [*shared.glob("tokenizer*config.json"), *shared.glob("tokenizer*")]
+    files = sorted(found, key=lambda file: file.name)
     total = sum(file.stat().st_size for file in files)
     for file in files:
         digest.update(f"{file.name}:{file.stat().st_size}\n".encode())
