@@ -1,7 +1,7 @@
 """The command line: :mod:`judge.commands` put together, and what all of them share.
 
 A command parses options, calls one function and shows what it returns; everything heavy is imported
-inside it. Exit codes: :mod:`judge.exits`.
+inside it. The commands: :mod:`judge.commands.lazy`; exit codes: :mod:`judge.exits`.
 """
 
 from __future__ import annotations
@@ -13,43 +13,15 @@ from typing import Annotated
 import typer
 
 from judge import __version__
-from judge.commands import (
-    align,
-    batch,
-    bench,
-    compare,
-    data,
-    models,
-    probe,
-    project,
-    rank,
-    review,
-    score,
-    serve,
-    train,
-)
-from judge.exits import ExitCodes
+from judge.commands.lazy import LazyCommands
 from judge.quiet import quiet
 
 app = typer.Typer(
-    cls=ExitCodes,
+    cls=LazyCommands,
     help="Pairwise Justifier: which of two responses is better, and why.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command()(batch.batch)
-app.command()(score.score)
-app.command()(compare.compare)
-app.command()(bench.bench)
-app.command()(rank.rank)
-app.command()(probe.probe)
-app.command()(serve.serve)
-app.command()(review.review)
-app.add_typer(data.app, name="data")
-app.add_typer(train.app, name="train")
-app.add_typer(align.app, name="align")
-app.add_typer(models.app, name="models")
-app.add_typer(project.app, name="project")
 
 
 def _version(wanted: bool) -> None:

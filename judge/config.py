@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -20,6 +20,7 @@ from pydantic import (
 from judge.engine_options import RayOptions, VllmOptions
 from judge.errors import UsageError
 from judge.models import default_template, served_template
+from judge.options import Option
 
 RESERVED = frozenset(
     ("conversation", "tokenize", "add_generation_prompt", "continue_final_message", "chat_template",
@@ -34,30 +35,29 @@ Config = TypeVar("Config", bound=BaseModel)
 class RowsConfig(BaseModel):
     """What every run over rows is asked, whoever judges them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     input: str
-    """A file (.jsonl, .json, .csv, .tsv, each also as .gz; .parquet), ``-`` or a hub data set."""
-    out: str
+    """A file (.jsonl, .json, .csv, .tsv, each also as .gz; .parquet), ``-`` (JSON lines) or a hub
+    data set."""
+    out: Annotated[str, Option(metavar="DIR")]
     """The run folder."""
-    window: int = Field(default=64, ge=1)
-    """Input rows that are judged together and written together. Without it 1,024 where many are
-    judged at once: every window waits for its slowest row."""
+    window: Annotated[int, Option(default="64; vllm, server, ray: 1024")] = Field(default=64, ge=1)
+    """Rows that are judged together and written together."""
     split: str | None = None
     """Split of a hub data set; needed where it has several."""
     subset: str | None = None
     """Configuration (subset) of a hub data set."""
     revision: str | None = None
     """Branch, tag or commit of a hub data set."""
-    limit: int | None = Field(default=None, ge=1)
-    """The first so many rows only; a later run with more goes on from there."""
+    limit: Annotated[int | None, Option(metavar="N")] = Field(default=None, ge=1)
+    """Only the first N rows; a later run with more goes on from there."""
     strip_thinking: bool = False
     """Leave out what a reasoning model wrote before each response, as in ``<think>``."""
     empty_responses: bool = False
-    """Judge a response without a word like any other, beside one that has some; else the row fails.
-    People do so: in PandaLM's test set 54 of 999 pairs have an empty response."""
-    max_failures: int | None = Field(default=None, ge=0)
-    """More failed rows than this stop the run; None: any number is recorded."""
+    """Judge a row with one empty response like any other; otherwise the row fails."""
+    max_failures: Annotated[int | None, Option(metavar="N")] = Field(default=None, ge=0)
+    """Stop when more than N rows have failed. None: any number is recorded."""
     fresh: bool = False
     """Start again: remove the results that lie in the run folder."""
 
@@ -76,47 +76,45 @@ class JudgeConfig(VllmOptions):
     model: str = "small"
     """``small`` or ``mini`` (bundled judges), a folder, or a hub model id."""
     engine: Literal["auto", "transformers", "vllm", "server", "ray"] = "auto"
-    """What runs the model; ``auto`` is transformers. ``server`` asks an OpenAI-compatible server
-    for its model ``model``; ``ray`` is vLLM on many nodes."""
+    """What runs the model; ``auto`` is transformers, ``server`` an OpenAI-compatible server
+    elsewhere, ``ray`` vLLM on many nodes."""
     url: str | None = None
     """Address of the server, as ``http://localhost:8000/v1``. Its API key comes from the
     environment: ``JUDGE_API_KEY`` or ``OPENAI_API_KEY``."""
     tokenizer: str | None = None
-    """Folder or hub id of the tokenizer of the server's model. None: that of ``model``, where the
-    name leads to one; without any the server is asked by chat messages."""
+    """Tokenizer of the server's model: a folder or a hub id. None: the one that ``model`` leads to;
+    without any the server is asked by chat messages."""
     concurrency: int = Field(default=64, ge=1)
     """Requests to the server in flight, each with both orders of a pair."""
     timeout: float = Field(default=300, gt=0, allow_inf_nan=False)
     """Seconds that one reply of the server may take."""
     patience: float = Field(default=300, gt=0, allow_inf_nan=False)
-    """Seconds that the server may be away before the run stops, resumable."""
+    """Seconds that the server may be away before the run stops; it can be resumed."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Type of weights and activations. ``auto``: bfloat16 on a GPU; on a CPU float32 with the
-    fastest matrix products that it has, which is recorded (``float32``: always exact ones)."""
+    fastest matrix products that it has, which is recorded (``float32``: always exact products)."""
     mode: Literal["justify", "verdict"] = "justify"
     """``justify`` writes why, then the statement; ``verdict`` reads the strength alone."""
     orders: Literal["both", "given"] = "both"
     """``both`` judges every pair a second time with its responses exchanged."""
     template: str | None = None
-    """A prompt template: its name or a path that ends in ``.txt``; None: the model's own."""
+    """Prompt template: its name, or a path that ends in ``.txt``. None: the model's own."""
     seed: int = Field(default=0, ge=0)
     """Seed of everything that is drawn at random."""
     max_new_tokens: int = Field(default=256, ge=1)
-    """The most tokens of an elaboration; after them the statement is forced."""
+    """Longest elaboration, in tokens; after them the statement is forced."""
     chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
-    """Options of the model's chat template, as ``{"enable_thinking": false}``; on the command line
-    a JSON object."""
+    """Options of the model's chat template, as ``{"enable_thinking": false}``: a JSON object."""
     temperature: float = Field(default=0.0, ge=0)
-    """0 always takes the likeliest token; above it, elaborations are drawn by the seed."""
+    """0 always takes the likeliest token; above 0, elaborations are drawn by the seed."""
     batch_tokens: int | None = Field(default=None, ge=1)
-    """The most prompt tokens, padding included, that go through the model at once. None: 8,192; on
-    a CPU 2,048 for verdicts alone (smaller batches hold less padding), and for justifications so
-    many that their keys and values take 256 MiB at most."""
-    scorer: dict[str, str] = Field(default_factory=dict)
-    """Reward models beside the judge: name and model (a folder or a hub id). On the command line
-    ``NAME=PATH``, or a path alone that can be a name."""
-    weights: dict[str, str] = Field(default_factory=dict)
-    """For scorers with several outputs: name and JSON file of the outputs' weights."""
+    """Most prompt tokens, padding included, that go through the model at once. None: 8192; on a CPU
+    2048 for verdicts, and for justifications as many as have 256 MiB of keys and values."""
+    scorer: Annotated[dict[str, str], Option(metavar="NAME=PATH")] = Field(default_factory=dict)
+    """A reward model beside the judge, and what it is called; the name may be left out where the
+    path can be one. May be repeated."""
+    weights: Annotated[dict[str, str], Option(metavar="NAME=FILE")] = Field(default_factory=dict)
+    """For a scorer with several outputs: JSON file of their weights. May be repeated."""
 
     @property
     def template_name(self) -> str:
@@ -242,11 +240,11 @@ class ScoreConfig(RowsConfig):
     form: Literal["auto", "head", "logit"] = "auto"
     """Where the reward is: in a classification head, or in the first logit of the next token, as in
     Llama-3.1-Nemotron-70B-Reward-HF. ``auto`` asks the model."""
-    weights: str | None = None
-    """For a model with several outputs: a JSON file of their weights. None: helpfulness alone."""
+    weights: Annotated[str | None, Option(metavar="FILE")] = None
+    """For a model with several outputs: JSON file of their weights. None: helpfulness alone."""
     batch_tokens: int | None = Field(default=None, ge=1)
-    """The most tokens, padding included, that go through the model at once. None: 8,192; on a CPU
-    so many that their keys and values take 256 MiB at most."""
+    """Most tokens, padding included, that go through the model at once. None: 8192; on a CPU as
+    many as have 256 MiB of keys and values."""
 
 
 _NO_IDENTITY = {
@@ -278,16 +276,22 @@ def load_batch_config(file: Path | None, given: dict[str, Any]) -> BatchConfig:
     Raises:
         UsageError: for an unreadable file, an unknown field or a value out of range.
     """
-    return load_config(BatchConfig, file, given)
+    return load_config(BatchConfig, file, given, "judge batch pairs.jsonl --out runs/mine")
 
 
 def load_score_config(file: Path | None, given: dict[str, Any]) -> ScoreConfig:
     """Return the configuration of a scoring run; as :func:`load_batch_config`."""
-    return load_config(ScoreConfig, file, given)
+    return load_config(ScoreConfig, file, given, "judge score pairs.jsonl --out runs/scored")
 
 
-def load_config(kind: type[Config], file: Path | None, given: dict[str, Any]) -> Config:
-    """Return a configuration of some other kind; as :func:`load_batch_config`."""
+def load_config(
+    kind: type[Config], file: Path | None, given: dict[str, Any], example: str | None = None
+) -> Config:
+    """Return a configuration of some other kind; as :func:`load_batch_config`.
+
+    Args:
+        example: a command with all that is needed, for whoever leaves some of it out.
+    """
     values = {} if file is None else _read_yaml(file)
     values |= {name: value for name, value in given.items() if value not in (None, [])}
     try:
@@ -295,6 +299,9 @@ def load_config(kind: type[Config], file: Path | None, given: dict[str, Any]) ->
     except ValidationError as error:
         problem = error.errors()[0]
         name = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "missing" and example is not None:
+            what = "INPUT" if name == "input" else f"--{name.replace('_', '-')}"
+            raise UsageError(f"{what} is missing; expected, for example: {example}") from None
         known = ", ".join(kind.model_fields)
         hint = f"; the fields are {known}" if problem["type"] == "extra_forbidden" else ""
         field = f"field {name}: " if name else ""

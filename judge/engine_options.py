@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from judge.options import Option
+
+OF_VLLM = Option(panel="vLLM (--engine vllm, ray)")
+OF_RAY = "Many nodes (--engine ray)"
 
 
 class VllmOptions(BaseModel):
     """How vLLM runs a model, for engine ``vllm``: names and meaning are vLLM's. None leaves the
     choice to vLLM; what it chose is recorded where results depend on it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    tensor_parallel_size: int | None = Field(default=None, ge=1)
+    tensor_parallel_size: Annotated[int | None, OF_VLLM] = Field(default=None, ge=1)
     """GPUs that share every layer."""
-    pipeline_parallel_size: int | None = Field(default=None, ge=1)
+    pipeline_parallel_size: Annotated[int | None, OF_VLLM] = Field(default=None, ge=1)
     """Groups of GPUs that have some of the layers each."""
-    quantization: str | None = None
+    quantization: Annotated[str | None, OF_VLLM] = None
     """How weights are quantized while they are loaded, as ``fp8_per_tensor``; a checkpoint that is
     stored quantized says so itself."""
-    gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
+    gpu_memory_utilization: Annotated[float | None, OF_VLLM] = Field(default=None, gt=0, le=1)
     """Share of a GPU's memory that vLLM may take, for weights and key-value cache."""
-    max_model_len: int | None = Field(default=None, ge=1)
+    max_model_len: Annotated[int | None, OF_VLLM] = Field(default=None, ge=1)
     """The most tokens of a prompt and its completion, where the model's own context is more than
     the cache holds."""
-    max_num_seqs: int | None = Field(default=None, ge=1)
-    """The most prompts in a batch."""
-    max_num_batched_tokens: int | None = Field(default=None, ge=1)
-    """The most tokens that go through the model at once."""
-    enforce_eager: bool | None = None
-    """Neither compile nor capture graphs: a faster start, a slower run. Always so on a CPU."""
+    max_num_seqs: Annotated[int | None, OF_VLLM] = Field(default=None, ge=1)
+    """Most prompts in a batch."""
+    max_num_batched_tokens: Annotated[int | None, OF_VLLM] = Field(default=None, ge=1)
+    """Most tokens that go through the model at once."""
+    enforce_eager: Annotated[bool | None, OF_VLLM] = None
+    """Do not compile or capture graphs: a faster start, a slower run. Always so on a CPU."""
 
     @field_validator("quantization")
     @classmethod
@@ -44,12 +51,12 @@ class VllmOptions(BaseModel):
 class RayOptions(BaseModel):
     """Where the replicas of engine ``ray`` are. No result depends on it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    replicas: int | None = Field(default=None, ge=1)
+    replicas: Annotated[int | None, Option(panel=OF_RAY)] = Field(default=None, ge=1)
     """Copies of the model, each on GPUs of its own (``tensor_parallel_size`` times
-    ``pipeline_parallel_size`` of one node). None: as many as the cluster has GPUs for; without
-    GPUs one."""
-    ray_address: str | None = None
-    """Address of the Ray cluster, as ``auto`` or ``10.0.0.1:6379``. None: that of ``RAY_ADDRESS``,
-    or of the cluster that this machine belongs to; where there is none, one is started here."""
+    ``pipeline_parallel_size`` of one node). None: as many as the cluster has GPUs for, at least
+    one."""
+    ray_address: Annotated[str | None, Option(panel=OF_RAY, metavar="HOST:PORT")] = None
+    """Address of the Ray cluster, as ``auto`` or ``10.0.0.1:6379``. None: ``RAY_ADDRESS``, this
+    machine's cluster, or a new one here."""

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
+from judge.commands.recipes import Overrides, Recipe, listed
 from judge.commands.watched import close, paged, watched
+from judge.train.align.config import DPOConfig, PolicySFTConfig
 
 app = typer.Typer(help="Align models with preferences.", no_args_is_help=True)
 
-Recipe = Annotated[str, typer.Option("--config", help="Recipe: a file, or a bundled one's name.")]
-Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")]
 
-
-@app.command("dpo")
+@app.command("dpo", epilog=listed("align dpo", DPOConfig))
 def dpo(config: Recipe, overrides: Overrides = None) -> None:
     """Train on preferences: regular, margin or scaled DPO; goes on after an interruption."""
-    from judge.train.align.config import DPOConfig
     from judge.train.config import load_recipe
 
     recipe = load_recipe(config, overrides or [], DPOConfig)
@@ -28,10 +24,9 @@ def dpo(config: Recipe, overrides: Overrides = None) -> None:
     close(manifest, screen)
 
 
-@app.command("sft")
+@app.command("sft", epilog=listed("align sft", PolicySFTConfig))
 def sft(config: Recipe, overrides: Overrides = None) -> None:
     """Fine-tune on chosen responses, or on conversations; goes on after an interruption."""
-    from judge.train.align.config import PolicySFTConfig
     from judge.train.config import load_recipe
 
     recipe = load_recipe(config, overrides or [], PolicySFTConfig)

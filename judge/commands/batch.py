@@ -3,125 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from judge.commands.options import (
-    BatchTokens,
-    ChatTemplateKwargs,
-    Concurrency,
-    Config,
-    DryRun,
-    DtypeOption,
-    EmptyResponses,
-    EnforceEager,
-    EngineOption,
-    FreshRun,
-    GpuMemory,
-    Limit,
-    MaxBatchedTokens,
-    MaxFailures,
-    MaxModelLen,
-    MaxNewTokens,
-    MaxSeqs,
-    Mode,
-    Model,
-    Orders,
-    Pairs,
-    Patience,
-    PipelineParallel,
-    Quantization,
-    RayAddress,
-    Replicas,
-    Revision,
-    RunFolder,
-    Scorers,
-    Seed,
-    Split,
-    StripThinking,
-    Subset,
-    Temperature,
-    Template,
-    TensorParallel,
-    Timeout,
-    Tokenizer,
-    Url,
-    Weights,
-)
-from judge.exits import FAILED_ROWS
+from judge.commands.fields import from_fields
+from judge.commands.options import Config, DryRun
+from judge.config import BatchConfig, load_batch_config
+from judge.exits import LOOK
 
 if TYPE_CHECKING:
-    from judge.config import BatchConfig, RowsConfig
+    from judge.config import RowsConfig
     from judge.runs.summary import Summary
 
 
-def batch(
-    input: Pairs = "",
-    out: RunFolder = None,
-    model: Model = None,
-    engine: EngineOption = None,
-    url: Url = None,
-    tokenizer: Tokenizer = None,
-    concurrency: Concurrency = None,
-    timeout: Timeout = None,
-    patience: Patience = None,
-    dtype: DtypeOption = None,
-    mode: Annotated[
-        Mode | None,
-        typer.Option(help="Write a justification, or read the verdict alone. (default: justify)"),
-    ] = None,
-    orders: Annotated[
-        Orders | None, typer.Option(help="Judge each pair in both orders. (default: both)")
-    ] = None,
-    template: Template = None,
-    seed: Seed = None,
-    max_new_tokens: MaxNewTokens = None,
-    temperature: Temperature = None,
-    chat_template_kwargs: ChatTemplateKwargs = None,
-    batch_tokens: BatchTokens = None,
-    window: Annotated[
-        int | None,
-        typer.Option(
-            help="Rows judged and written together. (default: 64; vllm, server, ray: 1024)"
-        ),
-    ] = None,
-    scorer: Scorers = None,
-    weights: Weights = None,
-    split: Split = None,
-    subset: Subset = None,
-    revision: Revision = None,
-    limit: Limit = None,
-    strip_thinking: StripThinking = None,
-    empty_responses: EmptyResponses = None,
-    max_failures: MaxFailures = None,
-    dry_run: DryRun = False,
-    fresh: FreshRun = None,
-    config: Config = None,
-    tensor_parallel_size: TensorParallel = None,
-    pipeline_parallel_size: PipelineParallel = None,
-    quantization: Quantization = None,
-    gpu_memory_utilization: GpuMemory = None,
-    max_model_len: MaxModelLen = None,
-    max_num_seqs: MaxSeqs = None,
-    max_num_batched_tokens: MaxBatchedTokens = None,
-    enforce_eager: EnforceEager = None,
-    replicas: Replicas = None,
-    ray_address: RayAddress = None,
-) -> None:
+@from_fields(BatchConfig, arguments=("input",))
+def batch(given: dict[str, Any], dry_run: DryRun = False, config: Config = None) -> None:
     """Judge a file of response pairs, in both orders, with a justification for each."""
-    from judge.config import load_batch_config
-
-    given = {**locals(), "input": input or None}
-    for name in ("config", "dry_run", "load_batch_config"):
-        del given[name]
     asked = load_batch_config(config, given)
     if dry_run:
         _dry_run(asked)
         return
     summary = _judge(asked)
     if summary.has_failures:
-        raise typer.Exit(FAILED_ROWS)
+        raise typer.Exit(LOOK)
 
 
 def _judge(config: BatchConfig) -> Summary:

@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from judge.commands.options import (
-    Config,
-    EmptyResponses,
-    FreshRun,
-    MaxFailures,
-    Revision,
-    Split,
-    Subset,
-)
+from judge.commands.fields import from_fields, help_of
+from judge.commands.options import Config
+from judge.config import BatchConfig, JudgeConfig, ScoreConfig
+from judge.engine_options import RayOptions
 from judge.errors import UsageError
-from judge.exits import FAILED_ROWS
+from judge.exits import LOOK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from judge.compare.benches.plan import Kind, PlannedPair
     from judge.compare.benches.score import BenchResult
-    from judge.config import BatchConfig, ScoreConfig
     from judge.runs.summary import Summary
 
-_OF_JUDGES = ("model", "mode", "orders", "template", "seed", "max_new_tokens", "temperature")
 _OF_REWARDS = ("reward_model", "form", "weights")
+_SHARED = {"engine", "batch_tokens", "weights", "scorer"}
+_OF_JUDGES = (*(JudgeConfig.model_fields.keys() - _SHARED), *RayOptions.model_fields)
+Form = Literal["auto", "head", "logit"]
 RUN = "run"
 """The run folder inside DIR."""
 
 
+@from_fields(BatchConfig, leave=("input", "scorer"))
 def bench(
     name: Annotated[
         str,
         typer.Argument(help="rewardbench, rewardbench2, rm-bench, judgebench or llmbar."),
     ],
+    given: dict[str, Any],
     input: Annotated[
         str | None,
         typer.Argument(
@@ -48,46 +46,16 @@ def bench(
     out: Annotated[
         str | None, typer.Option(metavar="DIR", help="Where pairs, run, bench.json and report go.")
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="A judge: small, mini, a folder or a hub id. (default: small)"),
-    ] = None,
     reward_model: Annotated[
-        str | None, typer.Option(help="A reward model in its place: a folder or a hub id.")
-    ] = None,
-    engine: Annotated[str | None, typer.Option(help="What runs it. (default: auto)")] = None,
-    mode: Annotated[
-        str | None, typer.Option(help="Of a judge: justify or verdict. (default: justify)")
-    ] = None,
-    orders: Annotated[
-        str | None, typer.Option(help="Of a judge: both or given. (default: both)")
-    ] = None,
-    template: Annotated[
-        str | None, typer.Option(help="Prompt template: name or .txt. (default: the model's own)")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of a judge that draws. (default: 0)")] = None,
-    max_new_tokens: Annotated[
-        int | None, typer.Option(help="Longest elaboration, in tokens. (default: 256)")
-    ] = None,
-    temperature: Annotated[
-        float | None, typer.Option(help="0: the likeliest token; above: drawn. (default: 0.0)")
+        str | None, typer.Option(help="A reward model in place of a judge: a folder or a hub id.")
     ] = None,
     form: Annotated[
-        str | None, typer.Option(help="Of a reward model: head or logit. (default: auto)")
+        Form | None, typer.Option(help=help_of(ScoreConfig.model_fields["form"]))
     ] = None,
     weights: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="JSON of the weights of a reward model's outputs."),
+        typer.Option(metavar="FILE", help=help_of(ScoreConfig.model_fields["weights"])),
     ] = None,
-    split: Split = None,
-    subset: Subset = None,
-    revision: Revision = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="The first N rows only.")
-    ] = None,
-    empty_responses: EmptyResponses = None,
-    max_failures: MaxFailures = None,
-    fresh: FreshRun = None,
     config: Config = None,
 ) -> None:
     """Score a judge or a reward model on a benchmark: its own rule, and our stricter reading."""
@@ -98,16 +66,16 @@ def bench(
     from judge.compare.reports.bench import write_report
     from judge.runs.folder import CONFIG
 
-    given = {k: v for k, v in locals().items() if k in (*_OF_JUDGES, *_OF_REWARDS)}
-    given |= {"engine": engine, "limit": limit, "max_failures": max_failures, "fresh": fresh}
-    given["empty_responses"] = empty_responses
+    where = [given.pop(part) for part in ("split", "subset", "revision")]
+    fresh = given["fresh"]
+    given |= {"reward_model": reward_model, "form": form, "weights": weights}
     kind = _kind(given)
     benchmark = find(name)
     if out is None:
         raise UsageError("give --out DIR, where the pairs, the run and bench.json go")
     folder = Path(out)
     notes: list[str] = []
-    items = read_items(benchmark, input, split, subset, revision, notes.append)
+    items = read_items(benchmark, input, *where, notes.append)
     planned = plan(benchmark, items, kind)
     given |= {"input": str(folder / PAIRS), "out": str(folder / RUN)}
     asked = _config(kind, config, given, planned)
@@ -118,14 +86,16 @@ def bench(
     result = score_run(benchmark, items, planned, folder / RUN, notes)
     _show(result, [write_result(result, folder), write_report(result, folder)])
     if summary.has_failures:
-        raise typer.Exit(FAILED_ROWS)
+        raise typer.Exit(LOOK)
 
 
 def _kind(given: dict[str, Any]) -> Kind:
     """Return which kind of model is asked for, and drop the other kind's options."""
     kind: Kind = "judge" if given["reward_model"] is None else "reward_model"
     others = _OF_REWARDS if kind == "judge" else _OF_JUDGES
-    stray = [f"--{name.replace('_', '-')}" for name in others if given.pop(name) is not None]
+    stray = [
+        f"--{name.replace('_', '-')}" for name in sorted(others) if given.pop(name) is not None
+    ]
     if stray:
         what = "a judge (--model)" if kind == "judge" else "a reward model (--reward-model)"
         raise UsageError(f"{', '.join(stray)} cannot be used with {what}")

@@ -3,46 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import typer
 
-LabelRule = Literal["consensus", "majority"]
+from judge.commands.fields import from_fields
+from judge.compare.config import CompareConfig
 
 
+@from_fields(CompareConfig, arguments=("runs",), required=("runs",))
 def compare(
-    runs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="DIR...", help="Run folders of judge batch and judge score; or NAME=DIR."
-        ),
-    ],
-    labels: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE|column:NAME",
-            help="What people say; may be repeated, the first is what counts."
-            " (default: what the runs' input carries)",
-        ),
-    ] = None,
-    label_rule: Annotated[
-        LabelRule | None,
-        typer.Option(help="How several people's labels become one. (default: consensus)"),
-    ] = None,
-    slice: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN", help="Accuracy by this column, too; may be repeated."),
-    ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Weights of pairs; 'strength' is the label's."),
-    ] = None,
-    queue: Annotated[
-        int | None, typer.Option(help="The most disagreements to list. (default: 200)", metavar="N")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Seed of all that is drawn. (default: 0)")
-    ] = None,
+    given: dict[str, Any],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -55,20 +26,11 @@ def compare(
 
     from judge.compare.comparison import compare as compare_runs
     from judge.compare.comparison import write
-    from judge.compare.config import CompareConfig
     from judge.compare.reports.compare import write_report
     from judge.compare.tables import tables
     from judge.report.tables import shown
 
-    config = CompareConfig.checked(
-        runs=tuple(runs),
-        labels=tuple(labels or ()),
-        label_rule=label_rule,
-        slice=tuple(slice or ()),
-        weights=weights,
-        queue=queue,
-        seed=seed,
-    )
+    config = CompareConfig.checked(**given)
     with Console(stderr=True).status("comparing") as status:
         found = compare_runs(config, status.update)
         files = [] if out is None else [*write(found, out), write_report(found, out)]

@@ -4,156 +4,51 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from judge.commands.compare import LabelRule
-from judge.commands.options import (
-    BatchTokens,
-    ChatTemplateKwargs,
-    Concurrency,
-    Config,
-    DtypeOption,
-    EmptyResponses,
-    EnforceEager,
-    EngineOption,
-    FreshRun,
-    GpuMemory,
-    Limit,
-    MaxBatchedTokens,
-    MaxModelLen,
-    MaxNewTokens,
-    MaxSeqs,
-    Mode,
-    Model,
-    Orders,
-    Pairs,
-    Patience,
-    PipelineParallel,
-    Quantization,
-    Revision,
-    Scorers,
-    Seed,
-    Split,
-    StripThinking,
-    Subset,
-    Temperature,
-    Template,
-    TensorParallel,
-    Timeout,
-    Tokenizer,
-    Url,
-    Weights,
-)
-from judge.exits import FAILED_ROWS
+from judge.commands.fields import from_fields
+from judge.commands.options import Config
+from judge.compare.probes.config import ProbeConfig
+from judge.config import load_config
+from judge.exits import LOOK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from judge.compare.probes.config import ProbeConfig
     from judge.compare.probes.measure import ProbeReport
     from judge.config import BatchConfig
 
 REPORT = "probes.json"
+EXAMPLE = "judge probe pairs.jsonl --out runs/probes"
 
 
+_LEFT = ("max_failures", "replicas", "ray_address")
+"""Fields that a probing run sets itself, or that are for an engine it does not take."""
+
+
+@from_fields(ProbeConfig, arguments=("input",), leave=_LEFT)
 def probe(
-    input: Pairs = "",
+    given: dict[str, Any],
     out: Annotated[
         str | None,
         typer.Option(metavar="DIR", help="Where sets, run folders and probes.json go."),
     ] = None,
-    probe: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="position, length, formatting, padding, consistency, injection, null or identical;"
-            " may be repeated. (default: all)",
-        ),
-    ] = None,
-    gate: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="YAML of thresholds; exit with 3 when one is exceeded."),
-    ] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|column:NAME", help="Which response is better. (default: as INPUT says)"
-        ),
-    ] = None,
-    label_rule: Annotated[
-        LabelRule | None,
-        typer.Option(help="How several people's labels become one. (default: consensus)"),
-    ] = None,
-    judge: Annotated[
-        bool | None,
-        typer.Option("--judge/--no-judge", help="Probe the judge, or scorers alone."),
-    ] = None,
-    samples: Annotated[
-        int | None, typer.Option(metavar="N", help="Samples for consistency. (default: 5)")
-    ] = None,
-    sample_temperature: Annotated[
-        float | None, typer.Option(help="Temperature of these samples. (default: 0.7)")
-    ] = None,
-    model: Model = None,
-    engine: EngineOption = None,
-    url: Url = None,
-    tokenizer: Tokenizer = None,
-    concurrency: Concurrency = None,
-    timeout: Timeout = None,
-    patience: Patience = None,
-    dtype: DtypeOption = None,
-    mode: Annotated[
-        Mode | None,
-        typer.Option(help="Write a justification, or read the verdict alone. (default: justify)"),
-    ] = None,
-    orders: Annotated[
-        Orders | None, typer.Option(help="Judge each pair in both orders. (default: both)")
-    ] = None,
-    template: Template = None,
-    seed: Seed = None,
-    max_new_tokens: MaxNewTokens = None,
-    temperature: Temperature = None,
-    chat_template_kwargs: ChatTemplateKwargs = None,
-    batch_tokens: BatchTokens = None,
-    window: Annotated[
-        int | None, typer.Option(help="Rows judged and written together. (default: 64)")
-    ] = None,
-    scorer: Scorers = None,
-    weights: Weights = None,
-    split: Split = None,
-    subset: Subset = None,
-    revision: Revision = None,
-    limit: Limit = None,
-    strip_thinking: StripThinking = None,
-    empty_responses: EmptyResponses = None,
-    fresh: FreshRun = None,
     config: Config = None,
-    tensor_parallel_size: TensorParallel = None,
-    pipeline_parallel_size: PipelineParallel = None,
-    quantization: Quantization = None,
-    gpu_memory_utilization: GpuMemory = None,
-    max_model_len: MaxModelLen = None,
-    max_num_seqs: MaxSeqs = None,
-    max_num_batched_tokens: MaxBatchedTokens = None,
-    enforce_eager: EnforceEager = None,
 ) -> None:
     """Measure biases of a judge and of reward models: position, length, injections and more."""
-    given = {**locals(), "input": input or None}
-    del given["config"]
+    given["out"] = out
     # A missing library is told before the judging, not after it.
     import scipy  # noqa: F401
     import sklearn  # noqa: F401
 
-    from judge.compare.probes.config import ProbeConfig
     from judge.compare.probes.gate import exceeded, load_gate
     from judge.compare.probes.labels import better_responses
     from judge.compare.probes.measure import JUDGE, measure
-    from judge.config import load_config
     from judge.runs.jsonlines import replace_json
 
-    asked = load_config(ProbeConfig, config, given)
+    asked = load_config(ProbeConfig, config, given, EXAMPLE)
     systems = [*([JUDGE] if asked.judge else []), *asked.scorer]
     thresholds = asked.gate and load_gate(asked.gate, asked.probe, systems)
     runs = _derive(asked)
@@ -171,7 +66,7 @@ def probe(
     for line in lost:
         typer.echo(f"rows without a verdict: {line}")
     if lines or lost:
-        raise typer.Exit(FAILED_ROWS)
+        raise typer.Exit(LOOK)
 
 
 def _derive(config: ProbeConfig) -> list[BatchConfig]:

@@ -214,7 +214,7 @@ def _import(
 
 
 def _show_import(done: Imported) -> None:
-    from judge.exits import FAILED_ROWS
+    from judge.exits import LOOK
 
     typer.echo(f"added {done.added:,}, known already {done.known:,}, refused {done.refused:,}")
     if done.judged:
@@ -222,7 +222,7 @@ def _show_import(done: Imported) -> None:
     for reason in done.reasons:
         typer.echo(f"  {reason}", err=True)
     if done.refused:
-        raise typer.Exit(FAILED_ROWS)
+        raise typer.Exit(LOOK)
 
 
 @app.command("export")

@@ -32,15 +32,16 @@ def rank(
     ] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
     out: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Where to write. (default: DIR/rank.json)")
+        str | None,
+        typer.Option(metavar="DIR", help="Where rank.json is written. (default: the run folder)"),
     ] = None,
 ) -> None:
     """Rank many models by judged pairs of their answers: Bradley-Terry, win rates, matrix."""
     from rich.console import Console
 
     from judge.compare.rank.games import read_games
-    from judge.compare.rank.ranking import RANK, write_ranking
     from judge.compare.rank.ranking import rank as rank_games
+    from judge.compare.rank.ranking import write_ranking
     from judge.compare.rank.tables import tables
     from judge.compare.systems import read_run
     from judge.report.tables import shown
@@ -58,7 +59,7 @@ def rank(
     if not origin.complete:
         typer.echo(f"{run} is not complete: only what it holds is ranked", err=True)
     games = read_games(origin, systems[name].decisions, (columns[0], columns[1]))
-    path = Path(out) if out is not None else folder / RANK
+    path = _file(folder if out is None else Path(out))
     with Console(stderr=True).status("ranking"):
         found = rank_games(games, name, seed, resamples)
     write_ranking(found, path)
@@ -66,3 +67,16 @@ def rank(
     for table in tables(found):
         console.print(shown(table))
     typer.echo(path)
+
+
+def _file(out: Path) -> Path:
+    """Return the file to write: in the folder ``out``, or ``out`` where that names a JSON file."""
+    from judge.compare.rank.ranking import RANK
+
+    if out.suffix == ".json" and not out.is_dir():
+        return out
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write {out}: {error.strerror}") from None
+    return out / RANK

@@ -2,85 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from judge.commands.batch import show_files
-from judge.commands.options import (
-    Config,
-    DryRun,
-    EmptyResponses,
-    FreshRun,
-    Limit,
-    MaxFailures,
-    Pairs,
-    Revision,
-    RunFolder,
-    Split,
-    StripThinking,
-    Subset,
-)
-from judge.exits import FAILED_ROWS
+from judge.commands.fields import from_fields
+from judge.commands.options import Config, DryRun
+from judge.config import ScoreConfig, load_score_config
+from judge.exits import LOOK
 
 if TYPE_CHECKING:
-    from judge.config import ScoreConfig
     from judge.infer.scorers.pairs import PairScorer
     from judge.runs.summary import Summary
 
-Engine = Literal["auto", "transformers", "vllm"]
-Form = Literal["auto", "head", "logit"]
 
-
-def score(
-    input: Pairs = "",
-    out: RunFolder = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="small-bt, small-regression, a folder or a hub id. (default: small-bt)"),
-    ] = None,
-    engine: Annotated[
-        Engine | None, typer.Option(help="What runs the model. (default: auto)")
-    ] = None,
-    form: Annotated[
-        Form | None,
-        typer.Option(help="The reward is a head's output, or the first logit. (default: auto)"),
-    ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="JSON of the weights of several outputs."),
-    ] = None,
-    batch_tokens: Annotated[
-        int | None,
-        typer.Option(help="Tokens run at once: 8192; on a CPU fewer for large models."),
-    ] = None,
-    window: Annotated[
-        int | None, typer.Option(help="Rows scored and written together. (default: 64)")
-    ] = None,
-    split: Split = None,
-    subset: Subset = None,
-    revision: Revision = None,
-    limit: Limit = None,
-    strip_thinking: StripThinking = None,
-    empty_responses: EmptyResponses = None,
-    max_failures: MaxFailures = None,
-    dry_run: DryRun = False,
-    fresh: FreshRun = None,
-    config: Config = None,
-) -> None:
+@from_fields(ScoreConfig, arguments=("input",))
+def score(given: dict[str, Any], dry_run: DryRun = False, config: Config = None) -> None:
     """Score a file of response pairs with a reward model."""
-    from judge.config import load_score_config
-
-    given = {**locals(), "input": input or None}
-    for name in ("config", "dry_run", "load_score_config"):
-        del given[name]
     asked = load_score_config(config, given)
     if dry_run:
         _dry_run(asked)
         return
     summary = _score(asked)
     if summary.has_failures:
-        raise typer.Exit(FAILED_ROWS)
+        raise typer.Exit(LOOK)
 
 
 def _score(config: ScoreConfig) -> Summary:

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from judge.commands import trained
+from judge.commands.recipes import Overrides, Recipe, listed
 from judge.commands.trained import judge_with
 from judge.commands.watched import close, page_of, paged, watched
-from judge.exits import FAILED_ROWS
-
-if TYPE_CHECKING:
-    pass
+from judge.exits import LOOK
+from judge.train.config import JustifierConfig, RewardConfig
 
 app = typer.Typer(help="Train judges and reward models.", no_args_is_help=True)
 app.command()(trained.select)
 app.command()(trained.export)
 app.command()(trained.push)
 
-Recipe = Annotated[str, typer.Option("--config", help="Recipe: a file, or a bundled one's name.")]
-Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")]
 
-
-@app.command("justifier")
+@app.command("justifier", epilog=listed("train justifier", JustifierConfig))
 def justifier(config: Recipe, overrides: Overrides = None) -> None:
     """Fine-tune a judge on prepared sets; the same command goes on after an interruption."""
-    from judge.train.config import JustifierConfig, load_recipe
+    from judge.train.config import load_recipe
 
     recipe = load_recipe(config, overrides or [], JustifierConfig)
     with paged(recipe.output_dir), watched() as screen:
@@ -38,10 +34,10 @@ def justifier(config: Recipe, overrides: Overrides = None) -> None:
     close(manifest, screen)
 
 
-@app.command("reward")
+@app.command("reward", epilog=listed("train reward", RewardConfig))
 def reward(config: Recipe, overrides: Overrides = None) -> None:
     """Train a reward model: regression or Bradley-Terry; goes on after an interruption."""
-    from judge.train.config import RewardConfig, load_recipe
+    from judge.train.config import load_recipe
 
     recipe = load_recipe(config, overrides or [], RewardConfig)
     with paged(recipe.output_dir), watched() as screen:
@@ -208,7 +204,7 @@ def plan(
     else:
         typer.echo("\n".join(report.lines(found)))
     if not found.fits:
-        raise typer.Exit(FAILED_ROWS)
+        raise typer.Exit(LOOK)
 
 
 def _show_log(log: dict[str, Any], folder: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from judge.errors import UsageError
 from judge.formats.labels import Rule
+from judge.options import Option
 
 COLUMN = "column:"
 """Opens the name of a column where a file of labels could stand."""
@@ -16,23 +17,23 @@ COLUMN = "column:"
 class CompareConfig(BaseModel):
     """Which runs are compared, with which labels, and how."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    runs: tuple[str, ...] = Field(min_length=1)
-    """Run folders, ``DIR`` or ``NAME=DIR``."""
-    labels: tuple[str, ...] = ()
-    """Files, or ``column:NAME`` of the runs' input; the first is what accuracy is measured against,
-    the others stand beside it in the agreement. None: what the runs' input carries."""
+    runs: Annotated[tuple[str, ...], Option(metavar="DIR...")] = Field(min_length=1)
+    """Run folders of judge batch and judge score, each as ``DIR`` or ``NAME=DIR``."""
+    labels: Annotated[tuple[str, ...], Option(metavar="FILE|column:NAME")] = ()
+    """What people say: a file, or a column of the runs' input. May be repeated: accuracy is against
+    the first. None: what the runs' input carries."""
     label_rule: Rule = "consensus"
     """How several people's labels of a pair become one."""
-    slice: tuple[str, ...] = ()
-    """Columns to tell pairs apart by, besides the usual ones."""
-    weights: str | None = None
-    """A column of weights for weighted figures; ``strength`` is that of the label."""
-    queue: int = Field(default=200, ge=0)
-    """The most pairs in the queue of disagreements."""
+    slice: Annotated[tuple[str, ...], Option(metavar="COLUMN")] = ()
+    """Accuracy by this column, too. May be repeated."""
+    weights: Annotated[str | None, Option(metavar="COLUMN")] = None
+    """Column of the pairs' weights for weighted figures; ``strength`` is the label's."""
+    queue: Annotated[int, Option(metavar="N")] = Field(default=200, ge=0)
+    """Most pairs in the queue of disagreements."""
     seed: int = Field(default=0, ge=0)
-    """Of the bootstrap, the permutation test and the folds."""
+    """Seed of the bootstrap, the permutation test and the folds."""
 
     @classmethod
     def checked(cls, **values: Any) -> CompareConfig:
@@ -42,7 +43,7 @@ class CompareConfig(BaseModel):
             UsageError: for a value that is out of range.
         """
         try:
-            return cls.model_validate({k: v for k, v in values.items() if v is not None})
+            return cls.model_validate({k: v for k, v in values.items() if v not in (None, [])})
         except ValidationError as error:
             problem = error.errors()[0]
             name = ".".join(str(part) for part in problem["loc"])

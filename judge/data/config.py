@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from judge.consensus import MAX_SPREAD, SIMILAR
 from judge.data.sets import Justifications, Style
 from judge.errors import UsageError
+from judge.options import Option
 
 Kind = Literal["justifier", "preference", "regression"]
 Origin = Literal["annotations", "ratings"]
@@ -30,48 +31,51 @@ _NO_IDENTITY = {"input", "output_dir", "fresh", "strict"}
 class PrepareConfig(BaseModel):
     """What ``judge data prepare`` reads, how it builds examples and where it writes them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    input: str
+    input: Annotated[str, Option(metavar="INPUT")]
     """A file, the folder of a data set, or its hub id."""
-    output_dir: str
+    output_dir: Annotated[str, Option(flag="--out", metavar="DIR")]
     """Where ``train.jsonl``, ``val.jsonl`` and ``manifest.json`` are written."""
     kind: Kind = "justifier"
     """What the sets train: a justifier, a Bradley-Terry or a regression reward model."""
-    origin: Origin | None = None
-    """What the sets are made from; unset: ratings for ``regression``, else annotations."""
+    origin: Annotated[Origin | None, Option(flag="--from")] = None
+    """What the sets are made from; of ratings, preference pairs are the more helpful response of
+    two. None: ratings for ``regression``, else annotations."""
     format: str = "auto"
-    """The input's format, by the reader's name for it; ``auto`` looks at its first row."""
+    """Format of the input, by the reader's name for it; ``auto`` looks at each row."""
     subset: str | None = None
     """Subset of a hub data set."""
     revision: str | None = None
     """Branch, tag or commit of a hub data set."""
-    justifications: Justifications = "overall"
+    justifications: Annotated[Justifications, Option(flag="--set")] = "overall"
     """``overall``: one drawn justification a pair; ``all``: up to three, each with its strength."""
-    styles: tuple[Style, ...] = Field(default=("elaboration_first",), min_length=1)
-    """The completion styles; each pair gives examples of every one."""
-    flipped: bool = True
+    styles: Annotated[tuple[Style, ...], Option(flag="--style")] = Field(
+        default=("elaboration_first",), min_length=1
+    )
+    """Completion style; each pair gives an example of every one. May be repeated."""
+    flipped: Annotated[bool, Option(flag="--flip/--no-flip", default="flip")] = True
     """Add the flipped copy of every example, on the line after it."""
     template: str = "pairwise_justifier.v1"
     """Prompt template: a name in ``prompts/`` or a path ending in ``.txt``."""
-    similar: int | None = Field(default=SIMILAR, ge=1)
-    """How many most similar annotations (or ratings) make the consensus; None: all of them."""
-    max_spread: int | None = Field(default=MAX_SPREAD, ge=0)
-    """Pairs whose counted strengths (responses whose counted helpfulness ratings) differ by more
-    are dropped; None: none is."""
-    keep_zeros: bool | None = None
-    """Keep pairs of overall 0; unset: only for ``all``, where each annotation has its own strength:
-    the paper's 24,698 justifications cannot come from its 7,118 decided pairs alone."""
+    similar: Annotated[int | None, Option(metavar="N")] = Field(default=SIMILAR, ge=1)
+    """The N most similar annotations, or ratings, make the consensus."""
+    max_spread: Annotated[int | None, Option(metavar="N")] = Field(default=MAX_SPREAD, ge=0)
+    """Drop a pair where the strengths that count differ by more (a response: its helpfulness
+    ratings)."""
+    keep_zeros: Annotated[bool | None, Option(flag="--keep-zeros/--drop-zeros")] = None
+    """Keep pairs of overall 0. None: drop; keep with ``--set all``, where each annotation has its
+    own strength."""
     attributes: Attributes = "all"
     """Which ratings a regression set holds."""
-    rounded: bool = False
+    rounded: Annotated[bool, Option(flag="--round-ratings")] = False
     """Round mean ratings to whole numbers, as the released files do."""
-    val_share: float = Field(default=0.05, ge=0, lt=1)
+    val_share: Annotated[float, Option(metavar="SHARE")] = Field(default=0.05, ge=0, lt=1)
     """Share of the prompts that becomes validation where the input has no validation rows."""
     seed: int = 17
     """Seed of the drawn justifications and of the order of pairs."""
     strict: bool = False
-    """Stop at the first row that cannot be read; otherwise it is counted and the rest goes on."""
+    """Stop at the first row that cannot be read; otherwise it is counted and skipped."""
     fresh: bool = False
     """Overwrite an output folder that was prepared with another configuration."""
 

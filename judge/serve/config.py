@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from judge.config import JudgeConfig
 from judge.errors import UsageError
+from judge.options import Option
 
 KEY_VARIABLE = "JUDGE_API_KEY"
 
@@ -20,29 +21,27 @@ class ServeConfig(JudgeConfig):
     """
 
     host: str = "127.0.0.1"
-    """Address that is listened on; ``0.0.0.0`` is every one of this machine."""
+    """Address to listen on; ``0.0.0.0`` is every address of this machine."""
     port: int = Field(default=8080, ge=0, le=65535)
     """Port; 0 takes a free one."""
-    window: int = Field(default=32, ge=1)
-    """The most pairs judged together, whoever asked for them. Without it 256 where many are judged
-    at once."""
+    window: Annotated[int, Option(default="32; vllm, server: 256")] = Field(default=32, ge=1)
+    """Most pairs that are judged together, of all requests."""
     alone: bool = False
-    """Judge no two requests together, so that equal requests have equal answers to the last
-    digit."""
+    """Judge no two requests together: equal requests get equal answers to the last digit."""
     queue: int = Field(default=1024, ge=1)
-    """The most pairs that wait; a request with more than there is room for is refused (429)."""
+    """Most pairs that wait; a request with more than there is room for is refused (429)."""
     max_requests: int = Field(default=256, ge=1)
-    """The most requests at a time; one more is refused (429)."""
+    """Most requests at a time; one more is refused (429)."""
     max_pairs: int = Field(default=256, ge=1)
-    """The most pairs of a request."""
+    """Most pairs of a request."""
     max_body: int = Field(default=8 << 20, ge=1)
-    """The most bytes of a request's body."""
+    """Most bytes of a request's body."""
     max_characters: int = Field(default=500_000, ge=1)
-    """The most characters of a pair, its prompt included."""
+    """Most characters of a pair, its prompt included."""
     strip_thinking: bool = False
-    """Judge responses without what a reasoning model wrote before them."""
+    """Judge responses without what a reasoning model wrote before them, as in ``<think>``."""
     empty_responses: bool = False
-    """Judge a response without a word like any other, beside one that has some."""
+    """Judge a pair with one empty response like any other; otherwise it fails."""
     request_seconds: float = Field(default=300.0, gt=0, allow_inf_nan=False)
     """Seconds after which a request is given up (504), from its first byte to its answer."""
 

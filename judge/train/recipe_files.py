@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,17 @@ def find_recipe(recipe: str, beside: Path | None = None) -> Path:
             return path
     known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
     raise UsageError(f"no recipe {recipe!r}; give a file or one of: {known}")
+
+
+def recipes_for(command: str) -> list[str]:
+    """Return the names of the bundled recipes that say they are for ``judge`` ``command``."""
+    words = re.compile(rf"^#.*\bjudge {command} --config (\S+)", re.M)
+    found = {}
+    for file in sorted(RECIPES.rglob("*.yaml")):
+        said = words.search(file.read_text(encoding="utf-8"))
+        if said and said[1] == file.stem:
+            found[file.stem] = file
+    return list(found)
 
 
 def read_recipe(recipe: str) -> tuple[Path, dict[str, Any]]:

@@ -155,7 +155,10 @@ def test_an_empty_response_is_a_failed_row(tmp_path: Path) -> None:
         (["judgebench", "rows.jsonl"], "give --out DIR"),
         (["judgebench", "nothing.jsonl", "--out", "o"], "nothing.jsonl: no such file"),
         (["rewardbench", "rows.jsonl", "--out", "o"], "rows.jsonl line 1: subset is missing"),
-        (["judgebench", "rows.jsonl", "--out", "o", "--mode", "talk"], "configuration field mode"),
+        (
+            ["judgebench", "rows.jsonl", "--out", "o", "--max-new-tokens", "0"],
+            "configuration field max_new_tokens",
+        ),
         (
             ["judgebench", "rows.jsonl", "--out", "o", "--reward-model", "m", "--mode", "verdict"],
             "--mode cannot be used with a reward model",

@@ -391,6 +391,17 @@ def test_the_command(tmp_path: Path) -> None:
     assert (tmp_path / "again.json").read_bytes() == written
 
 
+def test_the_ranking_goes_into_a_folder_or_a_named_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged(tmp_path, arena_rows())
+    monkeypatch.chdir(tmp_path)
+    for out, written in (("new/ranked", "new/ranked/rank.json"), ("named.json", "named.json")):
+        done = CliRunner().invoke(app, ["rank", "run", "--out", out, "--resamples", "3"])
+        assert done.exit_code == 0, done.output
+        assert done.stdout.splitlines()[-1] == written and Path(written).is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

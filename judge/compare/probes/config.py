@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from judge.config import BatchConfig
 from judge.formats.labels import Rule
+from judge.options import Option
 
 Probe = Literal[
     "position",
@@ -29,21 +30,21 @@ ORIGINAL = "original"
 class ProbeConfig(BatchConfig):
     """What ``judge probe`` is asked to do; also the fields of its ``--config`` file (YAML)."""
 
-    probe: tuple[Probe, ...] = PROBES
-    """What to probe; each has its own pairs to judge."""
+    probe: Annotated[tuple[Probe, ...], Option(metavar="NAME", default="all")] = PROBES
+    """What to probe; each has its own pairs to judge. May be repeated."""
     judge: bool = True
-    """Whether to probe the judge. Without it the reward models are probed alone."""
-    labels: str | None = None
-    """Which response is better: a file of labels, or ``column:NAME`` of the input. None: what the
-    input itself says, if it does."""
+    """Probe the judge, or reward models alone."""
+    labels: Annotated[str | None, Option(metavar="FILE|column:NAME")] = None
+    """Which response is better: a file of labels, or a column of the input. None: what the input
+    itself says, if it does."""
     label_rule: Rule = "consensus"
     """How several people's labels of a pair become one."""
-    gate: str | None = None
-    """YAML of the thresholds that no figure may exceed."""
+    gate: Annotated[str | None, Option(metavar="FILE")] = None
+    """YAML of thresholds; the command ends with 3 when a figure exceeds one."""
     samples: int = Field(default=5, ge=2)
     """How often every pair is judged for self-consistency, each time with another seed."""
     sample_temperature: float = Field(default=0.7, gt=0)
-    """The temperature of those samples."""
+    """Temperature of these samples."""
     max_failures: None = None
     """Not asked: some of the probes' rows are meant to be refused."""
 

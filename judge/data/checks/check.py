@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,6 +25,7 @@ from judge.data.checks.rows import Row
 from judge.data.checks.wording import wording_findings
 from judge.errors import UsageError
 from judge.idset import IdSet
+from judge.options import Option
 from judge.pair import Message
 
 REPORT, LINES = "check.json", "findings.jsonl"
@@ -38,34 +39,35 @@ _INDENTED = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 class CheckConfig(BaseModel):
     """What is checked, and how strictly."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    input: str
+    input: Annotated[str, Option(metavar="INPUT")]
     """Folder, file or hub id; of a folder its pairs and its ratings."""
-    against: tuple[str, ...] = ()
-    """Evaluation sets whose prompts must not be in the input."""
-    output_dir: str | None = None
-    """Where ``check.json`` and ``findings.jsonl`` go; None writes nothing."""
+    against: Annotated[tuple[str, ...], Option(metavar="FILE_OR_ID")] = ()
+    """Evaluation set whose prompts must not be in the input. May be repeated."""
+    output_dir: Annotated[str | None, Option(flag="--out", metavar="DIR")] = None
+    """Write ``check.json`` and ``findings.jsonl`` here."""
     format: str | None = None
     """Format of the input; None: as its rows show."""
     split: str | None = None
     """Only this split of the input."""
     subset: str | None = None
+    """Subset of a hub data set."""
     revision: str | None = None
-    """Of a hub data set: its subset; branch, tag or commit."""
+    """Branch, tag or commit of a hub data set."""
     fresh: bool = False
-    """Whether the report of another configuration in ``output_dir`` is overwritten."""
-    ngram: int = Field(default=SIZE, ge=1, le=50)
-    """Words in a row that a prompt may not share with an evaluation set's (the paper's 7)."""
-    near: float = Field(default=THRESHOLD, ge=0, le=1)
+    """Overwrite the report of another configuration."""
+    ngram: Annotated[int, Option(metavar="N")] = Field(default=SIZE, ge=1, le=50)
+    """Words in a row that a prompt may not share with one of an evaluation set."""
+    near: Annotated[float, Option(metavar="SIMILARITY")] = Field(default=THRESHOLD, ge=0, le=1)
     """Jaccard similarity from which texts are nearly the same; 0 does not look for them."""
-    language: str = "en"
+    language: Annotated[str, Option(metavar="CODE")] = "en"
     """ISO 639-1 code of the language that is expected, or ``any``."""
-    max_characters: int = Field(default=MAX_CHARACTERS, ge=1)
+    max_characters: Annotated[int, Option(metavar="N")] = Field(default=MAX_CHARACTERS, ge=1)
     """A row with more is extremely long."""
-    skip: tuple[CheckName, ...] = ()
-    """Checks that are left out."""
-    examples: int = Field(default=2, ge=0)
+    skip: Annotated[tuple[CheckName, ...], Option(metavar="CHECK")] = ()
+    """Leave this check out. May be repeated."""
+    examples: Annotated[int, Option(metavar="N")] = Field(default=2, ge=0)
     """Findings of each check that ``check.json`` and the screen show."""
 
 
@@ -84,7 +86,7 @@ def check_config(values: Mapping[str, Any]) -> CheckConfig:
             raise UsageError(
                 f"{first['input']!r} is no check; expected one of {', '.join(CHECKS)}"
             ) from None
-        raise UsageError(f"{name}: {first['msg']}") from None
+        raise UsageError(f"--{name.replace('_', '-')}: {first['msg']}") from None
 
 
 def run(config: CheckConfig, progress: Callable[[int], None] = lambda rows: None) -> dict[str, Any]:

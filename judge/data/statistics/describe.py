@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,7 @@ from judge.errors import UsageError
 from judge.formats.annotated import input_files, read_annotated, read_rated
 from judge.formats.inputs import is_hub_id
 from judge.formats.registry import DISAGREEMENTS
+from judge.options import Option
 
 PROBLEMS_LISTED = 200
 NO_RATINGS_AFTER = 1000
@@ -30,29 +31,29 @@ Row = TypeVar("Row")
 class StatsConfig(BaseModel):
     """What ``judge data stats`` reads and by which rules."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    input: str
+    input: Annotated[str, Option(metavar="INPUT")]
     """A file or folder of annotated pairs (in a folder, with ratings beside them), or a hub id."""
-    output_dir: str | None = None
-    """Where ``stats.json`` and ``stats.html`` are written; unset: nowhere."""
+    output_dir: Annotated[str | None, Option(flag="--out", metavar="DIR")] = None
+    """Write ``stats.json`` and the page ``stats.html`` here."""
     format: str = "auto"
-    """The pairs' format, by the reader's name for it; ``auto`` looks at each row."""
+    """Format of the input, by the reader's name for it; ``auto`` looks at each row."""
     split: str | None = None
     """Only this split of the input."""
     subset: str | None = None
     """Subset of a hub data set."""
     revision: str | None = None
     """Branch, tag or commit of a hub data set."""
-    similar: int | None = Field(default=SIMILAR, ge=1)
-    """How many most similar annotations (or ratings) make the consensus; None: all of them."""
-    max_spread: int | None = Field(default=MAX_SPREAD, ge=0)
-    """Pairs whose counted strengths (responses whose counted helpfulness ratings) differ by more
-    are dropped; None: none is."""
-    keep_zeros: bool = False
+    similar: Annotated[int | None, Option(metavar="N")] = Field(default=SIMILAR, ge=1)
+    """The N most similar annotations, or ratings, make the consensus."""
+    max_spread: Annotated[int | None, Option(metavar="N")] = Field(default=MAX_SPREAD, ge=0)
+    """Drop a pair where the strengths that count differ by more (a response: its helpfulness
+    ratings)."""
+    keep_zeros: Annotated[bool, Option(flag="--keep-zeros/--drop-zeros", default="drop")] = False
     """Keep pairs of overall 0."""
     strict: bool = False
-    """Stop at the first row that cannot be read; otherwise it is counted and the rest goes on."""
+    """Stop at the first row that cannot be read; otherwise it is counted and skipped."""
 
 
 def run(config: StatsConfig, progress: Callable[[int], None] | None = None) -> dict[str, Any]:
