@@ -66,7 +66,7 @@ def bench(
     from judge.compare.reports.bench import write_report
     from judge.runs.folder import CONFIG
 
-    where = [given.pop(part) for part in ("split", "subset", "revision")]
+    split, subset, revision = (given.pop(part) for part in ("split", "subset", "revision"))
     fresh = given["fresh"]
     given |= {"reward_model": reward_model, "form": form, "weights": weights}
     kind = _kind(given)
@@ -75,7 +75,7 @@ def bench(
         raise UsageError("give --out DIR, where the pairs, the run and bench.json go")
     folder = Path(out)
     notes: list[str] = []
-    items = read_items(benchmark, input, *where, notes.append)
+    items = read_items(benchmark, input, split, subset, revision, notes.append)
     planned = plan(benchmark, items, kind)
     given |= {"input": str(folder / PAIRS), "out": str(folder / RUN)}
     asked = _config(kind, config, given, planned)
