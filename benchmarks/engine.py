@@ -59,7 +59,7 @@ def naive(
     forwarded = unparsed = 0
     model = outlines.from_transformers(causal, engine.tokenizer)
     constraint = get_regex_logits_processor("outlines_core", model, JUSTIFY_REGEX)
-    limit = engine.max_new_tokens if mode == "justify" else 16
+    limit = engine.sampling.max_new_tokens if mode == "justify" else 16
     for pair in pairs:
         for prompt in builder.build([pair, pair.flipped()]):
             ids = torch.tensor([prompt.ids])
@@ -107,7 +107,8 @@ def main() -> None:
     assert isinstance(engine, TransformersEngine)
     plain = torch.bfloat16 if options.dtype == "bfloat16" else torch.float32
     causal = AutoModelForCausalLM.from_pretrained(resolve_model(options.model), dtype=plain)
-    builder = engine.builder(load_template("pairwise_justifier.v1"))
+    engine = engine.bound(load_template("pairwise_justifier.v1"))
+    builder = engine.builder
     pairs = mixed_pairs(options.pairs)
     prompts = builder.build([p for pair in pairs for p in (pair, pair.flipped())])
     engine.judge(prompts[:8], options.mode)  # warm-up, and the constraint's compilation

@@ -184,7 +184,7 @@ def compare(
     """Run all ways in turn in one mode, and print the table."""
     pairs = some_pairs(options.pairs)
     both = [p for pair in pairs for p in (pair, pair.flipped())]
-    ours, theirs = (e.builder(load_template(options.template)).build(both) for e in engines)
+    ours, theirs = (e.bound(load_template(options.template)).builder.build(both) for e in engines)
     assert [p.ids for p in ours] == [p.ids for p in theirs]
     tokens = sum(len(prompt.ids) for prompt in ours)
     pids = (os.getpid(), pid)

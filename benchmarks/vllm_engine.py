@@ -45,10 +45,10 @@ import torch
 from judge.config import BatchConfig
 from judge.infer.batch import run
 from judge.infer.engines.protocol import Mode
+from judge.infer.engines.registry import load_engine
 from judge.infer.engines.transformers.decode import common_prefix
 from judge.infer.engines.vllm import constraint as vllm_constraint
 from judge.infer.engines.vllm.engine import VllmEngine
-from judge.infer.engines.vllm.load import load_vllm_engine
 from judge.infer.pairwise import PairwiseJudge
 from judge.judgment import Judgment
 from judge.pair import Pair, parse_prompt
@@ -91,10 +91,10 @@ class Bench:
             for line, row in enumerate(rows, start=1)
         ]
         orders = [order for _, pair in self.pairs for order in (pair, pair.flipped())]
-        self.ids = [prompt.ids for prompt in engine.builder(TEMPLATE).build(orders)]
-        self.forks = [fork.path for fork in engine._reading.forks]
+        self.ids = [prompt.ids for prompt in engine.builder.build(orders)]
+        self.forks = [fork.path for fork in engine.reader.reading.forks]
         modes: tuple[Mode, ...] = ("verdict", "justify")
-        self.judges = {mode: PairwiseJudge(engine, TEMPLATE, mode) for mode in modes}
+        self.judges = {mode: PairwiseJudge(engine.bound(TEMPLATE), mode) for mode in modes}
 
     def judge(self, mode: Mode) -> list[Judgment]:
         """Judge the pairs in one window."""
@@ -263,7 +263,7 @@ def main() -> None:
     )
     others = {"load_format": "dummy"} if options.random_weights else {}
     count_compilations()
-    engine = load_vllm_engine(config, **others)
+    engine = load_engine(config, **others)
     bench = Bench(engine, generated_rows(options.pairs, options.length), options.repeats)
     print(json.dumps(engine.describe()), flush=True)
     rates = bench.rates()

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from judge.engine_options import RayOptions, VllmOptions
+from judge.engine_options import ENGINES, EngineName, RayOptions, VllmOptions, engine_kind
 from judge.errors import UsageError
 from judge.models import default_template, served_template
 from judge.options import Option
@@ -75,7 +75,7 @@ class JudgeConfig(VllmOptions):
 
     model: str = "small"
     """``small`` or ``mini`` (bundled judges), a folder, or a hub model id."""
-    engine: Literal["auto", "transformers", "vllm", "server", "ray"] = "auto"
+    engine: EngineName = "auto"
     """What runs the model; ``auto`` is transformers, ``server`` an OpenAI-compatible server
     elsewhere, ``ray`` vLLM on many nodes."""
     url: str | None = None
@@ -208,8 +208,9 @@ class BatchConfig(JudgeConfig, RayOptions, RowsConfig):
     @model_validator(mode="before")
     @classmethod
     def _wide_window(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("engine") in _WIDE:
-            return {"window": window_of(values["engine"]), **values}
+        name = values.get("engine") if isinstance(values, dict) else None
+        if isinstance(name, str) and name in ENGINES and ENGINES[name].many:
+            return {"window": _WIDE_WINDOW, **values}
         return values
 
     @model_validator(mode="after")
@@ -253,12 +254,14 @@ _NO_IDENTITY = {
     *VllmOptions.model_fields, *RayOptions.model_fields,
 }  # fmt: skip
 _KEY = re.compile(r"(^|&)[^=&]*(key|token|secret|pass|sig|auth|cred|code|jwt|session)[^=&]*=", re.I)
-_WIDE, _WIDE_WINDOW = ("vllm", "server", "ray"), 1024
+_WIDE_WINDOW = 1024
 
 
 def window_of(engine: str) -> int:
     """Return how many pairs are judged together where nothing says so."""
-    return _WIDE_WINDOW if engine in _WIDE else int(RowsConfig.model_fields["window"].default)
+    if engine_kind(engine).many:
+        return _WIDE_WINDOW
+    return int(RowsConfig.model_fields["window"].default)
 
 
 def holds_key(query: str) -> bool:

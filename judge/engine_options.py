@@ -1,15 +1,86 @@
-"""Options that one engine alone has."""
+"""The engines by name: what each needs, can do, and has as options of its own.
+
+A new engine is an entry of :data:`ENGINES`, and the function that it names.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from judge.errors import UsageError
 from judge.options import Option
 
 OF_VLLM = Option(panel="vLLM (--engine vllm, ray)")
 OF_RAY = "Many nodes (--engine ray)"
+
+
+@dataclass(frozen=True)
+class EngineKind:
+    """What is known of an engine before it is loaded."""
+
+    load: str
+    """``module:function``: configuration, template and note to an engine with its model loaded, or
+    to whoever judges whole windows."""
+    libraries: tuple[tuple[str, str], ...] = ()
+    """What it imports beyond the core, and what people call that."""
+    install: str = ""
+    """How these are installed."""
+    many: bool = False
+    """Whether it judges many pairs at once: each window waits for its slowest row."""
+    judges_windows: bool = False
+    """Whether it judges whole windows in processes elsewhere: for files alone."""
+
+    def check_installed(self, name: str) -> None:
+        """Look whether its libraries are there.
+
+        Raises:
+            UsageError: in one line, naming what to install.
+        """
+        for library, title in self.libraries:
+            if find_spec(library) is None:
+                raise UsageError(
+                    f"engine {name} needs {title}, which is not installed here: {self.install}"
+                )
+
+
+ENGINES: dict[str, EngineKind] = {
+    "transformers": EngineKind("judge.infer.engines.transformers.load:load_transformers_engine"),
+    "vllm": EngineKind(
+        "judge.infer.engines.vllm.load:load_vllm_engine",
+        (("vllm", "vLLM"),),
+        "pip install 'pairwise-justifier[vllm]' in an environment of its own; without a GPU make"
+        " setup-vllm (docs/vllm.md)",
+        many=True,
+    ),
+    "server": EngineKind(
+        "judge.infer.engines.server.load:load_server_engine",
+        (("httpx2", "httpx2"), ("tenacity", "tenacity")),
+        "pip install 'pairwise-justifier[server]'",
+        many=True,
+    ),
+    "ray": EngineKind(
+        "judge.infer.engines.ray.engine:RayJudge",
+        (("ray", "Ray"),),
+        "pip install 'pairwise-justifier[ray,vllm]' in an environment of its own (docs/vllm.md)",
+        many=True,
+        judges_windows=True,
+    ),
+}
+AUTO = "auto"
+"""The engine that runs any model: transformers."""
+if TYPE_CHECKING:
+    EngineName = str
+else:
+    EngineName = Literal[(AUTO, *ENGINES)]
+
+
+def engine_kind(name: str) -> EngineKind:
+    """Return the engine called ``name``."""
+    return ENGINES["transformers" if name == AUTO else name]
 
 
 class VllmOptions(BaseModel):

@@ -18,13 +18,15 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bar
-from rich.table import Table
 from rich.text import Text
 
 from judge.lookalikes import told_apart
 from judge.metrics.label_agreement import TITLE
+from judge.report.tables import Table, listing, shown
 
 if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
     from judge.infer.dryrun import DryRun
     from judge.infer.score import ScoreDryRun
     from judge.runs.summary import Summary
@@ -114,9 +116,9 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def summary_table(summary: Summary) -> Table:
+def summary_table(summary: Summary) -> RichTable:
     """Return the table that ends a run."""
-    table = _table("")
+    table = listing()
     table.add_row("rows", f"{summary.rows:,}")
     table.add_row("scored" if summary.reward_alone else "judged", f"{summary.judged:,}")
     table.add_row("failed", f"{summary.failed:,}")
@@ -149,30 +151,27 @@ def summary_table(summary: Summary) -> Table:
     return table
 
 
-def scorers_table(summary: Summary) -> Table:
+def scorers_table(summary: Summary) -> RichTable:
     """Return the table of a judge and the reward models beside it, one column each."""
-    table = Table(title="judge and reward models", title_justify="left")
-    table.add_column("")
-    for name in ("judge", *summary.scorers):
-        table.add_column(name, justify="right")
     scorers = list(summary.scorers.values())
+    rows: list[tuple[str, ...]] = []
     for key, label in (
         ("response_1", "Response 1 preferred"),
         ("response_2", "Response 2 preferred"),
         ("none", "no preference"),
     ):
-        table.add_row(
-            label, share(summary.win_shares[key]), *(share(s.win_shares[key]) for s in scorers)
-        )
-    table.add_row("agrees with the judge", "", *(share(s.agreement) for s in scorers))
-    table.add_row("  pairs compared", "", *(f"{s.compared:,}" for s in scorers))
+        wins = (summary.win_shares, *(s.win_shares for s in scorers))
+        rows.append((label, *(share(of[key]) for of in wins)))
+    rows.append(("agrees with the judge", "", *(share(s.agreement) for s in scorers)))
+    rows.append(("  pairs compared", "", *(f"{s.compared:,}" for s in scorers)))
     margins = (summary.mean_margin, *(s.mean_margin for s in scorers))
-    table.add_row("mean margin", *map(number, margins))
-    table.add_row("failed", f"{summary.failed:,}", *(f"{s.failed:,}" for s in scorers))
+    rows.append(("mean margin", *map(number, margins)))
+    rows.append(("failed", f"{summary.failed:,}", *(f"{s.failed:,}" for s in scorers)))
     for reason in sorted({reason for s in scorers for reason in s.failures}):
         counts = (summary.failures, *(s.failures for s in scorers))
-        table.add_row(f"  {reason}", *(f"{found.get(reason, 0):,}" for found in counts))
-    return table
+        rows.append((f"  {reason}", *(f"{found.get(reason, 0):,}" for found in counts)))
+    columns = ("", "judge", *summary.scorers)
+    return shown(Table("", "judge and reward models", columns, tuple(rows)))
 
 
 def labels_table(summary: Summary, both_orders: bool) -> RenderableType | None:
@@ -180,19 +179,15 @@ def labels_table(summary: Summary, both_orders: bool) -> RenderableType | None:
     if summary.labels is None:
         return None
     columns, rows = summary.labels.table()
-    table = Table(title=TITLE.lower(), title_justify="left")
-    for index, name in enumerate(columns):
-        table.add_column(name, justify="right" if index else "left")
-    for row in rows:
-        table.add_row(*row)
+    table = shown(Table("", TITLE.lower(), columns, tuple(rows)))
     # Text, not markup: a label may be "[red]".
     notes = (Text(note) for note in summary.labels.notes(both_orders))
     return Group(table if rows else Text(TITLE.lower(), style="table.title"), *notes)
 
 
-def score_dry_run_table(found: ScoreDryRun) -> Table:
+def score_dry_run_table(found: ScoreDryRun) -> RichTable:
     """Return the table of a dry run of a reward model."""
-    table = _table("dry run: nothing was written")
+    table = listing("dry run: nothing was written")
     table.add_row("rows", f"{found.rows:,}")
     table.add_row("would be scored", f"{found.scored:,}")
     table.add_row("would fail", f"{found.failures.total():,}")
@@ -207,9 +202,9 @@ def score_dry_run_table(found: ScoreDryRun) -> Table:
     return table
 
 
-def dry_run_table(found: DryRun) -> Table:
+def dry_run_table(found: DryRun) -> RichTable:
     """Return the table of a dry run."""
-    table = _table("dry run: nothing was written")
+    table = listing("dry run: nothing was written")
     table.add_row("rows", f"{found.rows:,}")
     table.add_row("would be judged", f"{found.judged:,}")
     table.add_row("would fail", f"{found.failures.total():,}")
@@ -227,9 +222,9 @@ def dry_run_table(found: DryRun) -> Table:
     return table
 
 
-def prepared_table(manifest: dict[str, Any]) -> Table:
+def prepared_table(manifest: dict[str, Any]) -> RichTable:
     """Return the table of ``judge data prepare``: what was kept, what dropped by which rule."""
-    table = _table("")
+    table = listing()
     for side, counts in manifest["sides"].items():
         names = told_apart(counts["pairs"])
         for source, pairs in counts["pairs"].items():
@@ -272,10 +267,3 @@ def share(value: float | None) -> str:
 def number(value: float | None) -> str:
     """Return a number to three places, a dash for None."""
     return "-" if value is None else f"{value:.3f}"
-
-
-def _table(title: str) -> Table:
-    table = Table(show_header=False, title=title or None, title_justify="left")
-    table.add_column("what")
-    table.add_column("value", justify="right")
-    return table

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 
 from judge.config import BatchConfig
+from judge.engine_options import EngineKind
 from judge.errors import UsageError
 from judge.infer.pairwise import Numbered, PairwiseJudge
 from judge.infer.scorers.pairs import JudgeWithScorers
@@ -13,12 +14,15 @@ from judge.judgment import Failure, Judgment
 from judge.prompt import Template
 from tests.scripted import engine
 
+READS_AHEAD = EngineKind("tests.ahead:ReadsAhead", many=True, judges_windows=True)
+"""In place of the entry ``ray`` of the engines."""
+
 
 class ReadsAhead:
     """In Ray's place: three windows in hand, the scripted engine for each."""
 
     def __init__(self, config: BatchConfig, template: Template, note: Callable[[str], None]):
-        self._plain = JudgeWithScorers(PairwiseJudge(engine(), template, config.mode), {})
+        self._plain = JudgeWithScorers(PairwiseJudge(engine().bound(template), config.mode), {})
         self.describe, self.counts = self._plain.describe, self._plain.counts
 
     def judge_windows(

@@ -67,7 +67,7 @@ def mini_tokenizer() -> Any:
 
 @pytest.fixture(scope="session")
 def mini_engine() -> Any:
-    """A transformers engine with the bundled mini judge, exact products; tests set its options."""
+    """A transformers engine with the bundled mini judge and exact products."""
     from judge.config import BatchConfig
     from judge.infer.engines.registry import load_engine
 

@@ -61,7 +61,6 @@ OUTSIDE_THE_RULES = ("sqlalchemy", "alembic", "argon2")
 PAGES = ("gradio", "fastapi", "starlette", "uvicorn", "app.main", "app.ui", "app.web", "app.render")
 APP_MAY_USE = {
     "judge.data.justification",
-    "judge.data.statistics.agreement",
     "judge.compare.systems",
 }
 """Pure rules that people's annotations share with the released data, and how a run folder reads."""
@@ -103,7 +102,7 @@ RULES = [
             ("runs", ("judge.formats", "judge.report")),
             ("metrics", ("judge.formats", "judge.runs", "judge.report")),
             ("formats", ("judge.metrics", "judge.report")),
-            ("report", ("judge.formats", "judge.runs")),
+            ("report", ("judge.formats",)),
         )
     ),
     Rule(

@@ -14,7 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from judge.cli import app
-from tests.ahead import ReadsAhead
+from judge.engine_options import ENGINES
+from tests.ahead import READS_AHEAD
 from tests.scripted import engine as scripted
 
 ROOT = Path(__file__).parent.parent
@@ -114,7 +115,7 @@ def test_every_command_of_a_page_runs_in_its_order(
         monkeypatch.setattr(
             "judge.infer.engines.registry.load_engine", lambda config, note=None: scripted()
         )
-        monkeypatch.setattr("judge.infer.engines.ray.engine.RayJudge", ReadsAhead)
+        monkeypatch.setitem(ENGINES, "ray", READS_AHEAD)
     for line in PAGES[page]:
         words = with_a_model([STAND_INS.get(word, word) for word in shlex.split(line)])
         if words[:2] in (["judge", "serve"], ["judge", "review"]):

@@ -140,7 +140,7 @@ def test_a_model_without_a_tokenizer_of_its_own_has_that_of_mini(
 ) -> None:
     """What a wheel leaves out changes neither a model's digest nor a copy of it."""
     from judge import models
-    from judge.infer.engines.registry import model_digest
+    from judge.infer.engines.weights import model_digest
     from judge.models.checkpoint import open_checkpoint
     from judge.models.layers import layers_of
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from judge.errors import RowError
 from judge.formats.pairs import read_row
-from judge.formats.sources import Record
+from judge.formats.records import Record
 from judge.idset import IdSet
 from judge.judgment import Failure, Judgment, reconcile
 from judge.pair import Pair

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from fractions import Fraction
 from itertools import combinations
 from statistics import fmean
 
@@ -11,7 +10,9 @@ from app.review.annotation import Annotated, Task, Which
 from app.review.figures import Against, Agreement, Anchoring, PairAgreement, Share
 from app.review.words import same_side
 from judge.consensus import consensus
-from judge.data.statistics.agreement import Agreement as Counts
+from judge.metrics.agreement import Agreement as Counts
+from judge.metrics.agreement import cohen_kappa as kappa
+from judge.metrics.agreement import whole_range
 from judge.metrics.intervals import wilson
 from judge.pair import Annotation
 from judge.verdict import NEITHER_VALID, STRENGTHS, flip_strength
@@ -36,20 +37,8 @@ def share_of(answers: Iterable[bool]) -> Share:
 
 
 def cohen_kappa(pairs: Sequence[Two]) -> float | None:
-    """Return the quadratic-weighted kappa of two raters (Cohen, 1968).
-
-    None where it is not defined: nothing rated, or both always said the same one thing.
-
-    1 - (mean squared difference) / (the same if one rater's strengths were shuffled).
-    """
-    if not pairs:
-        return None
-    size = len(pairs)
-    one, other = [a for a, _ in pairs], [b for _, b in pairs]
-    observed = Fraction(sum((a - b) ** 2 for a, b in pairs), size)
-    squares = Fraction(sum(a * a for a in one) + sum(b * b for b in other), size)
-    expected = squares - 2 * Fraction(sum(one), size) * Fraction(sum(other), size)
-    return None if expected == 0 else float(1 - observed / expected)
+    """Return the quadratic-weighted kappa of two raters; None where it is not defined."""
+    return kappa([a for a, _ in pairs], [b for _, b in pairs], whole_range(STRENGTHS))
 
 
 def agreement(tasks: Iterable[Task], which: Which) -> Agreement:

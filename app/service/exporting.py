@@ -6,10 +6,9 @@ import codecs
 import csv
 import gzip
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -29,7 +28,7 @@ from app.review.training import (
 from app.service.access import allow
 from app.store import events, views
 from app.store.database import Store, Transaction
-from judge.errors import UsageError
+from judge.runs.whole import refused_in_one_line, whole_file
 
 Kind = Literal["preference", "labels", "dpo", "csv", "history"]
 """``preference``: a folder in HelpSteer2-Preference's layout, as ``judge data prepare`` reads it;
@@ -169,20 +168,11 @@ def _write_csv(file: _File, rows: Iterator[Any]) -> int:
 @contextmanager
 def _whole_file(path: Path, packed: bool) -> Iterator[_File]:
     """Yield a file that takes its name when everything is in it and on the disk."""
-    part = path.with_name(f"{path.name}.part")
-    try:
+    with refused_in_one_line(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            if packed:
-                with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as stream:
-                    yield stream
-            else:
-                yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        with suppress(OSError):
-            part.unlink()
+    with whole_file(path) as file:
+        if packed:
+            with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as stream:
+                yield stream
+        else:
+            yield file

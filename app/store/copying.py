@@ -13,6 +13,7 @@ from sqlalchemy import Table, func, insert, select, text
 from app.store.database import Store, Transaction
 from app.store.schema import metadata
 from judge.errors import UsageError
+from judge.runs.whole import part_of, replacing
 
 BATCH = 500
 
@@ -30,24 +31,21 @@ def backup(store: Store, file: Path) -> dict[str, int]:
     """
     if file.exists():
         raise UsageError(f"{file} exists; expected the name of a new file")
-    part = file.with_name(f"{file.name}.part")
-    part.unlink(missing_ok=True)
+    part_of(file).unlink(missing_ok=True)
     try:
-        if store.is_sqlite:
-            rows = _backup_sqlite(store, part)
-        else:
+        with replacing([file]) as (part,):
+            if store.is_sqlite:
+                return _backup_sqlite(store, part)
             target = Store.open(f"sqlite:///{part}")
             try:
-                rows = copy(store, target)
+                return copy(store, target)
             finally:
                 target.close()
-        part.rename(file)
     except (OSError, sqlite3.Error) as error:
         raise UsageError(f"cannot write {file}: {error}") from None
     finally:
-        for leftover in (part, Path(f"{part}-wal"), Path(f"{part}-shm")):
-            leftover.unlink(missing_ok=True)
-    return rows
+        for ending in ("-wal", "-shm"):
+            Path(f"{part_of(file)}{ending}").unlink(missing_ok=True)
 
 
 def copy(source: Store, target: Store) -> dict[str, int]:

@@ -64,6 +64,7 @@ def bench(
     from judge.compare.benches.registry import find
     from judge.compare.benches.score import score_run, write_result
     from judge.compare.reports.bench import write_report
+    from judge.infer.asked import check_kind
     from judge.runs.folder import CONFIG
 
     split, subset, revision = (given.pop(part) for part in ("split", "subset", "revision"))
@@ -80,7 +81,7 @@ def bench(
     given |= {"input": str(folder / PAIRS), "out": str(folder / RUN)}
     asked = _config(kind, config, given, planned)
     if not (folder / RUN / CONFIG).exists():  # a finished run is scored without its model
-        _check_kind(asked)
+        check_kind(asked)
     write_pairs(folder, items, planned, bool(fresh))
     summary = _run(asked)
     result = score_run(benchmark, items, planned, folder / RUN, notes)
@@ -120,49 +121,18 @@ def _config(
     return asked if asked.limit is None else asked.model_copy(update={"limit": pairs})
 
 
-def _check_kind(asked: BatchConfig | ScoreConfig) -> None:
-    """Look whether the model is of the kind that is asked for, before anything is written."""
-    from judge.config import BatchConfig
-    from judge.infer.scorers.files import check_kind
-
-    if isinstance(asked, BatchConfig):
-        _ = asked.template_name  # which says so of a reward model
-    else:
-        check_kind(asked.model)
-
-
 def _run(asked: BatchConfig | ScoreConfig) -> Summary:
     """Judge or score the pairs that the run folder lacks."""
     from rich.console import Console
 
     from judge.config import BatchConfig
-    from judge.infer import batch, score
-    from judge.infer.engines.registry import load_engine
-    from judge.infer.scorers.load import load_scorer, load_scorers
+    from judge.infer.asked import run
     from judge.screen import Screen
 
-    if isinstance(asked, BatchConfig):
-        with Screen(Console(stderr=True)) as screen:
-            screen.note(f"model: {asked.model}")
-            return batch.run(
-                asked,
-                lambda: load_engine(asked, note=screen.note),
-                screen,
-                lambda: load_scorers(asked),
-            )
-    with Screen(Console(stderr=True), "scoring") as screen:
-        screen.note(f"reward model: {asked.model}")
-        return score.run(
-            asked,
-            lambda: load_scorer(
-                asked.model,
-                weights_file=asked.weights,
-                form=asked.form,
-                engine=asked.engine,
-                batch_tokens=asked.batch_tokens,
-            ),
-            screen,
-        )
+    judges = isinstance(asked, BatchConfig)
+    with Screen(Console(stderr=True), "judging" if judges else "scoring") as screen:
+        screen.note(f"{'model' if judges else 'reward model'}: {asked.model}")
+        return run(asked, screen)
 
 
 def _show(result: BenchResult, paths: Sequence[Path]) -> None:

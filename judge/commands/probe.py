@@ -46,7 +46,7 @@ def probe(
     from judge.compare.probes.gate import exceeded, load_gate
     from judge.compare.probes.labels import better_responses
     from judge.compare.probes.measure import JUDGE, measure
-    from judge.runs.jsonlines import replace_json
+    from judge.runs.whole import replace_json
 
     asked = load_config(ProbeConfig, config, given, EXAMPLE)
     systems = [*([JUDGE] if asked.judge else []), *asked.scorer]

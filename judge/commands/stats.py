@@ -21,7 +21,8 @@ def stats(
     from rich.console import Console
 
     from judge.data.statistics.describe import run
-    from judge.data.statistics.screen import screen_tables
+    from judge.data.statistics.tables import tables
+    from judge.report.tables import shown
     from judge.screen import counting
 
     values = consensus_rules(given, all_annotations, no_spread_filter)
@@ -29,7 +30,8 @@ def stats(
     with counting(Console(stderr=True), "reading") as progress:
         report = run(config, progress)
     console = Console()
-    for table in screen_tables(report):
-        console.print(table)
+    for table in tables(report):
+        if not table.folded:  # the others stand on the page
+            console.print(shown(table, whole_names=True))
     if config.output_dir is not None:
         typer.echo(f"written to {config.output_dir}")

@@ -10,7 +10,6 @@ import typer
 
 from judge.commands import trained
 from judge.commands.recipes import Overrides, Recipe, listed
-from judge.commands.trained import judge_with
 from judge.commands.watched import close, page_of, paged, watched
 from judge.exits import LOOK
 from judge.train.config import JustifierConfig, RewardConfig
@@ -66,7 +65,9 @@ def ablation(config: Recipe, overrides: Overrides = None) -> None:
     recipe: rewards.AblationConfig | judges.JustifierAblationConfig
     if "variants" in read_recipe(config)[1]:
         recipe = load_recipe(config, overrides or [], judges.JustifierAblationConfig)
-        judging = partial(judge_with, max_new_tokens=recipe.max_new_tokens)
+        from judge.infer.asked import judge_file
+
+        judging = partial(judge_file, max_new_tokens=recipe.max_new_tokens)
         with watched() as screen:
             table = judges.run(recipe, judging, screen)["table"]
     else:

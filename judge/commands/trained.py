@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-
-from judge.errors import UsageError
-
-if TYPE_CHECKING:
-    from judge.train.checkpoints.select import Kind, Score
 
 DataLicence = Annotated[
     list[str] | None,
@@ -62,6 +57,8 @@ def select(
     if bench is None:
         benchmark = selection.LabelledPairs(pairs, limit)
     else:
+        from judge.compare.benches.selection import BenchmarkRows
+
         benchmark = BenchmarkRows(bench, pairs, limit)
     asked = selection.SelectConfig(run=run, output_dir=folder, everything=everything)
     result = selection.run(asked, benchmark, partial(evaluate, mode=mode))
@@ -137,81 +134,11 @@ def push(
     typer.echo(f"sent: {send(upload)}")
 
 
-class BenchmarkRows:
-    """A benchmark of ``judge bench`` with its own weights, for ``judge train select``.
-
-    A row counts where every order says that the chosen response is better; the benchmark's own rule
-    may give a failure half a point.
-
-    Args:
-        name: of the benchmark.
-        path: its rows.
-        limit: only the first so many of them.
-    """
-
-    def __init__(self, name: str, path: str, limit: int | None) -> None:
-        from judge.compare.benches.read import read_items
-        from judge.compare.benches.registry import find
-
-        self.benchmark = find(name)
-        self.items = read_items(self.benchmark, path)[:limit]
-
-    def describe(self) -> dict[str, Any]:
-        return {"file": self.benchmark.title, "pairs": len(self.items)}
-
-    def write(self, path: Path, kind: Kind) -> None:
-        from judge.compare.benches.plan import plan, write_pairs
-
-        self.planned = plan(
-            self.benchmark, self.items, "judge" if kind == "judge" else "reward_model"
-        )
-        write_pairs(path.parent, self.items, self.planned, fresh=False)
-
-    def score(self, folder: Path) -> Score:
-        from judge.compare.benches.score import score_run
-        from judge.metrics.intervals import wilson
-        from judge.train.checkpoints.select import Score
-
-        found = score_run(self.benchmark, self.items, self.planned, folder)
-        overall = found.overall.strict
-        if overall.value is None:
-            raise UsageError(f"{self.benchmark.title} cannot be scored: {overall.why_not}")
-        lines = {c.name: (c.strict.value or 0.0, c.rows) for c in found.columns if c.rows}
-        right = sum(share * rows for share, rows in lines.values())
-        rows = sum(rows for _, rows in lines.values())
-        low, high = wilson(min(right, rows), rows)
-        return Score(
-            accuracy=overall.value,
-            right=right,
-            pairs=rows,
-            low=low,
-            high=high,
-            by_source={name: [share * of, of] for name, (share, of) in lines.items()},
-            failures=sum(found.failures.values()),
-        )
-
-
-def judge_with(model: Path, pairs: Path, out: Path, mode: str, max_new_tokens: int = 256) -> None:
-    """Judge a file of pairs with a trained model, into a run folder that may be there in part."""
-    from judge.config import load_batch_config
-    from judge.infer.batch import run
-    from judge.infer.engines.registry import load_engine
-
-    given = {"input": pairs, "out": out, "model": model}
-    values = {name: str(value) for name, value in given.items()}
-    batch = load_batch_config(None, values | {"mode": mode, "max_new_tokens": max_new_tokens})
-    run(batch, lambda: load_engine(batch))
-
-
 def evaluate(model: Path, kind: str, pairs: Path, out: Path, mode: str) -> None:
     """Judge, or score, a file of pairs with a checkpoint, into a run folder."""
-    if kind == "judge":
-        judge_with(model, pairs, out, mode)
-        return
-    from judge.config import load_score_config
-    from judge.infer.score import run
-    from judge.infer.scorers.load import load_scorer
+    from judge.infer.asked import judge_file, score_file
 
-    values = {"input": str(pairs), "out": str(out), "model": str(model)}
-    score = load_score_config(None, values)
-    run(score, lambda: load_scorer(score.model, batch_tokens=score.batch_tokens))
+    if kind == "judge":
+        judge_file(model, pairs, out, mode)
+    else:
+        score_file(model, pairs, out)

@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from judge.compare.columns import Column, Flags, Floats, credit
-from judge.metrics.estimate import Estimate, share, weighted
+from judge.metrics.accuracy import Accuracy as Right
+from judge.metrics.estimate import Estimate, weighted
 
 
 class Accuracy(BaseModel):
@@ -79,7 +80,7 @@ def _accuracy(
 def mean(earned: Floats, nothing: str) -> Estimate:
     """Return the mean of what was earned, NaN left out, with Wilson's interval."""
     kept = earned[~np.isnan(earned)]
-    return share(float(kept.sum()), len(kept), nothing)
+    return Right(float(kept.sum()), len(kept)).estimate(nothing)
 
 
 def _weighted(earned: Floats, weights: Floats, nothing: str, seed: int) -> Estimate:

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from judge.compare.columns import Column, Flags, Floats
+from judge.metrics.agreement import cohen_kappa, krippendorff_alpha
 from judge.metrics.estimate import Estimate, share
 from judge.verdict import STRENGTHS
 
@@ -85,15 +86,16 @@ def _kappa_strengths(one: Column, two: Column, both: Flags) -> Estimate:
     return _kappa(first, second, _DEGREES, "quadratic")
 
 
-def _kappa(one: Any, two: Any, labels: Sequence[int], weights: str | None) -> Estimate:
-    from sklearn.metrics import cohen_kappa_score
-
+def _kappa(
+    one: Any, two: Any, labels: Sequence[int], weights: Literal["quadratic"] | None
+) -> Estimate:
     n = len(one)
     if not n:
         return Estimate.missing("no pair that both answered")
-    if len(np.unique(np.concatenate([one, two]))) < 2:
+    kappa = cohen_kappa(one.tolist(), two.tolist(), labels, weights)
+    if kappa is None:
         return Estimate.missing("both give every pair the same answer", n)
-    return Estimate.of(cohen_kappa_score(one, two, labels=labels, weights=weights), n)
+    return Estimate.of(kappa, n)
 
 
 def _answers(system: Column) -> Floats:
@@ -103,8 +105,6 @@ def _answers(system: Column) -> Floats:
 
 def _alpha(answers: Sequence[Floats], level: Literal["nominal", "interval"]) -> Estimate:
     """Return Krippendorff's alpha; n is the number of pairs with two answers or more."""
-    import krippendorff
-
     if len(answers) < 2:
         return Estimate.missing("fewer than two systems give any")
     data = np.stack(answers)
@@ -113,8 +113,8 @@ def _alpha(answers: Sequence[Floats], level: Literal["nominal", "interval"]) -> 
     if not n:
         return Estimate.missing("no pair with two answers")
     domain = np.unique(kept[~np.isnan(kept)])
-    if len(domain) < 2:
-        return Estimate.missing("all answers are the same", n)
     counts = np.stack([(kept == value).sum(axis=0) for value in domain], axis=1)
-    alpha = krippendorff.alpha(value_counts=counts, value_domain=domain, level_of_measurement=level)
+    alpha = krippendorff_alpha(counts, domain, level)
+    if alpha is None:
+        return Estimate.missing("all answers are the same", n)
     return Estimate.of(alpha, n)

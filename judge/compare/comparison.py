@@ -29,7 +29,8 @@ from judge.compare.slices import Slice, slices
 from judge.compare.systems import Kind, System
 from judge.errors import UsageError
 from judge.metrics.estimate import rounded
-from judge.runs.jsonlines import encode_line, replace_json
+from judge.runs.jsonlines import encode_line
+from judge.runs.whole import refused_in_one_line, replace_json, write_whole
 
 COMPARISON, DISAGREEMENTS = "comparison.json", "disagreements.jsonl"
 
@@ -203,10 +204,8 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
         UsageError: when the folder cannot be made or written to.
     """
     queue = folder / DISAGREEMENTS
-    try:
+    with refused_in_one_line(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        queue.write_bytes(b"".join(encode_line(d.to_json()) for d in comparison.queue))
-    except OSError as error:
-        raise UsageError(f"cannot write to {folder}: {error.strerror}") from None
+    write_whole(queue, b"".join(encode_line(d.to_json()) for d in comparison.queue))
     replace_json(folder / COMPARISON, comparison.model_dump(mode="json"))
     return [folder / COMPARISON, queue]

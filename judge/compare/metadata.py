@@ -13,8 +13,9 @@ from judge.compare.systems import Origin
 from judge.errors import RowError, UsageError
 from judge.formats.fields import row_fields
 from judge.formats.pairs import read_row
+from judge.formats.records import Record, Source
 from judge.formats.rows import COLUMNS, content_id
-from judge.formats.sources import FileSource, Record, Source, open_source
+from judge.formats.sources import FileSource, open_source
 from judge.idset import IdSet
 from judge.pair import Pair
 

@@ -15,6 +15,8 @@ from typing import Any
 import orjson
 
 from judge.errors import UsageError
+from judge.runs.identity import ANEW, refuse_another
+from judge.runs.whole import write_whole
 
 MANIFEST, DISAGREEMENTS = "manifest.json", "disagreements.jsonl"
 SET_FILES = ("train.jsonl", "val.jsonl", DISAGREEMENTS)
@@ -46,23 +48,17 @@ def refuse_another_config(output: Path, identity: dict[str, Any]) -> None:
     if not manifest.exists():
         found = [name for name in SET_FILES if (output / name).exists()]
         if found:
-            raise UsageError(
-                f"{output}: holds {found[0]} without a manifest; use fresh to overwrite"
-            )
+            raise UsageError(f"{output}: holds {found[0]} without a manifest. {ANEW}")
         return
     try:
         before = orjson.loads(manifest.read_bytes())
         old = {f"{p}.{k}": v for p in identity for k, v in before[p].items()}
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        raise UsageError(f"{manifest}: is no manifest; use fresh to overwrite") from None
+        raise UsageError(f"{manifest}: is no manifest. {ANEW}") from None
     new = {
         f"{part}.{key}": value for part, values in identity.items() for key, value in values.items()
     }
-    differ = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-    if differ:
-        raise UsageError(
-            f"{output}: prepared before with another {', '.join(differ)}; use fresh to overwrite"
-        )
+    refuse_another(output, old, new, "training sets", ANEW)
 
 
 class SetFile:
@@ -137,11 +133,7 @@ class Workshop:
 
         The old manifest goes first: a folder with a manifest is always a complete one.
         """
-        written = self.folder / MANIFEST
-        with written.open("wb") as stream:
-            stream.write(orjson.dumps(manifest, option=_INDENTED))
-            stream.flush()
-            os.fsync(stream.fileno())
+        write_whole(self.folder / MANIFEST, orjson.dumps(manifest, option=_INDENTED))
         (self._output / MANIFEST).unlink(missing_ok=True)
         for name in SET_FILES:
             if name not in names:

@@ -10,9 +10,9 @@ from judge.annotated import AnnotatedPair, Problem, ProblemReason, RatedResponse
 from judge.errors import RowError, UsageError
 from judge.formats.fields import row_fields
 from judge.formats.inputs import Input, Wanted, files_of, is_hub_id, open_inputs
+from judge.formats.records import DamagedInput, Record
 from judge.formats.registry import AUTO, PAIRS, RATINGS, Parser
 from judge.formats.rows import Row, Unusable, reason_of
-from judge.formats.sources import DamagedInput, Record
 from judge.idset import IdSet
 
 LONGEST_DETAIL = 200

@@ -9,7 +9,7 @@ from typing import Any
 from judge.errors import RowError
 from judge.formats.lines import LONGEST_LINE, too_long
 from judge.formats.messages import is_message, message, transcript
-from judge.formats.sources import RawRow
+from judge.formats.records import RawRow
 from judge.formats.values import ID_FIELDS, without_nan
 from judge.formats.values import kind as kind
 from judge.formats.values import shown as shown

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import UsageError
-from judge.formats.sources import DamagedInput, Record
+from judge.formats.records import DamagedInput, Record
 from judge.masking import Masking
 
 Rows = Iterable[Mapping[str, Any]]

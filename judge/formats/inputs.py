@@ -11,16 +11,10 @@ from pathlib import Path
 from judge.annotated import Split
 from judge.errors import UsageError
 from judge.formats.hub import HubSource, Rows, fetched_files, hub_folder, rows_as_records
+from judge.formats.records import Record, Source
 from judge.formats.registry import DISAGREEMENTS
 from judge.formats.rows import SPLITS
-from judge.formats.sources import (
-    KNOWN_SUFFIXES,
-    FileSource,
-    Record,
-    Source,
-    StdinSource,
-    table_format,
-)
+from judge.formats.sources import KNOWN_SUFFIXES, FileSource, StdinSource, table_format
 
 HELPSTEER2 = "nvidia/HelpSteer2"
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(/[\w.-]+)*")

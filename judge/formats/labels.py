@@ -16,9 +16,9 @@ from judge.consensus import consensus
 from judge.errors import RowError
 from judge.formats.fields import row_fields
 from judge.formats.pairs import id_of, responses_of
+from judge.formats.records import Record
 from judge.formats.registry import AUTO, PAIRS, Parser
 from judge.formats.rows import Row, Unusable, reason_of
-from judge.formats.sources import Record
 from judge.pair import Annotation
 from judge.reward import Preference
 from judge.thinking import answer_of

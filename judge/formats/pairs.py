@@ -22,8 +22,8 @@ from judge.formats.fields import (
     shown,
     text,
 )
+from judge.formats.records import Record, Source
 from judge.formats.responses import prompt_field, texts_of
-from judge.formats.sources import Record, Source
 from judge.formats.tables import EXPECTED, SCHEMAS
 from judge.idset import IdSet
 from judge.judgment import Failure

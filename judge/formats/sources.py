@@ -1,8 +1,7 @@
 """Where rows come from: files, stdin and the hub, read as a stream of raw records.
 
-A record is one row before anyone looked at its fields. A resumed run skips records without
-parsing them, so everything that says what a row *is* (a non-blank line, a CSV record) lies here,
-and nothing that says whether it is any good (:mod:`judge.formats.fields`).
+Everything that says what a row *is* (a non-blank line, a CSV record) lies here, and nothing that
+says whether it is any good (:mod:`judge.formats.fields`).
 
 Rule for damage inside a file (a truncated gzip member, a broken Parquet page, a quotation mark of a
 CSV that is never closed): the whole rows before it are used, a line that the damage cuts is no row,
@@ -16,60 +15,21 @@ import hashlib
 import json
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO
 
 from judge.errors import RowError, UsageError
 from judge.formats.encodings import as_utf8, is_gzipped, unpacked
+from judge.formats.hub import HubSource
 from judge.formats.lines import TooLong, bounded_lines, too_long
+from judge.formats.records import DamagedInput, Record, Source
 from judge.formats.tables import csv_rows, parquet_file, parquet_rows
 
 _BOM = b"\xef\xbb\xbf"
 _READ_ERRORS = (OSError, EOFError, zlib.error)
-
-RawRow = bytes | Mapping[str, Any] | RowError
-"""A line of JSON, the cells of a table's row, or why there is neither."""
-
-
-class Record(NamedTuple):
-    """One row of the input."""
-
-    line: int
-    """From 1: line of a JSON-lines file (blank ones count, but are no records), else row."""
-    row: RawRow
-
-
-class DamagedInput(UsageError):
-    """An input that breaks off.
-
-    Args:
-        row: the line of the last whole row.
-        why: what the reader met.
-    """
-
-    def __init__(self, name: Path | str, row: int, error: BaseException) -> None:
-        self.row = row
-        self.why = (" ".join(str(error).split()) or type(error).__name__)[:200]
-        super().__init__(f"{name} is damaged after row {row}: {self.why}; the rows before are used")
-
-
-class Source(Protocol):
-    """An input of rows."""
-
-    def identity(self) -> str:
-        """Return what tells this input from another one (a hash of the content, where it can)."""
-        ...
-
-    def count(self) -> int | None:
-        """Return how many records there are; None where only reading them all would tell."""
-        ...
-
-    def records(self) -> Iterator[Record]:
-        """Yield the records; memory holds one at a time, but for ``.json``."""
-        ...
 
 
 def open_source(
@@ -87,8 +47,6 @@ def open_source(
         raise UsageError(f"{name} is a folder; expected a file of pairs in it")
     if path.exists() or table_format(path):
         return FileSource.open(path)
-    from judge.formats.hub import HubSource
-
     return HubSource(name, split, subset, revision)
 
 

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from judge.config import JudgeConfig, ScoreConfig, load_config, window_of
+from judge.engine_options import engine_kind
 from judge.errors import RowError, UsageError
 from judge.formats import fields
 from judge.formats.pairs import check_pair, read_row
 from judge.formats.pairs import read_pairs as read_records
-from judge.formats.sources import Record, open_source
+from judge.formats.records import Record
+from judge.formats.sources import open_source
 from judge.idset import IdSet
 from judge.infer.api_options import JudgeOptions
 from judge.infer.pairwise import Numbered
@@ -144,7 +146,7 @@ class Judge(_Loaded):
         **options: Unpack[JudgeOptions],
     ) -> None:
         self.config = _config(model, options)
-        if self.config.engine == "ray":
+        if engine_kind(self.config.engine).judges_windows:
             raise UsageError("engine ray judges files: judge batch --engine ray")
         judging = _load(self.config, note or _log.info)
         many = window_of(self.config.engine) if window is None else window
@@ -279,11 +281,9 @@ def _load(config: JudgeConfig, note: Note) -> Judging:
     from judge.infer.pairwise import PairwiseJudge
     from judge.infer.scorers.load import load_scorers
     from judge.infer.scorers.pairs import JudgeWithScorers
-    from judge.prompt import load_template
 
-    template = load_template(config.template_name)
     scorers = load_scorers(config) if config.scorer else {}
-    judge = PairwiseJudge(load_engine(config, note=note), template, config.mode, config.orders)
+    judge = PairwiseJudge(load_engine(config, note=note), config.mode, config.orders)
     return JudgeWithScorers(judge, scorers)
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from judge.config import BatchConfig, RowsConfig
+from judge.engine_options import engine_kind
 from judge.errors import BudgetExceeded, UsageError
 from judge.formats.pairs import read_row
-from judge.formats.sources import Record, Source, doubtful_end, open_source
+from judge.formats.records import Record, Source
+from judge.formats.sources import doubtful_end, open_source
 from judge.infer.engines.protocol import Engine
 from judge.infer.input_labels import InputLabels, labels_of
 from judge.infer.interrupts import Interrupts
@@ -68,12 +70,12 @@ def run(
     }
 
     def load_judge() -> Judge | Streamed:
-        if config.engine == "ray":
-            from judge.infer.engines.ray.engine import RayJudge
+        if engine_kind(config.engine).judges_windows:
+            from judge.infer.engines.registry import load_streamed
 
-            return RayJudge(config, template, (progress or Unwatched()).note)
+            return load_streamed(config, template, (progress or Unwatched()).note)
         scorers = load_scorers()  # the smaller models first: what is wrong with them shows sooner
-        judge = PairwiseJudge(load(), template, config.mode, config.orders)
+        judge = PairwiseJudge(load(), config.mode, config.orders)
         return JudgeWithScorers(judge, scorers)
 
     return run_rows(config, source, identity, load_judge, [JUDGE, *config.scorer], progress)

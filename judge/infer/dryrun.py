@@ -69,8 +69,8 @@ def dry_run(config: BatchConfig, load: Callable[[], Engine]) -> DryRun:
     Raises:
         UsageError: when the run could not start, or the input is damaged.
     """
-    source, template = open_input(config)
-    judge = PairwiseJudge(load(), template, config.mode, config.orders)
+    source, _ = open_input(config)
+    judge = PairwiseJudge(load(), config.mode, config.orders)
     found = DryRun(tokens={order: Tokens() for order in judge.orders}, limit=judge.longest)
     probe: list[Numbered] = []
     probe_tokens = fitting_tokens = 0

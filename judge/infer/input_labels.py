@@ -13,7 +13,8 @@ from typing import NamedTuple, Protocol
 
 from judge.config import RowsConfig
 from judge.formats.labels import RowLabel, row_label
-from judge.formats.sources import FileSource, Record, Source
+from judge.formats.records import Record, Source
+from judge.formats.sources import FileSource
 from judge.reward import Preference
 
 ReadLabel = Callable[[Record], RowLabel]

@@ -14,7 +14,7 @@ from judge.infer.engines.protocol import Engine, Listener, Mode, StreamingEngine
 from judge.infer.overlong import SLACK, beginning
 from judge.judgment import Failure, Judgment, reconcile
 from judge.pair import Pair
-from judge.prompt import Prompt, Template
+from judge.prompt import Prompt
 from judge.verdict import ORDERS, Order, Verdict
 
 Orders = Literal["both", "given"]
@@ -27,7 +27,7 @@ NOBODY: Mapping[int, PairListener] = MappingProxyType({})
 
 
 class PairwiseJudge:
-    """Judges pairs with one engine, template and mode.
+    """Judges pairs with one engine in one mode.
 
     Args:
         orders: ``both``, or ``given`` alone.
@@ -36,14 +36,13 @@ class PairwiseJudge:
     def __init__(
         self,
         engine: Engine,
-        template: Template,
         mode: Mode = "justify",
         orders: Orders = "both",
     ) -> None:
         self.engine = engine
         self.mode = mode
         self.orders: tuple[Order, ...] = ORDERS if orders == "both" else ("given",)
-        self._builder = engine.builder(template)
+        self._builder = engine.builder
         self.longest = engine.context - engine.reserve(mode)
         """The most tokens of a prompt."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from judge.config import BatchConfig, ScoreConfig
 from judge.formats.sources import open_source
 from judge.infer import batch
+from judge.infer.engines.asking import sampling_of
 from judge.infer.engines.protocol import Counts, Engine
 from judge.infer.protocols import Progress
 from judge.infer.scorers.files import read_weights
@@ -31,10 +32,7 @@ def run_judge(
     the_engine, the_scorers = cache(load_engine), cache(load_scorers)
 
     def engine_of(config: BatchConfig) -> Engine:
-        engine = the_engine()
-        engine.temperature, engine.seed = config.temperature, config.seed
-        _count_anew(engine.counts)
-        return engine
+        return the_engine().bound(sampling=sampling_of(config))
 
     def scorers_of(config: BatchConfig) -> dict[str, PairScorer]:
         found = {name: the_scorers()[name] for name in config.scorer}

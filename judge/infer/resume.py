@@ -13,7 +13,7 @@ from typing import Any
 
 from judge.errors import UsageError
 from judge.formats.pairs import row_id
-from judge.formats.sources import Record
+from judge.formats.records import Record
 from judge.judgment import Failure
 from judge.pair import Pair
 from judge.runs.folder import FAILURES, JUDGMENTS, RunDir

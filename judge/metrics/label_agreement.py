@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel, ConfigDict
 
+from judge.metrics.accuracy import Accuracy
 from judge.metrics.estimate import Estimate
-from judge.metrics.estimate import share as share_of
 from judge.metrics.formatting import share, share_and_interval
 
 JUDGE = "judge"
@@ -120,7 +120,7 @@ def of_counts(
         disagreed=disagreed,
         ties=ties,
         failed=failed,
-        agreement=share_of(earned, judged + failed, "no labelled pair"),
-        agreement_judged=share_of(earned, judged, "no labelled pair was judged"),
-        longer=share_of(longer, judged + failed, "no labelled pair"),
+        agreement=Accuracy(earned, judged + failed).estimate("no labelled pair"),
+        agreement_judged=Accuracy(earned, judged).estimate("no labelled pair was judged"),
+        longer=Accuracy(longer, judged + failed).estimate("no labelled pair"),
     )

@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from judge.errors import UsageError
+from judge.runs.whole import whole_file
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -208,21 +209,13 @@ def write_file(
     header = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
     header += b" " * (-len(header) % 8)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as file:
-            file.write(struct.pack("<Q", len(header)) + header)
-            for name in order:
-                for piece in pieces(name):
-                    file.write(piece.contiguous().view(torch.uint8).numpy())
-            if file.tell() != 8 + len(header) + end:
-                raise AssertionError(f"{path}: the pieces are not the tensors of the header")
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path, part) as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        for name in order:
+            for piece in pieces(name):
+                file.write(piece.contiguous().view(torch.uint8).numpy())
+        if file.tell() != 8 + len(header) + end:
+            raise AssertionError(f"{path}: the pieces are not the tensors of the header")
 
 
 def _element_bytes(tensor: Tensor) -> int:

@@ -16,7 +16,7 @@ from judge.models.base import WEIGHTS
 from judge.models.cache import cache_folder, move, working_beside
 from judge.models.checkpoint import CONFIG, Checkpoint, open_checkpoint
 from judge.models.shards import FLOATS, INDEX, StoredTensor, Tensor, elements, write_file
-from judge.runs.jsonlines import replace_json
+from judge.runs.whole import replace_json
 
 Format = Literal["F32", "BF16"]
 _DTYPES: dict[Format, str] = {"F32": "float32", "BF16": "bfloat16"}

@@ -6,17 +6,16 @@ import base64
 import gzip
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from judge.errors import UsageError
 from judge.pair import Pair
 from judge.report.plots import Plot, specification
 from judge.report.tables import Table
+from judge.runs.whole import write_whole
 
 REPORT = "report.html"
 LONGEST = 12_000
@@ -71,7 +70,7 @@ class Page:
     about: Sequence[str]
     """Lines below the title."""
     sentence: str
-    """What was found, in plain words."""
+    """What was found, in plain words; may be empty."""
     tiles: Sequence[tuple[str, str, str]]
     """Value, name, what it means."""
     sections: dict[str, tuple[str, str]]
@@ -90,12 +89,7 @@ def write(page: Page, folder: Path, name: str = REPORT) -> Path:
         UsageError: when the folder cannot be written to.
     """
     path = folder / name
-    part = folder / f"{name}.part"
-    try:
-        part.write_text(render(page), encoding="utf-8", errors="backslashreplace")
-        os.replace(part, path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+    write_whole(path, render(page))
     return path
 
 

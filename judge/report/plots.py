@@ -19,6 +19,8 @@ from judge.report.tables import Table
 
 COLOURS = ("#3b86c8", "#d17a35", "#4aa071", "#9a6fc9", "#c9566f", "#8a939b")
 ONE, TWO, NONE = COLOURS[0], COLOURS[1], COLOURS[5]
+SHADES = ("#98adbf", "#5b93c4", "#2f6ea6")
+"""Of what has an order, seen on light and dark pages."""
 _MOST = 32
 _GRID = "rgba(128, 140, 150, 0.25)"
 _CLEAR = "rgba(0, 0, 0, 0)"
@@ -144,6 +146,17 @@ def line(x: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def level(y: float) -> dict[str, Any]:
+    """Return a dotted line from left to right."""
+    return {**line(0), "yref": "y", "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y}
+
+
+_SQUARE = {
+    "xaxis": {"side": "top", "type": "category"},
+    "yaxis": {"autorange": "reversed", "showgrid": False, "type": "category"},
+}
+
+
 def heat(
     section: str, name: str, names: Sequence[str], cells: Sequence[Sequence[Estimate | None]],
     caption: str,
@@ -166,27 +179,61 @@ def heat(
         "xgap": 2,
         "ygap": 2,
     }
-    layout = {
-        "xaxis": {"side": "top", "type": "category"},
-        "yaxis": {"autorange": "reversed", "showgrid": False, "type": "category"},
-        "height": 130 + 56 * len(names),
+    return Plot(section, name, (trace,), {**_SQUARE, "height": 130 + 56 * len(names)}, caption)
+
+
+def counts_heat(
+    section: str, name: str, columns: Sequence[str], rows: Sequence[str],
+    counts: Sequence[Sequence[int]], caption: str,
+) -> Plot:  # fmt: skip
+    """Return a square of counts of pairs; where there is none it stays empty."""
+    trace = {
+        "type": "heatmap",
+        "x": labels(columns),
+        "y": labels(rows),
+        "z": [[count or None for count in row] for row in counts],
+        "zmin": 0,
+        "zmax": max(map(max, counts)),
+        "text": [[f"{count:,}" if count else "" for count in row] for row in counts],
+        "texttemplate": "%{text}",
+        "hovertemplate": "%{y} and %{x}: %{text}<extra></extra>",
+        "hoverongaps": False,
+        "colorscale": [[0, "#e3edf6"], [1, "#1f6fb2"]],
+        "colorbar": {"title": {"text": "pairs"}, "thickness": 14, "outlinewidth": 0},
+        "xgap": 1,
+        "ygap": 1,
     }
-    return Plot(section, name, (trace,), layout, caption)
+    return Plot(section, name, (trace,), {**_SQUARE, "height": 480}, caption)
 
 
 def bars(
     names: Sequence[str], values: Sequence[float], colours: str | Sequence[str], name: str = ""
 ) -> dict[str, Any]:
-    """Return upright bars."""
+    """Return upright bars with their values."""
+    bare = bare_bars(names, values, colours, name)
+    marker = bare.pop("marker")
+    return {
+        **bare,
+        "text": [f"{value:,}" for value in values],
+        "textposition": "outside",
+        "cliponaxis": False,
+        "marker": marker,
+    }
+
+
+def bare_bars(
+    names: Sequence[str],
+    values: Sequence[float | None],
+    colours: str | Sequence[str],
+    name: str = "",
+) -> dict[str, Any]:
+    """Return upright bars; a value of None has none."""
     return {
         "type": "bar",
         "name": words(name) if name else "",
         "showlegend": bool(name),
         "x": labels(names),
         "y": list(values),
-        "text": [f"{value:,}" for value in values],
-        "textposition": "outside",
-        "cliponaxis": False,
         "marker": {"color": colours if isinstance(colours, str) else list(colours)},
     }
 

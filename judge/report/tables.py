@@ -21,6 +21,8 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
     """How its figures are counted, and why some are missing."""
+    folded: bool = False
+    """Whether it stands behind a click on the page, and not on a terminal."""
 
     def __post_init__(self) -> None:
         """Write cells of a column, and names of columns, that look the same so that they do not."""
@@ -31,16 +33,35 @@ class Table:
         object.__setattr__(self, "columns", tuple(heads[name] for name in self.columns))
 
 
-def shown(table: Table) -> RichTable:
-    """Return a table for a terminal."""
+def shown(table: Table, whole_names: bool = False) -> RichTable:
+    """Return a table for a terminal.
+
+    Args:
+        whole_names: never break the names of the rows, however narrow the terminal.
+    """
     from rich.table import Table as RichTable
     from rich.text import Text
 
     # Text, not markup: a pair may be called "[red]".
-    rich = RichTable(title=Text(table.title), title_justify="left", caption_justify="left")
+    rich = RichTable(
+        title=Text(table.title) if table.title else None,
+        title_justify="left",
+        caption_justify="left",
+    )
     rich.caption = Text(table.note) if table.note else None
     for index, name in enumerate(table.columns):
-        rich.add_column(Text(name), justify="right" if index else "left")
+        whole = whole_names and not index
+        rich.add_column(Text(name), justify="right" if index else "left", no_wrap=whole)
     for row in table.rows:
         rich.add_row(*(Text(cell) for cell in row))
+    return rich
+
+
+def listing(title: str = "") -> RichTable:
+    """Return an empty table of names and values for a terminal, without a head."""
+    from rich.table import Table as RichTable
+
+    rich = RichTable(show_header=False, title=title or None, title_justify="left")
+    rich.add_column("what")
+    rich.add_column("value", justify="right")
     return rich

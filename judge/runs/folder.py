@@ -17,14 +17,16 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from judge import __version__
 from judge.errors import UsageError
-from judge.runs.jsonlines import append_synced, read_rows, repair_tail, replace_json
+from judge.runs.jsonlines import append_synced, read_rows, repair_tail
+from judge.runs.identity import ANEW, plain, refuse_another
+from judge.runs.whole import refused_in_one_line, replace_json
 from judge.judgment import Failure, Judgment
 from judge.runs.index import RunIndex, Scanned
 
@@ -100,16 +102,7 @@ class RunDir:
         """
         if self.config is None:
             return
-        there, now = self.config["identity"], _plain(identity)
-        differing = [key for key in now if key in there and there[key] != now[key]]
-        if differing:
-            fields = "; ".join(
-                f"{key} is {_short(there[key])} there, {_short(now[key])} now" for key in differing
-            )
-            raise UsageError(
-                f"{self.path} holds a run of another configuration: {fields}."
-                " Choose another --out, or start again with --fresh"
-            )
+        refuse_another(self.path, self.config["identity"], identity, "a run", ANEW, shared=True)
 
     def begin(self, config: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
         """Make the folder this run's: clear it when fresh, write ``config.json`` where none is.
@@ -118,21 +111,21 @@ class RunDir:
             UsageError: when the disk refuses (full, read-only).
         """
         if self._fresh:
-            with _one_line(self.path):
+            with refused_in_one_line(self.path):
                 for name in _FILES:
                     (self.path / name).unlink(missing_ok=True)
             self._fresh = False
         if self.config is None:
-            plain = _plain(identity)
-            canonical = json.dumps(plain, sort_keys=True).encode()
+            own = plain(identity)
+            canonical = json.dumps(own, sort_keys=True).encode()
             self.config = {
                 "version": __version__,
                 "digest": hashlib.sha256(canonical).hexdigest()[:16],
-                "identity": plain,
-                "config": _plain(config),
+                "identity": own,
+                "config": plain(config),
             }
             replace_json(self.path / CONFIG, self.config)
-        with _one_line(self.path):
+        with refused_in_one_line(self.path):
             for name in (JUDGMENTS, FAILURES):
                 (self.path / name).touch()
 
@@ -172,7 +165,7 @@ class RunDir:
 
     def cut(self, failures: int, judgments: int) -> None:
         """Cut both files to these lengths in bytes, judgments first."""
-        with _one_line(self.path):
+        with refused_in_one_line(self.path):
             os.truncate(self.path / JUDGMENTS, judgments)
             os.truncate(self.path / FAILURES, failures)
 
@@ -196,7 +189,7 @@ class RunDir:
 
     def drop_summary(self) -> None:
         """Remove the summary and the report: rows are about to be added that they do not count."""
-        with _one_line(self.path):
+        with refused_in_one_line(self.path):
             for name in (SUMMARY, REPORT):
                 (self.path / name).unlink(missing_ok=True)
 
@@ -218,7 +211,7 @@ class RunDir:
         path = self.path / name
         if not path.exists():
             return
-        with _one_line(path):
+        with refused_in_one_line(path):
             repair_tail(path)
         offset = 0
         with open(path, "rb", buffering=1 << 20) as file:
@@ -249,15 +242,6 @@ def read_failures(folder: Path, every: int = 1) -> Iterator[Failure]:
         every: only the first of each so many is read.
     """
     return read_rows(folder / FAILURES, Failure.model_validate, every)
-
-
-@contextmanager
-def _one_line(path: Path) -> Iterator[None]:
-    """Turn what the disk refuses into one line."""
-    try:
-        yield
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _lock(path: Path) -> int:
@@ -304,12 +288,3 @@ def _utf8(pair_id: str) -> bytes:
     return pair_id.encode("utf-8", "surrogatepass")
 
 
-def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``value`` as it comes back from a JSON file."""
-    plain: dict[str, Any] = json.loads(json.dumps(value, default=str))
-    return plain
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -37,26 +36,6 @@ def append_synced(path: Path, data: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def replace_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write ``value`` as JSON so that the file is always the old one or the whole new one.
-
-    Raises:
-        UsageError: when the disk refuses.
-    """
-    part = path.with_name(f"{path.name}.part")
-    data = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
-    try:
-        with open(part, "wb") as file:
-            file.write(data.encode("utf-8", "backslashreplace"))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
 
 
 def repair_tail(path: Path) -> None:

@@ -12,7 +12,7 @@ from judge import strict_json as onekey
 from judge.errors import RowError
 from judge.formats.fields import kind, shown
 from judge.formats.pairs import read_row
-from judge.formats.sources import Record
+from judge.formats.records import Record
 from judge.idset import IdSet
 from judge.judgment import Failure
 from judge.pair import Pair

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from judge.config import JudgeConfig
+from judge.engine_options import engine_kind
 from judge.errors import UsageError
 from judge.options import Option
 
@@ -54,7 +55,7 @@ class ServeConfig(JudgeConfig):
 
     @model_validator(mode="after")
     def _not_by_ray(self) -> ServeConfig:
-        if self.engine == "ray":
+        if engine_kind(self.engine).judges_windows:
             raise ValueError(
                 "engine ray judges files (judge batch); to serve from many GPUs, put judge serve"
                 " --engine server in front of vllm serve --data-parallel-size N"

@@ -73,7 +73,7 @@ def create_service(
     scorers = load_scorers()  # the smaller models first: what is wrong with them shows sooner
     engine = load()
     judges: dict[Way, ServedJudge] = {
-        (mode, orders): JudgeWithScorers(PairwiseJudge(engine, template, mode, orders), scorers)
+        (mode, orders): JudgeWithScorers(PairwiseJudge(engine, mode, orders), scorers)
         for mode in MODES
         for orders in get_args(Orders)
     }

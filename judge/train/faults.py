@@ -82,6 +82,13 @@ class GuardedTrainer(Trainer):
         self._right = self._pairs = 0
         return taken
 
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        # Gone on after the last step, before the model was saved: transformers would take another.
+        if self.state.global_step >= self.state.max_steps:
+            self.control.should_training_stop = True
+        else:
+            super()._run_epoch(*args, **kwargs)
+
     def _maybe_log_save_evaluate(self, tr_loss: Any, grad_norm: Any, *args: Any, **kw: Any) -> None:
         # Before anything is saved: the step was taken, and its weights are none. DeepSpeed says -1.
         if grad_norm is not None and not 0 <= float(grad_norm) < math.inf:

@@ -1,4 +1,4 @@
-"""What every fine-tuning shares: tokenizer, weights, arguments, adapter, checkpoints, log."""
+"""What the steps of every fine-tuning share: tokenizer, weights, arguments, adapter, log."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from transformers import PrinterCallback, TrainerCallback
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from judge.errors import UsageError
-from judge.runs.jsonlines import replace_json
+from judge.runs.whole import replace_json, write_whole
 from judge.train.batches.facts import BatchFacts
 from judge.train.compute.flops import Shape, peak_of, shape_of, training_flops
 from judge.train.config import RewardConfig, TrainerConfig
@@ -110,7 +110,7 @@ class Observer(TrainerCallback):
         if state.is_world_process_zero:
             kept = [row for row in read_steps(self.path) if row["step"] <= state.global_step]
             lines = "".join(f"{json.dumps(row)}\n" for row in kept)
-            self.path.write_text(lines, encoding="utf-8")
+            write_whole(self.path, lines)
             about = {
                 "device": device_name(),
                 "devices": self.devices,

@@ -89,7 +89,7 @@ def test_more_probes_later(source: Path, tmp_path: Path, loads: list[BatchConfig
     assert invoke(source, *options(tmp_path, *both)).exit_code == 0
     assert summary.read_bytes() == before
     changed = invoke(source, *options(tmp_path, *both, "--limit", 5))
-    assert changed.exit_code == 2 and "choose another --out" in changed.stderr
+    assert changed.exit_code == 2 and "Choose another --out" in changed.stderr
     assert invoke(source, *options(tmp_path, *both, "--limit", 5, "--fresh")).exit_code == 0
     report = json.loads((tmp_path / "out" / "probes.json").read_bytes())
     assert report["pairs"] == 5 and report["options"]["limit"] == 5

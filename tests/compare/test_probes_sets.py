@@ -186,7 +186,7 @@ def test_sets_of_other_pairs_are_not_replaced(tmp_path: Path) -> None:
     write_sets(rows, tmp_path, ["padding"])
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     for others, seed in (([*rows, pair(9)], 0), (rows, 1)):
-        with pytest.raises(UsageError, match="choose another --out, or start again with --fresh"):
+        with pytest.raises(UsageError, match="Choose another --out, or start again with --fresh"):
             write_sets(others, tmp_path, ["padding"], seed)
         assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
     write_sets([*rows, pair(9)], tmp_path, ["padding"], fresh=True)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.formats.labels import Label, RowLabel, Vote, decide, row_label
-from judge.formats.sources import FileSource, Record
+from judge.formats.records import Record
+from judge.formats.sources import FileSource
 from tests.scripted import row
 
 votes = st.builds(

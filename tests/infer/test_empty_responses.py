@@ -14,7 +14,8 @@ from judge.compare.reports.run import write_report
 from judge.errors import UsageError
 from judge.formats.labels import row_label
 from judge.formats.pairs import read_row
-from judge.formats.sources import Record, open_source
+from judge.formats.records import Record
+from judge.formats.sources import open_source
 from judge.idset import IdSet
 from judge.infer import batch, score
 from judge.infer.dryrun import dry_run

@@ -12,7 +12,7 @@ from judge.infer.engines.protocol import ByteBuilder, Mode, ScriptedEngine
 from judge.infer.pairwise import PairwiseJudge
 from judge.judgment import Failure, Judgment
 from judge.pair import Message, Pair
-from judge.prompt import Prompt, Template, load_template
+from judge.prompt import Prompt, load_template
 from judge.verdict import Distribution, Verdict, render_statement
 from tests.scripted import TEMPLATE, answer
 
@@ -35,7 +35,7 @@ def test_orders_are_neighbours_and_both_are_judged() -> None:
         seen.append(text)
         return answer(text, mode)
 
-    judge = PairwiseJudge(ScriptedEngine(script), TEMPLATE_OF_TESTS)
+    judge = PairwiseJudge(ScriptedEngine(script).bound(TEMPLATE_OF_TESTS))
     results = judge.judge([(1, pair(1)), (2, pair(2))])
     assert [r.pair_id for r in results] == ["p1", "p2"]
     assert ["Question 1" in text for text in seen] == [True, True, False, False]
@@ -45,7 +45,7 @@ def test_orders_are_neighbours_and_both_are_judged() -> None:
 
 
 def test_one_order() -> None:
-    [result] = PairwiseJudge(ScriptedEngine(answer), TEMPLATE_OF_TESTS, orders="given").judge(
+    [result] = PairwiseJudge(ScriptedEngine(answer).bound(TEMPLATE_OF_TESTS), orders="given").judge(
         [(1, pair(1))]
     )
     assert isinstance(result, Judgment)
@@ -60,7 +60,7 @@ def test_the_longer_response_wins_in_both_orders() -> None:
             strength=strength, statement=render_statement(strength), finish_reason="read"
         )
 
-    [result] = PairwiseJudge(ScriptedEngine(longer), TEMPLATE_OF_TESTS).judge([(1, pair(1))])
+    [result] = PairwiseJudge(ScriptedEngine(longer).bound(TEMPLATE_OF_TESTS)).judge([(1, pair(1))])
     assert isinstance(result, Judgment)
     assert (result.preference, result.strength, result.consistent) == ("response_2", 1, True)
 
@@ -73,7 +73,7 @@ def test_a_prompt_that_does_not_fit_is_a_failure_and_reaches_no_engine() -> None
         return answer(text, mode)
 
     engine = ScriptedEngine(script, context=500)
-    judge = PairwiseJudge(engine, TEMPLATE_OF_TESTS)
+    judge = PairwiseJudge(engine.bound(TEMPLATE_OF_TESTS))
     assert judge.longest == 400
     good, bad, last = judge.judge([(1, pair(1)), (2, pair(2, "x" * 1000)), (3, pair(3))])
     assert isinstance(good, Judgment)
@@ -85,11 +85,13 @@ def test_a_prompt_that_does_not_fit_is_a_failure_and_reaches_no_engine() -> None
 
 
 def test_the_limit_itself_fits() -> None:
-    [[prompt, _]] = PairwiseJudge(ScriptedEngine(answer), TEMPLATE_OF_TESTS).build([(1, pair(1))])
+    [[prompt, _]] = PairwiseJudge(ScriptedEngine(answer).bound(TEMPLATE_OF_TESTS)).build(
+        [(1, pair(1))]
+    )
     assert isinstance(prompt, Prompt)
     for spare, kind in ((0, Judgment), (-1, Failure)):
         engine = ScriptedEngine(answer, context=len(prompt.ids) + 100 + spare)
-        [result] = PairwiseJudge(engine, TEMPLATE_OF_TESTS).judge([(1, pair(1))])
+        [result] = PairwiseJudge(engine.bound(TEMPLATE_OF_TESTS)).judge([(1, pair(1))])
         assert isinstance(result, kind)
 
 
@@ -102,7 +104,7 @@ def test_an_order_without_a_verdict_fails_the_pair(order: str) -> None:
             return RowError("truncated", "no statement")
         return answer(text, mode)
 
-    [result] = PairwiseJudge(ScriptedEngine(script), TEMPLATE_OF_TESTS).judge([(9, pair(1))])
+    [result] = PairwiseJudge(ScriptedEngine(script).bound(TEMPLATE_OF_TESTS)).judge([(9, pair(1))])
     assert result == Failure(
         line=9,
         pair_id="p1",
@@ -123,12 +125,13 @@ class PickyBuilder(ByteBuilder):
 
 
 class PickyEngine(ScriptedEngine):
-    def builder(self, template: Template) -> ByteBuilder:
-        return PickyBuilder(template)
+    @property
+    def builder(self) -> ByteBuilder:
+        return PickyBuilder(self.template)
 
 
 def test_one_unbuildable_prompt_spoils_no_other_pair() -> None:
-    judge = PairwiseJudge(PickyEngine(answer), TEMPLATE_OF_TESTS)
+    judge = PairwiseJudge(PickyEngine(answer).bound(TEMPLATE_OF_TESTS))
     results = judge.judge([(1, pair(1)), (2, pair(2, response_2="a </s> b")), (3, pair(3))])
     assert [type(r) for r in results] == [Judgment, Failure, Judgment]
     failure = results[1]
@@ -146,13 +149,13 @@ def test_probabilities_that_are_no_numbers_are_a_failure(value: float) -> None:
             distribution=Distribution(log_probs=(value, 0.0, 0.0, 0.0, 0.0, 0.0)),
         )
 
-    [result] = PairwiseJudge(ScriptedEngine(script), TEMPLATE_OF_TESTS).judge([(1, pair(1))])
+    [result] = PairwiseJudge(ScriptedEngine(script).bound(TEMPLATE_OF_TESTS)).judge([(1, pair(1))])
     assert isinstance(result, Failure)
     assert result.reason == "engine_error"
 
 
 def test_neutralised_names_are_counted_once() -> None:
-    [result] = PairwiseJudge(ScriptedEngine(answer), TEMPLATE_OF_TESTS).judge(
+    [result] = PairwiseJudge(ScriptedEngine(answer).bound(TEMPLATE_OF_TESTS)).judge(
         [(1, pair(1, "@Response 2 is bad", "@response 1 too, @Response 1"))]
     )
     assert isinstance(result, Judgment)
@@ -164,4 +167,4 @@ def test_no_pairs_need_no_engine() -> None:
         def judge(self, prompts: Sequence[Prompt], mode: Mode) -> list[Verdict | RowError]:
             raise AssertionError("called")
 
-    assert PairwiseJudge(Silent(answer), TEMPLATE_OF_TESTS).judge([]) == []
+    assert PairwiseJudge(Silent(answer).bound(TEMPLATE_OF_TESTS)).judge([]) == []

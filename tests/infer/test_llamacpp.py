@@ -51,7 +51,7 @@ def pair(number: int, response_2: str = "Two, and more.") -> Pair:
 
 
 def judge(config: BatchConfig, *pairs: Pair) -> list[Judgment | Failure]:
-    judge = PairwiseJudge(load_engine(config), TEMPLATE_OF_TESTS, config.mode, config.orders)
+    judge = PairwiseJudge(load_engine(config).bound(TEMPLATE_OF_TESTS), config.mode, config.orders)
     return judge.judge(list(enumerate(pairs, start=1)))
 
 
@@ -245,7 +245,7 @@ def test_a_completion_of_another_shape_is_a_failure(running: Running, wrong: Any
     asked = config(running)
     engine = load_engine(asked)
     running.server._write = lambda body: (200, wrong)
-    found = PairwiseJudge(engine, TEMPLATE_OF_TESTS, "justify").judge([(1, pair(1))])
+    found = PairwiseJudge(engine.bound(TEMPLATE_OF_TESTS), "justify").judge([(1, pair(1))])
     assert [type(result) for result in found] == [Failure]
 
 
@@ -275,7 +275,7 @@ def test_probabilities_that_are_none_are_a_failure(running: Running, content: An
         return found if "id_slot" not in body else {**found, "logprobs": logprobs}
 
     running.server._choice = wrong
-    found = PairwiseJudge(engine, TEMPLATE_OF_TESTS, "verdict").judge([(1, pair(1))])
+    found = PairwiseJudge(engine.bound(TEMPLATE_OF_TESTS), "verdict").judge([(1, pair(1))])
     assert [type(result) for result in found] == [Failure]
 
 
@@ -291,7 +291,7 @@ def test_a_prompt_too_long_for_it_is_that_rows_failure(running: Running, tmp_pat
 def test_the_server_itself_says_that_a_prompt_is_too_long(running: Running) -> None:
     engine: Any = load_engine(config(running, mode="verdict"))
     running.server.context = 100
-    found = PairwiseJudge(engine, TEMPLATE_OF_TESTS, "verdict").judge(
+    found = PairwiseJudge(engine.bound(TEMPLATE_OF_TESTS), "verdict").judge(
         [(1, pair(1)), (2, pair(2, "word " * 100))]
     )
     assert isinstance(found[0], Judgment)
@@ -302,7 +302,7 @@ def test_the_server_itself_says_that_a_prompt_is_too_long(running: Running) -> N
 def test_a_reply_that_breaks_leaves_its_slot_free(running: Running) -> None:
     engine: Any = load_engine(config(running, mode="justify"))
     running.server._write = lambda body: (500, {"error": {"message": "no"}})
-    found = PairwiseJudge(engine, TEMPLATE_OF_TESTS, "justify").judge([(1, pair(1))])
+    found = PairwiseJudge(engine.bound(TEMPLATE_OF_TESTS), "justify").judge([(1, pair(1))])
     assert isinstance(found[0], Failure) and found[0].reason == "engine_error"
     assert engine._slots().qsize() == 2
 

@@ -20,6 +20,7 @@ import pytest
 
 from judge.config import BatchConfig
 from judge.infer.engines.llamacpp.engine import LlamaCppEngine
+from judge.infer.engines.protocol import Sampling
 from judge.infer.engines.registry import load_engine
 from judge.infer.pairwise import PairwiseJudge
 from judge.judgment import Judgment
@@ -87,7 +88,7 @@ PAIRS = [
 
 @pytest.mark.parametrize("mode", ["verdict", "justify"])
 def test_verdicts_are_those_of_the_transformers_engine(
-    url: str, mini_engine: Any, mode: Any, monkeypatch: pytest.MonkeyPatch
+    url: str, mini_engine: Any, mode: Any
 ) -> None:
     asked = config(url, mode=mode)
     engine = load_engine(asked)
@@ -95,9 +96,9 @@ def test_verdicts_are_those_of_the_transformers_engine(
     told = engine.describe()
     assert (told["probabilities"], told["constraint"]) == ("asked", "grammar")
     assert engine.place.slots == 2 and engine.context in (4096, 8192)
-    monkeypatch.setattr(mini_engine, "max_new_tokens", asked.max_new_tokens)
-    served = PairwiseJudge(engine, TEMPLATE, mode).judge(list(enumerate(PAIRS)))
-    beside = PairwiseJudge(mini_engine, TEMPLATE, mode).judge(list(enumerate(PAIRS)))
+    mini_engine = mini_engine.bound(TEMPLATE, Sampling(asked.max_new_tokens))
+    served = PairwiseJudge(engine.bound(TEMPLATE), mode).judge(list(enumerate(PAIRS)))
+    beside = PairwiseJudge(mini_engine.bound(TEMPLATE), mode).judge(list(enumerate(PAIRS)))
     for over, at_home in zip(served, beside, strict=True):
         assert isinstance(over, Judgment) and isinstance(at_home, Judgment)
         assert over.probability == pytest.approx(at_home.probability, abs=1e-4)
@@ -120,10 +121,10 @@ def test_words_far_from_likely_have_their_probability(
 ) -> None:
     from judge.infer.engines.llamacpp import client as llamacpp
 
-    wanted = PairwiseJudge(mini_engine, TEMPLATE, "verdict").judge([(1, PAIRS[0])])
+    wanted = PairwiseJudge(mini_engine.bound(TEMPLATE), "verdict").judge([(1, PAIRS[0])])
     monkeypatch.setattr(llamacpp, "LIKELIEST", 1)
     engine = load_engine(config(url, mode="verdict"))
-    [found] = PairwiseJudge(engine, TEMPLATE, "verdict").judge([(1, PAIRS[0])])
+    [found] = PairwiseJudge(engine.bound(TEMPLATE), "verdict").judge([(1, PAIRS[0])])
     assert isinstance(found, Judgment) and isinstance(wanted[0], Judgment)
     for order in ORDERS:
         one, other = found.orders[order].distribution, wanted[0].orders[order].distribution
@@ -144,8 +145,8 @@ def test_chat_messages_are_answered_by_its_grammar(url: str, mode: Any) -> None:
     features, fit = engine.client.run(chat_features, *asked)
     assert features.constraint
     fits = {0.0: fit}
-    chat = ChatEngine(engine.client, features, {}, fits=fits, model="mini", max_new_tokens=60)
-    [found] = PairwiseJudge(chat, TEMPLATE, mode).judge([(1, PAIRS[0])])
+    chat = ChatEngine(engine.client, features, {}, TEMPLATE, Sampling(60), fits=fits, model="mini")
+    [found] = PairwiseJudge(chat, mode).judge([(1, PAIRS[0])])
     assert isinstance(found, Judgment) and found.orders["given"].distribution is None
 
 

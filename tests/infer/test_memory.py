@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from judge.formats.sources import Record
+from judge.formats.records import Record
 from judge.infer import batch, score
 from judge.infer.engines.protocol import ByteBuilder, ScriptedEngine
 from judge.infer.overlong import CHARACTERS_A_TOKEN, SLACK, beginning
@@ -52,7 +52,7 @@ class Watched(ByteBuilder):
 def watched(monkeypatch: pytest.MonkeyPatch) -> ScriptedEngine:
     made = ScriptedEngine(answer, context=2000)
     monkeypatch.setattr(Watched, "longest", 0)
-    monkeypatch.setattr(made, "builder", Watched)
+    monkeypatch.setattr(ScriptedEngine, "builder", property(lambda self: Watched(self.template)))
     return made
 
 
@@ -82,7 +82,7 @@ def test_a_scorer_reads_no_more(tmp_path: Path) -> None:
 
 def test_a_long_text_of_few_tokens_is_read_in_full(mini_tokenizer: Any) -> None:
     """The rule looks at tokens: a text may have many more characters."""
-    judge = PairwiseJudge(engine(context=10_000), load_template(TEMPLATE))
+    judge = PairwiseJudge(engine(context=10_000).bound(load_template(TEMPLATE)))
     fits = pair("a" * (judge.longest - 300))
     [prompts] = judge.build([(1, fits)])
     assert all(isinstance(prompt, Prompt) for prompt in prompts)

@@ -70,7 +70,7 @@ def config(model: Path | str, **options: Any) -> BatchConfig:
 def test_it_judges_as_single_passes_do(folder: Path) -> None:
     engine = load_engine(config(folder, max_new_tokens=6))
     assert isinstance(engine, TransformersEngine)
-    builder = engine.builder(load_template("pairwise_justifier.v1"))
+    builder = engine.bound(load_template("pairwise_justifier.v1")).builder
     pair = Pair(
         pair_id="x",
         prompt=parse_prompt("Why is the sky blue?"),
@@ -138,6 +138,5 @@ def test_a_model_without_a_chat_template_is_refused(tmp_path: Path) -> None:
     tokenizer.chat_template = None
     LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **GROUPED)).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    engine = load_engine(config(tmp_path))
     with pytest.raises(UsageError, match="chat template"):
-        engine.builder(load_template("guided.v1"))
+        load_engine(config(tmp_path))

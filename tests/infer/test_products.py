@@ -13,7 +13,6 @@ from judge.infer.engines.registry import load_engine
 from judge.infer.engines.transformers.attention import FEW, NAME, grouped_sdpa
 from judge.infer.engines.transformers.matmul_precision import fast_products, products_in
 from judge.pair import Pair, parse_prompt
-from judge.prompt import load_template
 from judge.verdict import Verdict
 
 PAIRS = [
@@ -28,9 +27,8 @@ PAIRS = [
 
 
 def probabilities(engine: Any) -> list[float]:
-    builder = engine.builder(load_template("pairwise_justifier.v1"))
     orders = [order for pair in PAIRS for order in (pair, pair.flipped())]
-    verdicts = engine.judge(builder.build(orders), "verdict")
+    verdicts = engine.judge(engine.builder.build(orders), "verdict")
     assert all(isinstance(verdict, Verdict) for verdict in verdicts)
     return [verdict.distribution.log_odds for verdict in verdicts]
 

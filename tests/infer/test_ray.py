@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
+from judge import engine_options
 from judge.cli import app
 from judge.compare.probes.config import ProbeConfig
 from judge.config import BatchConfig
@@ -18,7 +19,7 @@ from judge.infer.batch import run
 from judge.infer.engines.ray import engine as ray_engine
 from judge.infer.engines.ray.plan import Node, Plan, plan
 from judge.serve.config import ServeConfig
-from tests.ahead import ReadsAhead
+from tests.ahead import READS_AHEAD
 from tests.infer.test_batch import mixed_rows, no_engine
 from tests.scripted import config, engine, failures, judgments, results, row, write_rows
 
@@ -105,7 +106,7 @@ def test_ray_that_is_not_installed_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = importlib.util.find_spec
-    monkeypatch.setattr(ray_engine, "find_spec", lambda n: None if n == "ray" else found(n))
+    monkeypatch.setattr(engine_options, "find_spec", lambda n: None if n == "ray" else found(n))
     source = write_rows(tmp_path / "in.jsonl", [row(1)])
     out = tmp_path / "out"
     done = CliRunner().invoke(app, ["batch", str(source), "--out", str(out), "--engine", "ray"])
@@ -134,7 +135,7 @@ def test_an_address_without_a_cluster_is_one_line(address: str, said: str) -> No
 
 @pytest.fixture
 def ahead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_engine, "RayJudge", ReadsAhead)
+    monkeypatch.setitem(engine_options.ENGINES, "ray", READS_AHEAD)
 
 
 @pytest.mark.usefixtures("ahead")

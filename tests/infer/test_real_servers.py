@@ -140,7 +140,7 @@ def test_by_token_ids_what_is_refused_is_left_out_as_well(running: Running) -> N
     told: list[str] = []
     config = by_ids(running, temperature=0.7)
     engine = load_engine(config, note=told.append)
-    judge = PairwiseJudge(engine, load_template(TEMPLATE), "justify")
+    judge = PairwiseJudge(engine.bound(load_template(TEMPLATE)), "justify")
     results = judge.judge([(1, pair(1)), (2, pair(2))])
     assert [type(r).__name__ for r in results] == ["Judgment"] * 2
     assert engine.describe()["adapted"] == [

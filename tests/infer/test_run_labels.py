@@ -18,7 +18,7 @@ from judge.compare.comparison import compare
 from judge.compare.config import CompareConfig
 from judge.errors import RowError, UsageError
 from judge.formats.labels import RowLabel
-from judge.formats.sources import Record
+from judge.formats.records import Record
 from judge.infer import batch, score
 from judge.infer.engines.protocol import Mode, ScriptedEngine
 from judge.infer.input_labels import PassingLabels

@@ -49,7 +49,7 @@ def pair(number: int, response_1: str = "One.", response_2: str = "Two, and more
 
 
 def judge(config: BatchConfig, *pairs: Pair) -> list[Judgment | Failure]:
-    judge = PairwiseJudge(load_engine(config), TEMPLATE_OF_TESTS, config.mode, config.orders)
+    judge = PairwiseJudge(load_engine(config).bound(TEMPLATE_OF_TESTS), config.mode, config.orders)
     return judge.judge(list(enumerate(pairs, start=1)))
 
 
@@ -191,7 +191,9 @@ def test_a_server_without_token_ids_of_its_replies_gives_the_same(
 def test_both_orders_go_in_one_request(running: Running) -> None:
     engine = load_engine(config(running, mode="verdict"))
     before = running.server.count
-    PairwiseJudge(engine, TEMPLATE_OF_TESTS, "verdict").judge([(n, pair(n)) for n in range(5)])
+    PairwiseJudge(engine.bound(TEMPLATE_OF_TESTS), "verdict").judge(
+        [(n, pair(n)) for n in range(5)]
+    )
     assert running.server.count - before == 5
 
 
@@ -318,7 +320,9 @@ def test_a_real_model_behind_a_server_judges_as_beside_us(
     running.server.log_probs = forward
     pairs = [pair(n, response_1=HOSTILE if n == 1 else "Because it is so.") for n in range(3)]
     served = judge(config(running, mode="verdict"), *pairs)
-    beside = PairwiseJudge(mini_engine, TEMPLATE_OF_TESTS, "verdict").judge(list(enumerate(pairs)))
+    beside = PairwiseJudge(mini_engine.bound(TEMPLATE_OF_TESTS), "verdict").judge(
+        list(enumerate(pairs))
+    )
     for over, at_home in zip(served, beside, strict=True):
         assert isinstance(over, Judgment) and isinstance(at_home, Judgment)
         assert over.probability == pytest.approx(at_home.probability, abs=1e-5)

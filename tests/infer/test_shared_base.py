@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from judge.config import BatchConfig
 from judge.errors import UsageError
 from judge.infer import shared_base
-from judge.infer.engines.protocol import MODES
+from judge.infer.engines.protocol import MODES, Sampling
 from judge.infer.engines.registry import load_engine
 from judge.infer.engines.transformers.engine import TransformersEngine
 from judge.infer.scorers.load import load_scorer
@@ -37,8 +37,7 @@ def judge_of(model: Path | str, **options: Any) -> TransformersEngine:
     options = {"dtype": "float32", "max_new_tokens": 6, **options}
     engine = load_engine(BatchConfig(input="-", out="-", model=str(model), **options))
     assert isinstance(engine, TransformersEngine)
-    engine.builder(TEMPLATE)
-    return engine
+    return engine.bound(TEMPLATE)
 
 
 def scorer_of(model: Path) -> PairScorer:
@@ -54,7 +53,7 @@ PAIRS = reward_models.pairs()[:3]
 
 
 def prompts_of(engine: TransformersEngine) -> list[Prompt]:
-    return engine.builder(TEMPLATE).build([p for pair in PAIRS for p in (pair, pair.flipped())])
+    return engine.builder.build([p for pair in PAIRS for p in (pair, pair.flipped())])
 
 
 def said_by(engine: TransformersEngine) -> list[Any]:
@@ -117,8 +116,7 @@ def test_a_judge_says_what_the_model_merged_by_peft_says(
     uses["bt"]()
     engine = judge_of(three["judge"])
     merged = by_peft(AutoModelForCausalLM, cached, three["judge"])
-    alone = TransformersEngine(merged, load_tokenizer(str(cached)), {}, max_new_tokens=6)
-    alone.builder(TEMPLATE)
+    alone = TransformersEngine(merged, load_tokenizer(str(cached)), {}, TEMPLATE, Sampling(6))
     prompts = prompts_of(engine)
     for mode in MODES:
         for one, other in zip(*(e.judge(prompts, mode) for e in (engine, alone)), strict=True):

@@ -13,10 +13,11 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from judge.config import BatchConfig
 from judge.errors import RowError, UsageError
-from judge.infer.engines.registry import chat_of
+from judge.infer.engines.asking import chat_of
+from judge.infer.engines.protocol import Sampling
 from judge.infer.engines.transformers.engine import TransformersEngine
 from judge.pair import Pair, parse_prompt
-from judge.prompt import THINKS, Chat, Prompt, PromptBuilder, load_template
+from judge.prompt import Chat, Prompt, PromptBuilder, load_template
 from judge.verdict import Verdict, render_statement
 from tests import families
 from tests.infer.test_transformers_engine import agrees, reference
@@ -76,15 +77,14 @@ def model() -> Any:
 
 def engine(model: Any, template: str = families.CHATML, **options: Any) -> TransformersEngine:
     tokenizer = reasoner(template)
-    options = {"max_new_tokens": 150, "chat": THINKS, **options}
-    made = TransformersEngine(model, tokenizer, {}, **options)
-    made.builder(load_template(TEMPLATE))
-    return made
+    sampling = Sampling(options.pop("max_new_tokens", 150))
+    template_of_judge = load_template(TEMPLATE)
+    return TransformersEngine(model, tokenizer, {}, template_of_judge, sampling, **options)
 
 
 def prompt(engine: TransformersEngine) -> Prompt:
     pair = Pair(pair_id="1", prompt=parse_prompt("Why?"), response_1="So.", response_2="Because.")
-    return engine._prompt_builder.build([pair])[0]
+    return engine.builder.build([pair])[0]
 
 
 def writes(model: Any, text: str, **options: Any) -> tuple[TransformersEngine, Any, list[str]]:
@@ -139,8 +139,7 @@ def test_marks_that_are_no_tokens_of_their_own(model: Any) -> None:
     """A model that was taught to spell them."""
     text = f"<think>\nMaybe.\n{ONE}\n</think>\nIt says why.\n{TWO}"
     tokenizer = families.chatml(("<|endoftext|>", "<|im_start|>", "<|im_end|>")).tokenizer
-    made = TransformersEngine(model, tokenizer, {}, max_new_tokens=150)
-    made.builder(load_template(TEMPLATE))
+    made = TransformersEngine(model, tokenizer, {}, load_template(TEMPLATE), Sampling(150))
     asked = prompt(made)
     tokens = tokenizer(text, add_special_tokens=False).input_ids
     made._decoder.model = Scripted(model, tokens, len(asked.ids))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ import torch
 
 from judge.grammar import Grammar
 from judge.infer.capacity import CACHE_BYTES, cache_tokens
+from judge.infer.engines.protocol import Sampling
 from judge.infer.engines.transformers.constraint import Constraint
 from judge.infer.engines.transformers.decode import common_prefix
 from judge.infer.engines.transformers.engine import TransformersEngine
@@ -25,17 +25,17 @@ from judge.verdict import (
 )
 
 
+@pytest.fixture(scope="module", name="mini_engine")
+def short_engine(mini_engine: TransformersEngine) -> TransformersEngine:
+    """The shared engine's model, which writes 40 tokens at most."""
+    engine = mini_engine.bound(load_template("pairwise_justifier.v1"), Sampling(40))
+    engine.batch_tokens = 8192
+    return engine
+
+
 @pytest.fixture(scope="module")
 def builder(mini_engine: TransformersEngine) -> PromptBuilder:
-    return mini_engine.builder(load_template("pairwise_justifier.v1"))
-
-
-@pytest.fixture(autouse=True)
-def options(mini_engine: TransformersEngine) -> Iterator[None]:
-    """Every test starts from the same options of the shared engine."""
-    mini_engine.max_new_tokens, mini_engine.batch_tokens = 40, 8192
-    mini_engine.temperature, mini_engine.seed = 0.0, 0
-    yield
+    return mini_engine.builder
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,7 @@ def agrees(one: Distribution | None, other: Distribution) -> bool:
 def test_verdict_mode_equals_single_passes(
     mini_engine: TransformersEngine, prompts: list[Prompt], batch_tokens: int
 ) -> None:
+    mini_engine = mini_engine.bound()
     mini_engine.batch_tokens = batch_tokens
     verdicts = mini_engine.judge(prompts, "verdict")
     for prompt, verdict in zip(prompts, verdicts, strict=True):
@@ -118,7 +119,7 @@ def test_justify_mode_equals_a_plain_constrained_loop(
     for prompt, verdict in zip(prompts, verdicts, strict=True):
         assert isinstance(verdict, Verdict)
         ids, state = list(prompt.ids), constraint.start
-        for _ in range(mini_engine.max_new_tokens):
+        for _ in range(mini_engine.sampling.max_new_tokens):
             with torch.inference_mode():
                 logits = mini_engine.model(torch.tensor([ids])).logits[0, -1]
             token = int(logits.masked_fill(constraint.forbidden([state])[0], -torch.inf).argmax())
@@ -204,7 +205,7 @@ def test_a_token_over_the_statement_s_edge_is_written_anew(
 
     def torn(self: TransformersEngine, row: Any) -> tuple[str, int | None]:
         text, size = real(self, row)
-        return text, None if self._stopped(row) else size
+        return text, None if row.stopped else size
 
     monkeypatch.setattr(TransformersEngine, "_elaboration", torn)
     again = mini_engine.judge(prompts, "justify")
@@ -223,18 +224,27 @@ def test_the_same_call_gives_the_same_verdicts(
 def test_sampling_depends_on_seed_and_prompt_not_on_neighbours(
     mini_engine: TransformersEngine, prompts: list[Prompt]
 ) -> None:
-    mini_engine.temperature = 1.0
+    drawing = mini_engine.bound(sampling=Sampling(40, temperature=1.0))
+    other = mini_engine.bound(sampling=Sampling(40, temperature=1.0, seed=1))
 
-    def texts(chosen: list[Prompt]) -> list[str | None]:
-        return [
-            v.elaboration for v in mini_engine.judge(chosen, "justify") if isinstance(v, Verdict)
-        ]
+    def texts(engine: TransformersEngine, chosen: list[Prompt]) -> list[str | None]:
+        return [v.elaboration for v in engine.judge(chosen, "justify") if isinstance(v, Verdict)]
 
-    every = texts(prompts)
-    assert every == texts(prompts)
-    assert every[:2] == texts(prompts[:2])
-    mini_engine.seed = 1
-    assert every != texts(prompts)
+    every = texts(drawing, prompts)
+    assert every == texts(drawing, prompts)
+    assert every[:2] == texts(drawing, prompts[:2])
+    assert every != texts(other, prompts)
+
+
+def test_an_engine_with_other_options_has_the_same_model_and_counts_anew(
+    mini_engine: TransformersEngine, prompts: list[Prompt]
+) -> None:
+    mini_engine.judge(prompts[:2], "verdict")
+    other = mini_engine.bound(load_template("guided.v1"), Sampling(7))
+    assert other.model is mini_engine.model and other.counts.prompt_tokens == 0
+    assert mini_engine.counts.prompt_tokens > 0
+    assert (mini_engine.sampling, other.sampling) == (Sampling(40), Sampling(7))
+    assert mini_engine.builder.template.name != other.builder.template.name == "guided.v1"
 
 
 def test_what_twins_share_goes_through_the_model_once(

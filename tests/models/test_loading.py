@@ -201,6 +201,6 @@ def test_memory_is_limited_while_a_template_is_rendered_alone() -> None:
 def test_a_bad_template_in_a_model_folder_ends_a_command_with_one_line(causal: Path) -> None:
     shutil.rmtree(causal / "chat_template.jinja", ignore_errors=True)
     (causal / "chat_template.jinja").write_text("{{ 1 // 0 }}")
-    engine = load_engine(BatchConfig(input="-", out="-", model=str(causal), template="guided.v1"))
+    config = BatchConfig(input="-", out="-", model=str(causal), template="guided.v1")
     with pytest.raises(UsageError, match=r"refuses one user message: ZeroDivisionError"):
-        engine.builder(load_template("guided.v1"))
+        load_engine(config)

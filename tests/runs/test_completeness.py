@@ -9,8 +9,8 @@ import pytest
 
 from judge.compare.systems import read_run
 from judge.errors import UsageError
-from judge.train.checkpoints.manifest import read_data_manifest
 from judge.runs.completeness import check_run, check_set, is_complete
+from judge.train.checkpoints.manifest import read_data_manifest
 from tests.compare.made import judged
 from tests.scripted import row, write_rows
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from judge.errors import UsageError
 from judge.idset import IdSet
 from judge.infer.batch import run
-from judge.runs.jsonlines import encode_line, repair_tail
-from judge.runs.index import RunIndex
 from judge.runs.folder import RunDir, read_failures, read_judgments
+from judge.runs.index import RunIndex
+from judge.runs.jsonlines import encode_line, repair_tail
 from tests.scripted import config, engine, row, write_rows
 
 IDENTITY = {"model": "mini", "seed": 0}

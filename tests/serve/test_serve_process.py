@@ -31,7 +31,7 @@ from judge.errors import UsageError
 from judge.formats.pairs import read_pairs
 from judge.formats.sources import FileSource
 from judge.idset import IdSet
-from judge.infer.engines.protocol import Engine
+from judge.infer.engines.protocol import Engine, Sampling
 from judge.infer.engines.transformers.engine import TransformersEngine
 from judge.infer.pairwise import PairwiseJudge
 from judge.judgment import Judgment
@@ -295,9 +295,7 @@ def test_the_mini_judge_says_over_http_what_it_says_without(
     mini: str, rows: list[dict[str, Any]], mini_engine: TransformersEngine
 ) -> None:
     """Many clients at a time, to the byte: whole rows in lists and their pairs one by one."""
-    mini_engine.max_new_tokens, mini_engine.batch_tokens = 16, 8192
-    mini_engine.temperature = 0.0
-    judge = PairwiseJudge(mini_engine, load_template(TEMPLATE))
+    judge = PairwiseJudge(mini_engine.bound(load_template(TEMPLATE), Sampling(16)))
     records = FileSource.open(ROOT / "examples" / "pairs.jsonl").records()
     pairs = [pair for _, pair in read_pairs(list(records)[:6], IdSet()) if isinstance(pair, Pair)]
     expected = []

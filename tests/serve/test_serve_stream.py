@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.errors import RowError
-from judge.infer.engines.protocol import Listener, Mode
+from judge.infer.engines.protocol import Listener, Mode, Sampling
 from judge.infer.engines.streaming import Telling
 from judge.infer.engines.transformers.engine import TransformersEngine
 from judge.infer.pairwise import PairwiseJudge
@@ -214,8 +214,7 @@ def test_the_mini_judge_tells_what_it_writes(
     mini_engine: TransformersEngine, mini_pairs: list[tuple[int, Pair]], max_new_tokens: int
 ) -> None:
     """Exactly the elaborations, cut off or not, and exactly the judgments of the silent call."""
-    mini_engine.max_new_tokens, mini_engine.temperature = max_new_tokens, 0.0
-    judge = PairwiseJudge(mini_engine, load_template(TEMPLATE))
+    judge = PairwiseJudge(mini_engine.bound(load_template(TEMPLATE), Sampling(max_new_tokens)))
     told: dict[tuple[int, str], str] = {}
 
     def listener(place: int) -> Callable[[str, str], None]:

@@ -196,7 +196,7 @@ def test_a_second_run_leaves_a_finished_folder_alone(tmp_path: Path) -> None:
     before = (tmp_path / "out" / "model.safetensors").stat()
     assert expo_of(tmp_path, 1.5) == first
     assert (tmp_path / "out" / "model.safetensors").stat() == before
-    with pytest.raises(UsageError, match=r"holds another ExPO checkpoint: asked is .*1\.5.* 1\.6"):
+    with pytest.raises(UsageError, match=r"holds an ExPO checkpoint .*: asked is .*1\.5.* 1\.6"):
         expo_of(tmp_path, 1.6)
 
 

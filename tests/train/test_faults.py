@@ -211,7 +211,29 @@ def test_a_tokenizer_without_a_chat_template(
 
 
 def test_a_folder_of_another_recipe(finished: Path, prepared: Path) -> None:
-    with pytest.raises(UsageError, match="holds another configuration") as raised:
+    with pytest.raises(UsageError, match="holds a training of another configuration") as raised:
         justifier.run(smoke(prepared, finished, *SHORT, "packing=false", "max_length=512"))
     text = one_line(raised)
-    assert "max_length: 1024 there, 512 now" in text and "packing: 'auto' there, False now" in text
+    assert "max_length is 1024 there, 512 now" in text
+    assert 'packing is "auto" there, false now' in text
+
+
+def test_a_torn_manifest_is_written_again(finished: Path, prepared: Path, tmp_path: Path) -> None:
+    """A kill while an earlier version wrote it; the training goes on from its last checkpoint."""
+    output = tmp_path / "run"
+    shutil.copytree(finished, output)
+    config = smoke(prepared, output, *SHORT)
+    (output / "recipe.json").write_text(json.dumps(config.model_dump(mode="json"), indent=1))
+    whole = (finished / "manifest.json").read_bytes()
+    (output / "manifest.json").write_bytes(whole[: len(whole) // 2])
+    manifest = justifier.run(config)
+    assert manifest == json.loads((output / "manifest.json").read_bytes())
+    assert manifest["validation_losses"] == json.loads(whole)["validation_losses"]
+
+
+def test_a_damaged_recipe_is_one_line(finished: Path, prepared: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run" / "recipe.json").write_text("{")
+    with pytest.raises(UsageError, match="no recipe of a training") as raised:
+        justifier.run(smoke(prepared, tmp_path / "run", *SHORT))
+    one_line(raised)

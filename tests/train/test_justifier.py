@@ -142,7 +142,7 @@ def test_a_finished_run_is_not_repeated_and_another_is_refused(
     before = (finished / "model.safetensors").stat().st_mtime_ns
     justifier.run(smoke(prepared, finished))
     assert (finished / "model.safetensors").stat().st_mtime_ns == before
-    with pytest.raises(UsageError, match=r"learning_rate: 0\.001 there, 0\.5 now"):
+    with pytest.raises(UsageError, match=r"learning_rate is 0\.001 there, 0\.5 now"):
         justifier.run(smoke(prepared, finished, "learning_rate=0.5"))
 
 
@@ -158,7 +158,6 @@ def test_an_adapter_judges_on_top_of_its_base(prepared: Path, tmp_path: Path) ->
     from judge.config import BatchConfig
     from judge.infer.engines.registry import load_engine
     from judge.models import default_template
-    from judge.prompt import load_template
 
     output = tmp_path / "lora"
     justifier.run(
@@ -166,9 +165,8 @@ def test_an_adapter_judges_on_top_of_its_base(prepared: Path, tmp_path: Path) ->
     )
     assert default_template(str(output)) == "pairwise_justifier.v1"
     engines = [load_engine(BatchConfig(input="-", out="-", model=m)) for m in ("mini", str(output))]
-    template = load_template("pairwise_justifier.v1")
     pair = Pair(pair_id="x", prompt=parse_prompt("Why?"), response_1="So.", response_2="Because.")
-    base, adapted = (e.judge(e.builder(template).build([pair]), "verdict")[0] for e in engines)
+    base, adapted = (e.judge(e.builder.build([pair]), "verdict")[0] for e in engines)
     assert isinstance(base, Verdict) and isinstance(adapted, Verdict)
     assert base.distribution != adapted.distribution
 

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 from judge.cli import app
 from judge.errors import UsageError
 from judge.infer import batch
+from judge.metrics.accuracy import Score
 from judge.train.checkpoints.seal import seal
 from judge.train.checkpoints.select import (
     Candidate,
     Evaluated,
     LabelledPairs,
-    Score,
     SelectConfig,
     candidates_of,
     choose,

@@ -21,7 +21,7 @@ if find_spec("vllm") is None:
 
 @pytest.fixture(scope="session")
 def vllm_engine() -> Any:
-    """A vLLM engine with the bundled mini judge; tests set its options."""
+    """A vLLM engine with the bundled mini judge; tests bind it to others."""
     from judge.config import BatchConfig
     from judge.infer.engines.registry import load_engine
 

@@ -14,7 +14,7 @@ import pytest
 from judge.config import BatchConfig
 from judge.errors import UsageError
 from judge.infer.batch import run
-from judge.infer.engines.protocol import Engine
+from judge.infer.engines.protocol import Engine, Sampling
 from judge.infer.engines.vllm.engine import VllmEngine
 from judge.infer.protocols import Unwatched
 from tests.scripted import failures, results, row, write_rows
@@ -77,7 +77,7 @@ def test_a_run_with_a_replica_killed_has_the_bytes_of_the_vllm_engine(
     source = write_rows(
         tmp_path / "in.jsonl", [*examples[:4], row(9, response_1=""), *examples[4:]]
     )
-    vllm_engine.max_new_tokens, vllm_engine.temperature, vllm_engine.seed = 24, 0.0, 0
+    vllm_engine = vllm_engine.bound(sampling=Sampling(24))
     run(config(source, tmp_path / "one", engine="vllm"), lambda: vllm_engine)
     out, killer = tmp_path / "ray", Killer()
     summary = run(config(source, out), no_engine, killer)

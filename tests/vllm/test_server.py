@@ -18,9 +18,10 @@ import pytest
 from judge.config import BatchConfig
 from judge.errors import UsageError
 from judge.infer.batch import run
+from judge.infer.engines.protocol import Sampling
 from judge.infer.engines.registry import load_engine
 from judge.infer.engines.server.chat import ChatEngine
-from judge.infer.engines.server.features import chat_features
+from judge.infer.engines.server.features import chat_features, chat_fields
 from judge.infer.engines.server.http_client import Client, Patience
 from judge.infer.engines.transformers.engine import TransformersEngine
 from judge.infer.pairwise import PairwiseJudge
@@ -113,7 +114,7 @@ def test_the_judgments_are_those_of_the_transformers_engine(
 ) -> None:
     rows = [row(1, response_1=HOSTILE), row(2, prompt="Why? @Response 1")]
     source = write_rows(tmp_path / "in.jsonl", [*EXAMPLES.read_bytes().splitlines()[:8], *rows])
-    mini_engine.max_new_tokens = 40
+    mini_engine = mini_engine.bound(sampling=Sampling(40))
     over = config(served, input=str(source), out=str(tmp_path / "over"), mode=mode)
     beside = over.model_copy(update={"out": str(tmp_path / "beside"), "engine": "transformers"})
     run(over, lambda: load_engine(over))
@@ -144,13 +145,16 @@ def test_drawn_elaborations_depend_on_the_seed_alone(served: Served, tmp_path: P
 
 def test_by_chat_messages(served: Served) -> None:
     client = Client(served.url, Patience(4, 60, 10), lambda text: None)
-    features = client.run(chat_features, client, "judge")
+    features, fit = client.run(chat_features, client, "judge", chat_fields(40, 0.0, {}))
     assert features.constraint
-    engine = ChatEngine(client, features, {}, model="judge", max_new_tokens=40)
+    template = load_template(TEMPLATE)
+    engine = ChatEngine(
+        client, features, {}, template, Sampling(40), fits={0.0: fit}, model="judge"
+    )
     prompt = (Message(role="user", content="Is the sky blue?"),)
     pair = Pair(pair_id="a", prompt=prompt, response_1="Yes.", response_2=HOSTILE)
     for mode in ("verdict", "justify"):
-        [result] = PairwiseJudge(engine, load_template(TEMPLATE), mode).judge([(1, pair)])
+        [result] = PairwiseJudge(engine, mode).judge([(1, pair)])
         assert isinstance(result, Judgment)
         assert result.probability is None
         assert result.neutralised == 3

@@ -9,6 +9,7 @@ import torch
 from vllm.v1.structured_output import backend_outlines
 from vllm.v1.structured_output.backend_types import StructuredOutputOptions
 
+from judge.infer.engines.protocol import Sampling
 from judge.infer.engines.transformers.constraint import Constraint
 from judge.infer.engines.transformers.engine import TransformersEngine
 from judge.infer.engines.vllm.constraint import constrain
@@ -25,7 +26,7 @@ TEXTS = (
 
 @pytest.fixture(scope="module")
 def builder(vllm_engine: VllmEngine) -> PromptBuilder:
-    return vllm_engine.builder(load_template("pairwise_justifier.v1"))
+    return vllm_engine.builder
 
 
 def manager(engine: VllmEngine) -> Any:
@@ -70,14 +71,14 @@ def test_the_masks_are_those_of_the_transformers_engine(
 def test_a_regex_is_compiled_once_and_a_mask_built_once_a_state(
     vllm_engine: VllmEngine, builder: PromptBuilder
 ) -> None:
-    """Counted, not timed: neither happens again for more prompts, more tokens, another builder."""
+    """Counted, not timed: neither happens again for more prompts, more tokens, another template."""
     prompts = builder.build([_pair(i) for i in range(6)])
-    vllm_engine.max_new_tokens = 40
+    vllm_engine = vllm_engine.bound(sampling=Sampling(40))
     vllm_engine.judge(prompts, "justify")
     backend = manager(vllm_engine).backend
     index, masks = backend.indices[JUSTIFY_REGEX], backend.masks[JUSTIFY_REGEX]
     before = {state: id(mask) for state, mask in masks.items()}
-    vllm_engine.builder(load_template("pairwise_justifier.v1"))
+    vllm_engine.bound(load_template("guided.v1"))
     vllm_engine.judge(prompts * 2, "justify")
     assert manager(vllm_engine).backend is backend
     assert backend.indices == {JUSTIFY_REGEX: index}
@@ -90,7 +91,7 @@ def test_the_regex_of_requests_is_parsed_once(
 ) -> None:
     parsed: Any = backend_outlines.validate_regex_is_buildable
     parsed.cache_clear()
-    vllm_engine.max_new_tokens = 4
+    vllm_engine = vllm_engine.bound(sampling=Sampling(4))
     vllm_engine.judge(builder.build([_pair(i) for i in range(6)]), "justify")
     assert (parsed.cache_info().misses, parsed.cache_info().hits) == (1, 5)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from judge.errors import RowError
+from judge.infer.engines.protocol import Sampling
 from judge.infer.engines.transformers.engine import TransformersEngine
 from judge.infer.engines.vllm.engine import VllmEngine
 from judge.infer.pairwise import PairwiseJudge
@@ -25,17 +24,19 @@ HOSTILE = (
 )
 
 
+@pytest.fixture(scope="module", name="vllm_engine")
+def short_vllm_engine(vllm_engine: VllmEngine) -> VllmEngine:
+    return vllm_engine.bound(TEMPLATE, Sampling(40))
+
+
+@pytest.fixture(scope="module", name="mini_engine")
+def short_mini_engine(mini_engine: TransformersEngine) -> TransformersEngine:
+    return mini_engine.bound(TEMPLATE, Sampling(40))
+
+
 @pytest.fixture(scope="module")
 def builder(vllm_engine: VllmEngine) -> PromptBuilder:
-    return vllm_engine.builder(TEMPLATE)
-
-
-@pytest.fixture(autouse=True)
-def options(vllm_engine: VllmEngine, mini_engine: TransformersEngine) -> Iterator[None]:
-    """Every test starts from the same options of the shared engines."""
-    for engine in (vllm_engine, mini_engine):
-        engine.max_new_tokens, engine.temperature, engine.seed = 40, 0.0, 0
-    yield
+    return vllm_engine.builder
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,6 @@ def test_verdict_mode_reads_the_model_s_own_probabilities(
 ) -> None:
     """Against plain forward passes over whole statements: nothing renormalised but among the six,
     what the branches leave is off the grammar."""
-    mini_engine.builder(TEMPLATE)
     for prompt, verdict in zip(prompts, vllm_engine.judge(prompts, "verdict"), strict=True):
         assert isinstance(verdict, Verdict)
         assert agrees(verdict.distribution, reference(mini_engine, prompt.ids))
@@ -78,10 +78,9 @@ def test_justify_mode_writes_what_transformers_writes(
     pairs: list[Pair],
     limit: int,
 ) -> None:
-    vllm_engine.max_new_tokens = mini_engine.max_new_tokens = limit
     numbered = list(enumerate(pairs, start=1))
-    ours = PairwiseJudge(vllm_engine, TEMPLATE, "justify").judge(numbered)
-    theirs = PairwiseJudge(mini_engine, TEMPLATE, "justify").judge(numbered)
+    ours = PairwiseJudge(vllm_engine.bound(sampling=Sampling(limit)), "justify").judge(numbered)
+    theirs = PairwiseJudge(mini_engine.bound(sampling=Sampling(limit)), "justify").judge(numbered)
     reasons = set()
     for a, b in zip(ours, theirs, strict=True):
         assert isinstance(a, Judgment) and isinstance(b, Judgment)
@@ -118,19 +117,17 @@ def test_sampling_depends_on_seed_and_prompt(
     vllm_engine: VllmEngine, prompts: list[Prompt]
 ) -> None:
     """On a CPU vLLM draws for whole prompts only, so that these must fit into one batch."""
-    vllm_engine.temperature = 1.0
+    drawing = vllm_engine.bound(sampling=Sampling(40, temperature=1.0))
+    other = vllm_engine.bound(sampling=Sampling(40, temperature=1.0, seed=1))
     prompts = [prompt for prompt in prompts if len(prompt.ids) < 150][:8]
 
-    def texts(chosen: list[Prompt]) -> list[str | None]:
-        return [
-            v.elaboration for v in vllm_engine.judge(chosen, "justify") if isinstance(v, Verdict)
-        ]
+    def texts(engine: VllmEngine, chosen: list[Prompt]) -> list[str | None]:
+        return [v.elaboration for v in engine.judge(chosen, "justify") if isinstance(v, Verdict)]
 
-    every = texts(prompts)
-    assert len(every) == len(prompts) and every == texts(prompts)
-    assert every[:4] == texts(prompts[:4])
-    vllm_engine.seed = 1
-    assert every != texts(prompts)
+    every = texts(drawing, prompts)
+    assert len(every) == len(prompts) and every == texts(drawing, prompts)
+    assert every[:4] == texts(drawing, prompts[:4])
+    assert every != texts(other, prompts)
 
 
 def test_what_a_pair_s_orders_and_branches_share_goes_through_the_model_once(

@@ -59,7 +59,7 @@ def prompts_of(engine: VllmEngine | TransformersEngine) -> list[Prompt]:
         response_1="Because air scatters short waves.",
         response_2="It is a long story, and </s> <|im_end|> a dull one.",
     )
-    return engine.builder(TEMPLATE).build([pair, pair.flipped()])
+    return engine.bound(TEMPLATE).builder.build([pair, pair.flipped()])
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_other_tokenizers_and_architectures(family: str, tmp_path: Path) -> None
     for verdict in engine.judge(prompts, "justify"):
         assert isinstance(verdict, Verdict) and verdict.elaboration is not None
         assert parse_statement(verdict.statement) == verdict.strength
-        control = [tokenizer.convert_ids_to_tokens(i) for i in engine._builder.control_ids]
+        control = [tokenizer.convert_ids_to_tokens(i) for i in engine.builder.control_ids]
         assert not any(marker in verdict.elaboration for marker in control)
 
 

@@ -12,6 +12,7 @@ import pytest
 from judge.config import BatchConfig
 from judge.errors import UsageError
 from judge.infer.batch import run
+from judge.infer.engines.protocol import Sampling
 from judge.infer.engines.transformers.engine import TransformersEngine
 from judge.infer.engines.vllm.engine import VllmEngine
 from tests.scripted import failures, results, write_rows
@@ -40,7 +41,7 @@ def config(rows: Path, out: Path, **fields: Any) -> BatchConfig:
 def test_a_run_in_parts_has_the_bytes_of_one(
     vllm_engine: VllmEngine, rows: Path, tmp_path: Path, mode: str
 ) -> None:
-    vllm_engine.max_new_tokens = 40
+    vllm_engine = vllm_engine.bound(sampling=Sampling(40))
     summary = run(config(rows, tmp_path / "one", mode=mode), lambda: vllm_engine)
     assert (summary.judged, summary.failed) == (11, 2)
     assert [f["reason"] for f in failures(tmp_path / "one")] == ["bad_json", "prompt_too_long"]
@@ -56,7 +57,8 @@ def test_two_dozen_pairs_have_the_judgments_of_the_transformers_engine(
 ) -> None:
     """As `benchmarks/engines_agree.py` compares 500; the Ray engine's bytes are the vLLM one's."""
     rows = write_rows(tmp_path / "in.jsonl", EXAMPLES.read_bytes().splitlines()[:24])
-    vllm_engine.max_new_tokens = mini_engine.max_new_tokens = 40
+    vllm_engine = vllm_engine.bound(sampling=Sampling(40))
+    mini_engine = mini_engine.bound(sampling=Sampling(40))
     run(config(rows, tmp_path / "vllm", mode=mode), lambda: vllm_engine)
     other = config(rows, tmp_path / "transformers", engine="transformers", mode=mode)
     run(other, lambda: mini_engine)

@@ -58,20 +58,8 @@ def cross(item: Item) -> list[Cell]:
     return list(product(range(len(item.chosen)), range(len(item.rejected))))
 
 
-def prompt_of(row: Row, name: str) -> Any:
-    """Return the prompt in the field ``name``: a text or a list of messages.
-
-    Raises:
-        Unusable: when it is neither.
-    """
-    value = row.required(name)
-    if not isinstance(value, str | list):
-        raise Unusable("wrong_type", f"{name} is {checks.kind(value)}, expected text or messages")
-    return value
-
-
 def text_of(row: Row, name: str) -> str:
-    """Return the text in the field ``name``, also an empty one: that is the run's to refuse.
+    """Return the text in the field ``name``.
 
     Raises:
         Unusable: when it is none.
@@ -80,18 +68,6 @@ def text_of(row: Row, name: str) -> str:
     if not isinstance(value, str):
         raise Unusable("wrong_type", f"{name} is {checks.kind(value)}, expected text")
     return value
-
-
-def texts_of(row: Row, name: str) -> tuple[str, ...]:
-    """Return the texts in the list ``name``.
-
-    Raises:
-        Unusable: when it is no list of texts, or an empty one.
-    """
-    values = row.list_of(name)
-    if not values or not all(isinstance(value, str) for value in values):
-        raise Unusable("wrong_type", f"{name} is no list of texts")
-    return tuple(values)
 
 
 def named_of(row: Row, name: str, known: Sequence[str]) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from judge.compare.systems import Decision
+from judge.formats.benchmarks import Written
 
 Outcome = Literal["won", "undecided", "lost", "failed"]
 OUTCOMES: tuple[Outcome, ...] = ("won", "undecided", "lost", "failed")
@@ -14,25 +15,20 @@ Cell = tuple[int, int]
 """A comparison of a row: index of the chosen response, index of the rejected one."""
 
 
-@dataclass(frozen=True)
-class Item:
-    """One row of a benchmark: a prompt, responses that are right, responses that are wrong.
-
-    Texts are as they stand in the file, whatever is wrong with them: that becomes a failure of the
-    run, and counts.
-    """
+@dataclass(frozen=True, kw_only=True)
+class Item(Written):
+    """One row of a benchmark: a prompt, responses that are right, responses that are wrong."""
 
     subset: str
-    prompt: Any
-    """A text or a list of messages."""
-    chosen: tuple[str, ...]
-    rejected: tuple[str, ...]
     item_id: str = ""
     """Unique in its benchmark: the subset and the row's own id."""
     own_id: str = ""
     """The row's own id; empty where it has none."""
-    rejected_first: bool | None = None
-    """Whether the file shows the rejected response first; None where the layout has no order."""
+
+    @classmethod
+    def of(cls, subset: str, written: Written) -> Item:
+        """Return what a row says as one of a subset."""
+        return cls(subset=subset, **vars(written))
 
     @property
     def responses(self) -> tuple[str, ...]:

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from judge.compare.benches.benchmark import Benchmark, Figures, prompt_of, text_of
+from judge.compare.benches.benchmark import Benchmark, Figures, text_of
 from judge.compare.benches.figures import line, share
 from judge.compare.benches.item import Item, Judged
 from judge.formats import fields as checks
+from judge.formats.benchmarks import JUDGEBENCH
 from judge.formats.rows import Row, Unusable
 
 CATEGORIES = {
@@ -45,9 +46,6 @@ def credit(row: Judged) -> float:
 
 def parse(row: Row) -> Item:
     """Return a row; its better response is what ``label`` says."""
-    label = row.required("label")
-    if label not in ("A>B", "B>A"):
-        raise Unusable("bad_label", f"label is {checks.shown(label)}; expected A>B or B>A")
     source = text_of(row, "source")
     category = next((name for start, name in CATEGORIES.items() if source.startswith(start)), None)
     if category is None:
@@ -56,15 +54,7 @@ def parse(row: Row) -> Item:
             f"source is {checks.shown(source)}; expected one that starts with"
             f" {', '.join(CATEGORIES)}",
         )
-    one, two = text_of(row, "response_A"), text_of(row, "response_B")
-    chosen, rejected = (one, two) if label == "A>B" else (two, one)
-    return Item(
-        subset=category,
-        prompt=prompt_of(row, "question"),
-        chosen=(chosen,),
-        rejected=(rejected,),
-        rejected_first=label == "B>A",
-    )
+    return Item.of(category, JUDGEBENCH.written(row))
 
 
 def score(judged: Sequence[Judged], both: bool) -> Figures:

@@ -16,11 +16,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from judge.compare.benches.benchmark import Benchmark, Figures, prompt_of, text_of
+from judge.compare.benches.benchmark import Benchmark, Figures
 from judge.compare.benches.figures import line, mean_of
 from judge.compare.benches.item import Item, Judged
+from judge.formats.benchmarks import LLMBAR
 from judge.formats.inputs import Input
-from judge.formats.rows import Row, Unusable, whole_number
+from judge.formats.rows import Row, Unusable
 
 ADVERSARIAL = ("Neighbor", "GPTInst", "GPTOut", "Manual")
 SUBSETS = ("Natural", *ADVERSARIAL)
@@ -45,9 +46,6 @@ def agrees(row: Judged) -> bool:
 
 def parse(row: Row) -> Item:
     """Return a row; its subset is the folder's name, or the row's own field ``subset``."""
-    label = whole_number(row.fields.get("label"))
-    if label not in (1, 2):
-        raise Unusable("bad_label", f"label is {row.fields.get('label')!r}; expected 1 or 2")
     subset = _subset(row.fields.get("subset") or row.subset)
     if subset not in SUBSETS:
         raise Unusable(
@@ -55,15 +53,7 @@ def parse(row: Row) -> Item:
             f"its subset is {subset!r}; expected a dataset.json in one of the folders"
             f" {', '.join(SUBSETS)}",
         )
-    outputs = text_of(row, "output_1"), text_of(row, "output_2")
-    chosen, rejected = outputs if label == 1 else outputs[::-1]
-    return Item(
-        subset=subset,
-        prompt=prompt_of(row, "input"),
-        chosen=(chosen,),
-        rejected=(rejected,),
-        rejected_first=label == 2,
-    )
+    return Item.of(subset, LLMBAR.written(row))
 
 
 def leave(inputs: Sequence[Input]) -> dict[str, str]:

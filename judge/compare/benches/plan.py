@@ -11,9 +11,9 @@ same for everyone, so that a judge in one order cannot learn that the first is a
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -28,9 +28,12 @@ from judge.compare.benches.item import (
 )
 from judge.compare.systems import Decision
 from judge.errors import UsageError
+from judge.runs.identity import refuse_others
 from judge.runs.jsonlines import encode_line
+from judge.runs.whole import refused_in_one_line, whole_files
 
 Kind = Literal["judge", "reward_model"]
+OTHERS = "the pairs of another benchmark, input or kind of model"
 PAIRS = "pairs.jsonl"
 
 
@@ -86,18 +89,11 @@ def write_pairs(
     """
     path = folder / PAIRS
     data = b"".join(_lines(items, planned))
-    try:
-        if path.exists() and not fresh and path.read_bytes() != data:
-            raise UsageError(
-                f"{path} holds the pairs of another benchmark, input or kind of model. Choose"
-                " another --out, or start again with --fresh"
-            )
+    with refused_in_one_line(path):
         folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{PAIRS}.part")
-        part.write_bytes(data)
-        os.replace(part, path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+    check = None if fresh else partial(refuse_others, [path], OTHERS)
+    with whole_files([path], check=check) as (file,):
+        file.write(data)
     return path
 
 

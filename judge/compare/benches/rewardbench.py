@@ -22,9 +22,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from judge.compare.benches.benchmark import Benchmark, Figures, named_of, prompt_of, text_of
+from judge.compare.benches.benchmark import Benchmark, Figures, named_of
 from judge.compare.benches.figures import average, line, mean_of
 from judge.compare.benches.item import Item, Judged
+from judge.formats.benchmarks import REWARDBENCH
 from judge.formats.rows import Row
 
 SECTIONS: dict[str, dict[str, int]] = {
@@ -78,12 +79,7 @@ def credit(row: Judged) -> float:
 
 def parse(row: Row) -> Item:
     """Return a row of the filtered set."""
-    return Item(
-        subset=named_of(row, "subset", SUBSETS),
-        prompt=prompt_of(row, "prompt"),
-        chosen=(text_of(row, "chosen"),),
-        rejected=(text_of(row, "rejected"),),
-    )
+    return Item.of(named_of(row, "subset", SUBSETS), REWARDBENCH.written(row))
 
 
 def score(judged: Sequence[Judged], both: bool) -> Figures:

@@ -38,11 +38,10 @@ from judge.compare.benches.benchmark import (
     Figures,
     cross,
     named_of,
-    prompt_of,
-    texts_of,
 )
 from judge.compare.benches.figures import Line, line, mean_of, share, unscored
 from judge.compare.benches.item import Cell, Item, Judged
+from judge.formats.benchmarks import REWARDBENCH2
 from judge.formats.rows import Row, Unusable
 from judge.metrics.estimate import Estimate, rounded
 
@@ -83,18 +82,20 @@ def credit(row: Judged) -> float:
 def parse(row: Row) -> Item:
     """Return a row; of Ties, its id says what it is."""
     subset = named_of(row, "subset", SUBSETS)
-    chosen, rejected = texts_of(row, "chosen"), texts_of(row, "rejected")
+    written = REWARDBENCH2.written(row)
     if subset == TIES:
         kind, _, number = str(row.fields.get("id")).partition(":")
         if kind not in ("ref", "tied") or not number.isdigit():
             raise Unusable(
                 "bad_label", f"id is {row.fields.get('id')!r}; expected ref:N or tied:N in Ties"
             )
-        if kind == "tied" and len(chosen) < 2:
+        if kind == "tied" and len(written.chosen) < 2:
             raise Unusable("wrong_type", "a tied row holds one chosen response; expected several")
-    elif len(chosen) != 1:
-        raise Unusable("wrong_type", f"{subset} has {len(chosen)} chosen responses; expected one")
-    return Item(subset=subset, prompt=prompt_of(row, "prompt"), chosen=chosen, rejected=rejected)
+    elif len(written.chosen) != 1:
+        raise Unusable(
+            "wrong_type", f"{subset} has {len(written.chosen)} chosen responses; expected one"
+        )
+    return Item.of(subset, written)
 
 
 def cells(item: Item) -> list[Cell]:

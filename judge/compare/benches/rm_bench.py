@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from judge.compare.benches.benchmark import Benchmark, Figures, prompt_of, text_of, texts_of
+from judge.compare.benches.benchmark import Benchmark, Figures, text_of
 from judge.compare.benches.figures import line, mean_of
 from judge.compare.benches.item import Cell, Item, Judged
 from judge.formats import fields as checks
-from judge.formats.benchmarks import STYLES
+from judge.formats.benchmarks import RM_BENCH
 from judge.formats.inputs import Input
 from judge.formats.rows import Row, Unusable
 
@@ -54,10 +54,7 @@ def parse(row: Row) -> Item:
     if subset is None:
         expected = f"expected one that starts with {', '.join(DOMAINS).lower()}"
         raise Unusable("bad_label", f"{found}; {expected}")
-    chosen, rejected = texts_of(row, "chosen"), texts_of(row, "rejected")
-    if len(chosen) != len(STYLES) or len(rejected) != len(STYLES):
-        raise Unusable("wrong_type", "chosen and rejected must hold three responses each")
-    return Item(subset=subset, prompt=prompt_of(row, "prompt"), chosen=chosen, rejected=rejected)
+    return Item.of(subset, RM_BENCH.written(row))
 
 
 def domain_of(name: str) -> str | None:

@@ -16,7 +16,7 @@ from judge.compare.benches.item import Item
 from judge.compare.benches.plan import Kind, PlannedPair, judged_rows
 from judge.compare.systems import read_config, read_run
 from judge.errors import UsageError
-from judge.runs.jsonlines import replace_json
+from judge.runs.whole import replace_json
 
 BENCH = "bench.json"
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from judge.config import BatchConfig
+from judge.engine_options import engine_kind
 from judge.formats.labels import Rule
 from judge.options import Option
 
@@ -55,7 +56,8 @@ class ProbeConfig(BatchConfig):
 
     @model_validator(mode="after")
     def _somebody_to_probe(self) -> ProbeConfig:
-        if self.engine == "ray":  # its replicas would be loaded anew for every set
+        # Its replicas would be loaded anew for every set.
+        if engine_kind(self.engine).judges_windows:
             raise ValueError("engine ray is for judge batch and judge bench")
         if not self.judge and not self.scorer:
             raise ValueError("nobody to probe: --no-judge needs a --scorer")

@@ -7,13 +7,11 @@ is drawn by a hash of seed and id, the same one in all sets where it can be.
 
 from __future__ import annotations
 
-import filecmp
 import hashlib
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from judge.compare.probes.config import ORIGINAL, PROBES, Probe
 from judge.compare.probes.texts import (
@@ -28,8 +26,11 @@ from judge.errors import UsageError
 from judge.judgment import Failure
 from judge.pair import Pair
 from judge.reward import Preference
+from judge.runs.identity import refuse_others
 from judge.runs.jsonlines import encode_line, read_rows
+from judge.runs.whole import refused_in_one_line, whole_files
 
+OTHERS = "the pairs of another input, --limit, --seed or version"
 UNREADABLE = "unreadable"
 """Rows of the input that are no pairs, as in a run's ``failures.jsonl``."""
 SIDES: tuple[Preference, Preference] = ("response_1", "response_2")
@@ -97,16 +98,15 @@ def write_sets(
             of other pairs, another seed or another version.
     """
     sets = sets_of(probes)
-    try:
+    paths = [folder / _file(name) for name in (*sets, UNREADABLE)]
+    with refused_in_one_line(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        counts, unusable = _write_parts(rows, folder, sets, seed)
-        names = [_file(name) for name in (*sets, UNREADABLE)]
+    check = None if fresh else partial(refuse_others, paths, OTHERS)
+    with whole_files(paths, check=check) as files:
+        named = dict(zip((*sets, UNREADABLE), files, strict=True))
+        counts, unusable = _write(rows, named, sets, seed)
         if not counts[ORIGINAL]:
-            _drop(folder, names)
             raise UsageError(_why_nothing(unusable))
-        _put(folder, names, fresh)
-    except OSError as error:
-        raise UsageError(f"cannot write {folder}: {error.strerror}") from None
     return counts
 
 
@@ -124,52 +124,31 @@ def _file(name: str) -> str:
     return f"{name}.jsonl"
 
 
-def _write_parts(
-    rows: Iterable[Pair | Failure], folder: Path, sets: Mapping[str, Derive], seed: int
+def _write(
+    rows: Iterable[Pair | Failure],
+    files: Mapping[str, IO[bytes]],
+    sets: Mapping[str, Derive],
+    seed: int,
 ) -> tuple[dict[str, int], Failure | None]:
-    """Write every set into a file of its own that ends in ``.part``.
+    """Write every set into its file.
 
     Returns:
         The number of rows of each, and the first row that is no pair.
     """
     counts = dict.fromkeys(sets, 0)
     unusable: Failure | None = None
-    with ExitStack() as stack:
-        parts = {
-            name: stack.enter_context(open(folder / f"{_file(name)}.part", "wb"))
-            for name in (*sets, UNREADABLE)
-        }
-        for row in rows:
-            if isinstance(row, Failure):
-                unusable = unusable or row
-                parts[UNREADABLE].write(encode_line(row.model_dump()))
-                continue
-            drawn = draw(row.pair_id, seed)
-            for name, derive in sets.items():
-                altered = derive(row, drawn)
-                if altered is not None:
-                    parts[name].write(encode_line(_line(altered)))
-                    counts[name] += 1
+    for row in rows:
+        if isinstance(row, Failure):
+            unusable = unusable or row
+            files[UNREADABLE].write(encode_line(row.model_dump()))
+            continue
+        drawn = draw(row.pair_id, seed)
+        for name, derive in sets.items():
+            altered = derive(row, drawn)
+            if altered is not None:
+                files[name].write(encode_line(_line(altered)))
+                counts[name] += 1
     return counts, unusable
-
-
-def _put(folder: Path, names: Sequence[str], fresh: bool) -> None:
-    """Give the written files their names, unless they would replace others."""
-    parts = [(folder / f"{name}.part", folder / name) for name in names]
-    for part, file in parts:
-        if file.exists() and not fresh and not filecmp.cmp(part, file, shallow=False):
-            _drop(folder, names)
-            raise UsageError(
-                f"{file} holds the pairs of another input, --limit, --seed or version;"
-                " choose another --out, or start again with --fresh"
-            )
-    for part, file in parts:
-        os.replace(part, file)
-
-
-def _drop(folder: Path, names: Iterable[str]) -> None:
-    for name in names:
-        (folder / f"{name}.part").unlink()
 
 
 def _why_nothing(bad: Failure | None) -> str:

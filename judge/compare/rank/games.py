@@ -14,8 +14,9 @@ from judge.compare.systems import Decision, Origin
 from judge.errors import RowError, UsageError
 from judge.formats.fields import row_fields
 from judge.formats.pairs import read_row
+from judge.formats.records import Record
 from judge.formats.rows import content_id
-from judge.formats.sources import FileSource, Record, open_source
+from judge.formats.sources import FileSource, open_source
 from judge.idset import IdSet
 from judge.judgment import Failure
 from judge.pair import Pair

@@ -17,7 +17,7 @@ from judge.compare.rank.length_control import length_term
 from judge.compare.rank.resampled import Drawn, Figures
 from judge.lookalikes import told_apart
 from judge.metrics.estimate import Estimate, share
-from judge.runs.jsonlines import replace_json
+from judge.runs.whole import replace_json
 
 RANK = "rank.json"
 RESAMPLES = 1000

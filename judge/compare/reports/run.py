@@ -17,7 +17,7 @@ from judge.compare.reports.run_tables import SHOWN, tables
 from judge.compare.systems import read_run
 from judge.errors import UsageError
 from judge.formats.pairs import read_row, row_id
-from judge.formats.sources import Source
+from judge.formats.records import Source
 from judge.idset import IdSet
 from judge.judgment import Judgment
 from judge.metrics.formatting import number

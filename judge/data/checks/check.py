@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +26,8 @@ from judge.errors import UsageError
 from judge.idset import IdSet
 from judge.options import Option
 from judge.pair import Message
+from judge.runs.identity import ANEW, refuse_another
+from judge.runs.whole import refused_in_one_line, write_whole
 
 REPORT, LINES = "check.json", "findings.jsonl"
 ANY_LANGUAGE = "any"
@@ -227,24 +228,16 @@ def _refuse_another(output: Path, identity: dict[str, Any]) -> None:
         before = orjson.loads(file.read_bytes())
         old = {**before["options"], "input": before["input"], "against": before["against_files"]}
     except (OSError, ValueError, KeyError, TypeError):
-        raise UsageError(f"{file}: is no report of a check; use fresh to overwrite") from None
+        raise UsageError(f"{file}: is no report of a check. {ANEW}") from None
     new = {**identity["options"], "input": identity["input"], "against": identity["against_files"]}
-    differ = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-    if differ:
-        raise UsageError(
-            f"{output}: checked before with another {', '.join(differ)}; use fresh to overwrite"
-        )
+    refuse_another(output, old, new, "a report", ANEW)
 
 
 def _write(output: Path, contents: dict[str, Any]) -> None:
     """Write the findings, then the report: a folder with a report is a complete one."""
-    try:
+    with refused_in_one_line(output):
         output.mkdir(parents=True, exist_ok=True)
         (output / REPORT).unlink(missing_ok=True)
-        for name, value in contents.items():
-            data = value if isinstance(value, bytes) else orjson.dumps(value, option=_INDENTED)
-            part = output / f".{name}.{os.getpid()}.tmp"
-            part.write_bytes(data)
-            part.replace(output / name)
-    except OSError as error:
-        raise UsageError(f"{output}: cannot be written: {error.strerror}") from None
+    for name, value in contents.items():
+        data = value if isinstance(value, bytes) else orjson.dumps(value, option=_INDENTED)
+        write_whole(output / name, data)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from judge.data.statistics.figures import Figure, figures
-from judge.data.statistics.tables import Table, cell, tables
-from judge.errors import UsageError
-from judge.runs.jsonlines import replace_json
+from judge.data.statistics.figures import figures
+from judge.data.statistics.tables import cell, tables
+from judge.report import page as report_page
+from judge.report.page import Page
+from judge.report.tables import Table
+from judge.runs.whole import refused_in_one_line, replace_json
 
 STATS, PAGE = "stats.json", "stats.html"
 SECTIONS = {
@@ -52,6 +53,7 @@ SECTIONS = {
         "where they do not differ by more than the rule allows.",
     ),
     "problems": ("Problems", "Rows, annotations and files that were not used."),
+    "input": ("Input and options", ""),
 }
 
 
@@ -61,52 +63,33 @@ def write(folder: Path, report: Mapping[str, Any]) -> None:
     Raises:
         UsageError: when the folder cannot be written to.
     """
-    page = render(report)
-    part = folder / f"{PAGE}.part"
-    try:
+    with refused_in_one_line(folder / PAGE):
         folder.mkdir(parents=True, exist_ok=True)
-        part.write_text(page, encoding="utf-8", errors="backslashreplace")
-        os.replace(part, folder / PAGE)
-    except OSError as error:
-        raise UsageError(f"cannot write {folder / PAGE}: {error.strerror}") from None
+    report_page.write(page_of(report), folder, PAGE)
     replace_json(folder / STATS, report)
 
 
-def render(report: Mapping[str, Any]) -> str:
-    """Return the page. What came from the input is escaped; the page may load nothing."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    plots, grids = figures(report), tables(report)
-    return environment.get_template("page.html.j2").render(
-        name=report["input"]["name"],
-        files=report["input"]["files"],
-        options=report["options"],
+def page_of(report: Mapping[str, Any]) -> Page:
+    """Return what the page says."""
+    return Page(
+        title="Annotated data",
+        about=[report["input"]["name"]],
+        sentence="",
         tiles=_tiles(report),
-        sections=[_section(name, plots, grids) for name in SECTIONS],
-        script=Markup(get_plotlyjs()),
+        sections=SECTIONS,
+        tables=[*tables(report), *_input(report)],
+        plots=figures(report),
     )
 
 
-def _section(name: str, plots: list[Figure], grids: list[Table]) -> dict[str, Any]:
-    from markupsafe import Markup
-
-    title, lead = SECTIONS[name]
-    return {
-        "name": name,
-        "title": title,
-        "lead": lead,
-        "figures": [(Markup(plot.html), plot.caption) for plot in plots if plot.section == name],
-        "tables": [grid for grid in grids if grid.section == name],
-    }
+def _input(report: Mapping[str, Any]) -> Iterator[Table]:
+    options = tuple(
+        (name, "not given" if value is None else f"{value}")
+        for name, value in report["options"].items()
+    )
+    yield Table("input", "Options", ("option", "value"), options)
+    files = tuple(report["input"]["files"].items())
+    yield Table("input", "Files, with the SHA-256 of their bytes", ("file", "SHA-256"), files)
 
 
 def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:

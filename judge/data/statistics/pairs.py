@@ -8,13 +8,13 @@ from typing import Any
 
 from judge.annotated import AnnotatedPair
 from judge.consensus import MAX_SPREAD, SIMILAR, consensus
-from judge.data.statistics.agreement import Agreement
 from judge.data.statistics.helpfulness import Joint
 from judge.data.statistics.justifications import Justifications, Measured, measure
 from judge.data.statistics.lengths import Lengths
 from judge.data.statistics.ratings import Ratings
 from judge.data.statistics.stages import Stages
 from judge.data.statistics.strengths import Strengths
+from judge.metrics.agreement import Agreement
 from judge.pair import Annotation
 from judge.verdict import NEITHER_VALID, STRENGTHS, flip_names
 

@@ -8,9 +8,9 @@ from judge.annotated import ATTRIBUTES, MAX_RATING, RatedResponse
 from judge.consensus import most_similar
 from judge.data.ratings import nearest_first, rating_consensus
 from judge.data.split import prompt_key
-from judge.data.statistics.agreement import Agreement
 from judge.data.statistics.helpfulness import RatingIndex
 from judge.data.statistics.numbers import share
+from judge.metrics.agreement import Agreement
 from judge.pair import Pair
 
 SCALE = tuple(range(MAX_RATING + 1))

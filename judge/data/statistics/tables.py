@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from judge.data.statistics.words import (
@@ -14,28 +13,9 @@ from judge.data.statistics.words import (
     STAGE_ROWS,
     STRENGTH_NAMES,
 )
-from judge.lookalikes import told_apart
+from judge.report.tables import Table
 
 Report = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of texts: the first column names the row."""
-
-    section: str
-    """Which part of the page it belongs to."""
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    on_screen: bool = True
-
-    def __post_init__(self) -> None:
-        """Write names of rows and columns that look the same so that they do not."""
-        names, heads = told_apart(row[0] for row in self.rows), told_apart(self.columns)
-        rows = tuple((names[name], *cells) for name, *cells in self.rows)
-        object.__setattr__(self, "rows", rows)
-        object.__setattr__(self, "columns", tuple(heads[name] for name in self.columns))
 
 
 def tables(report: Report) -> list[Table]:
@@ -65,7 +45,7 @@ def _stages(stages: Report) -> Iterator[Table]:
         for source, counts in sources.items()
     )
     columns = ("split, source", *(name.strip() for name in STAGE_ROWS.values()))
-    yield Table("stages", "By split and source", columns, by_source, on_screen=False)
+    yield Table("stages", "By split and source", columns, by_source, folded=True)
 
 
 def _strengths(strengths: Report) -> Table:
@@ -142,7 +122,7 @@ def _matrix(
     cells = tuple(
         (f"{name}", *map(cell, counts)) for name, counts in zip(rows, of["matrix"], strict=True)
     )
-    return Table(section, title, (corner, *map(str, columns)), cells, on_screen=False)
+    return Table(section, title, (corner, *map(str, columns)), cells, folded=True)
 
 
 def _justifications(report: Report) -> Iterator[Table]:
@@ -195,7 +175,7 @@ def _keywords(justifications: Report) -> Iterator[Table]:
         for word, of in found.items()
     )
     columns = ("word", "attribute", "justifications", "share")
-    yield Table("keywords", "Keywords in all useful annotations", columns, words, on_screen=False)
+    yield Table("keywords", "Keywords in all useful annotations", columns, words, folded=True)
 
 
 def _lengths(lengths: Report) -> Iterator[Table]:
@@ -221,7 +201,7 @@ def _lengths(lengths: Report) -> Iterator[Table]:
         for ratio, of in all_of["by_ratio"].items()
     )
     columns = ("times as long", "pairs", "longer preferred", "share", "95 % interval")
-    yield Table("lengths", "By ratio of the two lengths", columns, ratios, on_screen=False)
+    yield Table("lengths", "By ratio of the two lengths", columns, ratios, folded=True)
 
 
 def _problems(problems: Report) -> Iterator[Table]:
@@ -233,7 +213,7 @@ def _problems(problems: Report) -> Iterator[Table]:
         (f"{p['file']}, line {p['line']}", p["reason"], p["detail"]) for p in problems["listed"]
     )
     columns = ("where", "reason", "detail")
-    yield Table("problems", f"The first {len(listed)}", columns, listed, on_screen=False)
+    yield Table("problems", f"The first {len(listed)}", columns, listed, folded=True)
 
 
 Row = tuple[str, str, Callable[[Any], str]]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from judge.errors import RowError
 from judge.pair import Pair
-from judge.prompt import Prompt, Template, render_content
+from judge.prompt import Prompt, Template, load_template, render_content
 from judge.verdict import Verdict
 
 Mode = Literal["justify", "verdict"]
@@ -32,6 +32,19 @@ class Counts:
         return dict(vars(self))
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How an engine writes. It never changes: another way of writing is another engine
+    (:meth:`Engine.bound`)."""
+
+    max_new_tokens: int = 256
+    """The most tokens of an elaboration and statement in ``justify`` mode."""
+    temperature: float = 0.0
+    """0 takes the likeliest token; above it each prompt draws from a stream of its own, seeded by
+    ``seed`` and the prompt, so that its neighbours in a batch do not matter."""
+    seed: int = 0
+
+
 class Builder(Protocol):
     """Turns pairs into an engine's prompts; see :class:`judge.prompt.PromptBuilder`."""
 
@@ -39,7 +52,9 @@ class Builder(Protocol):
 
 
 class Engine(Protocol):
-    """Runs one model. Engines keep no state between calls but ``counts`` and caches.
+    """Runs one model with one prompt template and one way of writing, all given when it is made.
+
+    Engines keep no state between calls but ``counts`` and caches.
 
     A result depends on the prompts of the call, the mode and the engine's options alone, so a call
     repeated with the same prompts gives the same verdicts.
@@ -49,14 +64,19 @@ class Engine(Protocol):
     """``transformers``, ``vllm``, ``server``, ``ray`` or ``scripted``."""
     context: int
     """The most tokens a prompt and its completion may have together."""
-    temperature: float
-    """0 takes the likeliest token; above it elaborations are drawn by ``seed``. Both may be changed
-    between calls: a judge is asked several times without being loaded again."""
-    seed: int
+    sampling: Sampling
     counts: Counts
 
-    def builder(self, template: Template) -> Builder:
-        """Return the prompt builder of this engine's tokenizer."""
+    @property
+    def builder(self) -> Builder:
+        """The builder of its prompts: of its template, with its tokenizer."""
+        ...
+
+    def bound(self, template: Template | None = None, sampling: Sampling | None = None) -> Engine:
+        """Return an engine of the same loaded model that asks or writes otherwise.
+
+        It counts from the beginning. What is not given stays as it is here.
+        """
         ...
 
     def reserve(self, mode: Mode) -> int:
@@ -117,12 +137,23 @@ class ScriptedEngine:
     script: Callable[[str, Mode], Verdict | RowError]
     context: int = 100_000
     name: str = "scripted"
-    temperature: float = 0.0
-    seed: int = 0
+    template: Template = field(default_factory=lambda: load_template("pairwise_justifier.v1"))
+    sampling: Sampling = Sampling()
     counts: Counts = field(default_factory=Counts)
 
-    def builder(self, template: Template) -> ByteBuilder:
-        return ByteBuilder(template)
+    @property
+    def builder(self) -> ByteBuilder:
+        return ByteBuilder(self.template)
+
+    def bound(
+        self, template: Template | None = None, sampling: Sampling | None = None
+    ) -> ScriptedEngine:
+        return replace(
+            self,
+            template=template or self.template,
+            sampling=sampling or self.sampling,
+            counts=Counts(),
+        )
 
     def reserve(self, mode: Mode) -> int:
         return 100

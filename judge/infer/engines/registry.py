@@ -1,185 +1,57 @@
-"""From a run's configuration to an engine with its model loaded."""
+"""From a run's configuration to what judges, its model loaded; the engines themselves are listed
+in :mod:`judge.engine_options`."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from judge.engine_options import engine_kind
 from judge.errors import UsageError
-from judge.grammar import Answer
-from judge.infer.capacity import batch_tokens, cache_tokens
 from judge.infer.engines.protocol import Engine
-from judge.infer.engines.thought import ADVICE, thinks
-from judge.infer.tokenizers import tokenizer_of
-from judge.models import answer_of, is_judge, tokenizer_folder
-from judge.models.base import BASES
-from judge.models.layers import Layers, digest_of, layers_of
-from judge.models.loading import load_causal, one_line
-from judge.prompt import Chat
+from judge.prompt import Template, load_template
 
 if TYPE_CHECKING:
-    import torch
-
     from judge.config import JudgeConfig
-    from judge.infer.shared_base import SharedBase, Turn
+    from judge.infer.protocols import Streamed
 
-HASH_LIMIT = 1 << 30
-"""Weights up to so many bytes are hashed whole; of larger ones only the headers are."""
-
-
-def model_digest(folder: Path) -> str:
-    """Return a hash (sha256, 16 hex digits) of what a local model computes: config and weights."""
-    digest = hashlib.sha256()
-    patterns = ("*config.json", "tokenizer*", "*.safetensors", "pytorch_model*.bin")
-    found = [file for pattern in patterns for file in folder.glob(pattern)]
-    if (shared := Path(tokenizer_folder(str(folder)))) != folder:  # as if they were copied here
-        found += [*shared.glob("tokenizer*config.json"), *shared.glob("tokenizer*")]
-    files = sorted(found, key=lambda file: file.name)
-    total = sum(file.stat().st_size for file in files)
-    for file in files:
-        digest.update(f"{file.name}:{file.stat().st_size}\n".encode())
-        with file.open("rb") as stream:
-            if total <= HASH_LIMIT:
-                while block := stream.read(1 << 20):
-                    digest.update(block)
-            else:
-                digest.update(stream.read(1 << 20))
-    return digest.hexdigest()[:16]
+Note = Callable[[str], None]
 
 
-def load_engine(config: JudgeConfig, note: Callable[[str], None] = lambda text: None) -> Engine:
+def load_engine(
+    config: JudgeConfig,
+    note: Note = lambda text: None,
+    template: Template | None = None,
+    **others: Any,
+) -> Engine:
     """Return the engine that ``config`` asks for, its model loaded.
 
     Args:
         note: told what a person should know of the engine, now and while it judges.
+        template: the prompts' template; None: the one that ``config`` names.
+        others: what no option has, for the engine's own function.
 
     Raises:
-        UsageError: for an unknown engine, or a model that is missing or damaged, in one line.
+        UsageError: for an engine that is not installed or judges files alone, or a model that is
+            missing or damaged, in one line.
     """
-    if config.engine == "server":
-        from judge.infer.engines.server.load import load_server_engine
-
-        return load_server_engine(config, note)
-    if config.engine == "vllm":
-        from judge.infer.engines.vllm.load import load_vllm_engine
-
-        return load_vllm_engine(config, note)
-    if config.engine == "ray":
-        raise UsageError("engine ray has no dry run; engine vllm counts the same tokens")
-    layers = layers_of(config.model)
-    answer = checked(answer_of(config.model), config)
-    tokenizer = tokenizer_of(layers)
-    model, turn = _load_weights(layers, config.dtype)
-    from judge.infer.engines.transformers.attention import use_grouped_sdpa
-    from judge.infer.engines.transformers.engine import TransformersEngine
-    from judge.infer.engines.transformers.matmul_precision import fast_products
-
-    use_grouped_sdpa(model)
-
-    return TransformersEngine(
-        model,
-        tokenizer,
-        {"model": config.model, **digests(layers, model.config)},
-        turn=turn,
-        max_new_tokens=config.max_new_tokens,
-        batch_tokens=config.batch_tokens or batch_tokens(model, config.mode == "verdict"),
-        cache_tokens=None if config.batch_tokens else cache_tokens(model),
-        temperature=config.temperature,
-        seed=config.seed,
-        products=fast_products(model) if config.dtype == "auto" else "exact",
-        answer=answer,
-        chat=chat_of(config, tokenizer, is_judge(config.model), note),
-    )
-
-
-def chat_of(
-    config: JudgeConfig, tokenizer: Any, trained: bool, note: Callable[[str], None]
-) -> Chat:
-    """Return how the chat template of a model is used.
-
-    Args:
-        trained: whether the model was trained to judge: to answer right away.
-        note: told where a model may think before it answers.
-    """
-    told = "enable_thinking" in config.chat_template_kwargs
-    if config.mode == "justify" and not trained and not told and thinks(tokenizer):
-        note(f"{config.model} may think before it answers: {ADVICE}")
-    return Chat(config.chat_template_kwargs, thinks=not trained)
-
-
-def digests(layers: Layers, config: Any) -> dict[str, Any]:
-    """Return what says which weights these are: digests of local files, the hub's commit.
-
-    Args:
-        config: transformers' configuration of the model, which knows the commit.
-    """
-    commit = getattr(config, "_commit_hash", None)
-    base = digest_of(layers.base) if layers.base_name in BASES else None
-    if base is None:
-        base = model_digest(Path(layers.base)) if Path(layers.base).is_dir() else commit
-    if not layers.adapters:
-        return {"model_digest": base}
-    below = [model_digest(folder) for folder in layers.adapters]
-    return {"model_digest": below.pop(), "base_digest": "+".join([str(base), *below])}
-
-
-def checked(answer: Answer, config: JudgeConfig) -> Answer:
-    """Return ``answer``, what the model of ``config`` was trained to say.
-
-    Raises:
-        UsageError: when that is a label alone and a justification is asked for.
-    """
-    if answer == "label" and config.mode == "justify":
+    if engine_kind(config.engine).judges_windows:
         raise UsageError(
-            f"model {config.model} was trained on labels alone and writes no justification:"
-            " --mode verdict"
+            f"engine {config.engine} has no dry run; engine vllm counts the same tokens"
         )
-    return answer
+    engine: Engine = _loaded(config, template or load_template(config.template_name), note, others)
+    return engine
 
 
-def _load_weights(layers: Layers, dtype: str) -> tuple[Any, AbstractContextManager[None]]:
-    """Return the model, and the turn that it has in a base that others may use too.
-
-    ``auto`` is bfloat16 on a GPU, float32 on the CPU.
-    """
-    import torch
-
-    from judge.models.merging import merge_into
-
-    gpu = torch.cuda.is_available()
-    kind = getattr(torch, ("bfloat16" if gpu else "float32") if dtype == "auto" else dtype)
-    if layers.adapters or layers.base_name in BASES:
-        shared = sharing(layers, kind)
-        if shared is not None:
-            return shared[0].model, shared[1]
-    options = {"dtype": kind, "device_map": "auto" if gpu else None}
-    model = load_causal(layers.base, layers.name, **options)
-    with one_line(layers.name):
-        return merge_into(model, layers.adapters).eval(), nullcontext()
+def load_streamed(config: JudgeConfig, template: Template, note: Note) -> Streamed:
+    """Return who judges whole windows, for an engine that does so; as :func:`load_engine`."""
+    judge: Streamed = _loaded(config, template, note, {})
+    return judge
 
 
-def sharing(layers: Layers, dtype: torch.dtype) -> tuple[SharedBase, Turn] | None:
-    """Return the base of ``layers``, which others over it have too, and their turn in its weights.
-
-    None where the base or the adapters cannot be shared.
-
-    Raises:
-        UsageError: when one of them is damaged, or they do not fit.
-    """
-    from judge.infer.shared_base import shared_base
-    from judge.models.adapters import NoPlainLora, read_adapter
-
-    try:
-        adapters = [read_adapter(folder) for folder in layers.adapters]
-    except NoPlainLora:
-        return None
-    heads = ("score.weight",)  # of a classifier: the language model below has no place for it
-    if any(adapter.whole.keys() - set(heads) for adapter in adapters):
-        return None
-    base = shared_base(layers.base, layers.name, dtype)
-    if base is None or not all(map(base.takes, adapters)):
-        return None
-    return base, base.turn(adapters)
+def _loaded(config: JudgeConfig, template: Template, note: Note, others: dict[str, Any]) -> Any:
+    kind = engine_kind(config.engine)
+    kind.check_installed(config.engine)
+    module, _, function = kind.load.partition(":")
+    return getattr(import_module(module), function)(config, template, note, **others)

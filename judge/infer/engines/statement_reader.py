@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
 from judge.grammar import Answer, Encoder, Grammar, label_distribution
+from judge.infer.engines.elaboration import tokens_of
+from judge.infer.engines.protocol import Counts, Sampling
+from judge.infer.engines.thought import Thought
+from judge.prompt import THINKS, Chat, PromptBuilder, Template
 from judge.verdict import Distribution, Verdict, render_statement
 
 
@@ -32,6 +37,104 @@ class Chain:
     forks: tuple[tuple[int, int], ...]
     """The place of each fork in :attr:`Reading.forks`, and how many tokens of ``forced`` lie before
     it."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a model wrote before its statement, and what it has before it when it states it."""
+
+    elaboration: str
+    thinking: str | None
+    tokens: list[int]
+    """What the statement follows: the text's own tokens where they make it, and the newline."""
+
+
+class Reader:
+    """One prompt template with one tokenizer: prompts, and what was written to statements.
+
+    Args:
+        tokenizer: with a chat template.
+        template: of the prompts.
+        answer: ``label`` for a model that was trained to answer with the bare label.
+        chat: how its chat template is used.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        template: Template,
+        answer: Answer = "statement",
+        chat: Chat = THINKS,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.template = template
+        self.answer: Answer = answer
+        self.chat = chat
+        self.builder = PromptBuilder(tokenizer, template, chat)
+        self.thought = Thought(self.builder)
+        self.reading = Reading(self.builder, answer)
+
+    def bound(self, template: Template | None) -> Reader:
+        """Return the reader of another template; None is this one."""
+        if template is None or template == self.template:
+            return self
+        return Reader(self.tokenizer, template, self.answer, self.chat)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what an engine says of its answers, where they are no statements."""
+        return {} if self.answer == "statement" else {"answer": self.answer}
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the text that tokens make, as a model wrote it."""
+        text: str = self.tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False)
+        return text
+
+    def closed(self, prompt_ids: Sequence[int]) -> list[int]:
+        """Return what a statement alone follows: the prompt, and the end of thinking."""
+        return [*prompt_ids, *self.builder.closing]
+
+    def written(self, text: str, tokens: Sequence[int] | None, count: int) -> Written:
+        """Return what a model wrote before its statement.
+
+        Args:
+            text: the elaboration after any thinking, up to the newline where there is one.
+            tokens: what it wrote, of which the first make ``text``; None where they are not known.
+            count: how many it wrote.
+
+        Raises:
+            RowError: ``truncated`` when its thinking did not end within them.
+        """
+        thinking, elaboration = self.thought.parts(text, count)
+        kept = None if tokens is None else tokens_of(text, tokens, self.decode)
+        # A token that holds both the newline and the statement's beginning is written anew.
+        said = self.thought.encode(text) if tokens is None or kept is None else list(tokens[:kept])
+        lead = [] if text.endswith("\n") else self.reading.lead
+        return Written(elaboration, thinking, [*said, *lead])
+
+
+class Bound:
+    """What engines with a :class:`Reader` share: each is bound to its template and its sampling."""
+
+    sampling: Sampling
+    counts: Counts
+    reader: Reader
+
+    def bound(self, template: Template | None = None, sampling: Sampling | None = None) -> Self:
+        """As :meth:`judge.infer.engines.protocol.Engine.bound`."""
+        other = copy(self)
+        other.sampling = sampling or self.sampling
+        other.counts = Counts()
+        other._use(self.reader.bound(template))
+        return other
+
+    @property
+    def builder(self) -> PromptBuilder:
+        """The builder of its prompts."""
+        return self.reader.builder
+
+    def _use(self, reader: Reader) -> None:
+        """Take a reader, and make what depends on it and on the counts."""
+        self.reader = reader
 
 
 class Reading:

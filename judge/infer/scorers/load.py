@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from judge.conversation import template_digest
 from judge.infer.capacity import BATCH_TOKENS, cache_tokens
-from judge.infer.engines.registry import digests, sharing
+from judge.infer.engines.weights import digests, sharing
 from judge.infer.scorers.files import Described, describe, output_weights
 from judge.infer.scorers.pairs import PairScorer
 from judge.models.loading import load_causal

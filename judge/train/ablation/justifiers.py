@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from judge.errors import UsageError
-from judge.runs.jsonlines import replace_json
+from judge.runs.whole import replace_json, write_whole
 from judge.train.ablation.justifiers_table import Row, render, summary_of
 from judge.train.ablation.paired_table import Comparisons, Hits, check_names, compare
 from judge.train.ablation.paired_table import render as render_differences
@@ -200,5 +200,5 @@ def _write(
         "versions": versions(),
     }
     replace_json(output / RESULT_FILE, json.loads(json.dumps(result)))
-    (output / TABLE_FILE).write_text(table, encoding="utf-8")
+    write_whole(output / TABLE_FILE, table)
     return result | {"table": table}

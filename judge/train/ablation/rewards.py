@@ -13,8 +13,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from judge.errors import UsageError
+from judge.metrics.accuracy import by_source
 from judge.reward import Objective
-from judge.runs.jsonlines import replace_json
+from judge.runs.whole import replace_json, write_whole
 from judge.train.ablation.paired_table import Comparisons, check_names, compare
 from judge.train.ablation.paired_table import render as render_differences
 from judge.train.ablation.rewards_table import EXPO, LENGTH, Row, render, summarise
@@ -22,7 +23,6 @@ from judge.train.checkpoints.manifest import claim_output, git_revision, version
 from judge.train.config import RewardConfig
 from judge.train.evaluation.reward_accuracy import (
     LabelledPair,
-    by_source,
     labelled_pairs,
     longer_is_better,
     reward_values,
@@ -205,11 +205,12 @@ def _tested(folder: Path, pairs: list[LabelledPair], digest: str) -> dict[str, A
         known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if known["pairs"] == digest and "hits" in known:
             return known
-    values = reward_values(folder, pairs)
+    right = [chosen > rejected for chosen, rejected in reward_values(folder, pairs)]
+    by = by_source((pair.source, hit) for pair, hit in zip(pairs, right, strict=True))
     found = {
         "pairs": digest,
-        "accuracy": {s: [a.right, a.pairs] for s, a in by_source(pairs, values).items()},
-        "hits": [int(chosen > rejected) for chosen, rejected in values],
+        "accuracy": {source: accuracy.to_json() for source, accuracy in by.items()},
+        "hits": [int(hit) for hit in right],
     }
     replace_json(path, found)
     return found
@@ -221,7 +222,7 @@ def _digest(pairs: list[LabelledPair]) -> str:
 
 def _write(output: Path, config: AblationConfig, found: Found) -> dict[str, Any]:
     """Write result and table; return them."""
-    baseline = {s: [a.right, a.pairs] for s, a in longer_is_better(found.pairs).items()}
+    baseline = {s: a.to_json() for s, a in longer_is_better(found.pairs).items()}
     summary = {row: summarise([r["accuracy"] for r in runs]) for row, runs in found.results.items()}
     differences = compare(config.compare, found.hits)
     tables = (render({LENGTH: summarise([baseline]), **summary}), render_differences(differences))
@@ -243,5 +244,5 @@ def _write(output: Path, config: AblationConfig, found: Found) -> dict[str, Any]
         "versions": versions(),
     }
     replace_json(output / RESULT_FILE, result)
-    (output / TABLE_FILE).write_text(table, encoding="utf-8")
+    write_whole(output / TABLE_FILE, table)
     return result | {"table": table}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from judge.metrics.intervals import wilson
+from judge.metrics.accuracy import Accuracy
 
 OVERALL = "overall"
 """The plain mean over the sources, as RewardBench's over its sections."""
@@ -64,7 +64,9 @@ def summarise(seeds: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, Cell]
     shares = {source: [seed[source][0] / seed[source][1] for seed in seeds] for source in seeds[0]}
     for source, values in shares.items():
         total = int(seeds[0][source][1])
-        cells[source] = _cell(values, *wilson(round(statistics.fmean(values) * total), total))
+        cells[source] = _cell(
+            values, *Accuracy(round(statistics.fmean(values) * total), total).interval
+        )
     means = [statistics.fmean(values) for values in zip(*shares.values(), strict=True)]
     return {OVERALL: _cell(means, None, None), **cells}
 

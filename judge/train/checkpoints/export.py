@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from judge.errors import UsageError
 from judge.models import JUDGE_FILE
 from judge.models.checkpoint import Checkpoint, open_checkpoint
 from judge.models.writing import write_model
-from judge.runs.jsonlines import replace_json
+from judge.runs.whole import refuse_existing, replace_json, whole_folder
 from judge.train.checkpoints.licences import licences_of
 from judge.train.checkpoints.manifest import MANIFEST_FILE, versions
 from judge.train.checkpoints.model_card import CARD_FILE, render_card
@@ -51,12 +50,10 @@ def run(config: ExportConfig) -> dict[str, Any]:
             the folder exists or the disk is full.
     """
     output = Path(config.output_dir)
-    if output.exists():
-        raise UsageError(f"{output} exists; name a new folder")
+    refuse_existing(output)
     model = open_checkpoint(config.model, config.base)
     manifest = _manifest(model.folder)
     _check_template(model)
-    part = output.absolute().parent / f".{output.name}.partial"
     manifest[EXPORT] = {
         "source": {"name": model.folder.name, "digest": model.digest()},
         "merged": model.base is not None,
@@ -64,18 +61,11 @@ def run(config: ExportConfig) -> dict[str, Any]:
         "data_licences": licences_of(manifest, config.data_licences),
         "versions": versions(),
     }
-    try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+    with whole_folder(output) as part:
         write_model(part, model, config.shard_bytes)
         replace_json(part / MANIFEST_FILE, manifest)
         title = config.name or output.name
         (part / CARD_FILE).write_text(render_card(title, manifest, model.card), encoding="utf-8")
-        part.rename(output)
-    except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return manifest
 
 

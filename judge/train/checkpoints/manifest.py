@@ -18,6 +18,8 @@ from judge.models import JUDGE_FILE, resolve_model
 from judge.models.layers import BASE_DIGEST, digest_of
 from judge.prompt import load_template
 from judge.runs.completeness import check_set
+from judge.runs.identity import refuse_another
+from judge.runs.whole import PART, write_whole
 from judge.train.config import TrainerConfig
 
 CONFIG_FILE = "recipe.json"
@@ -77,27 +79,30 @@ def claim_output(output: Path, config: BaseModel) -> dict[str, Any] | None:
     output.mkdir(parents=True, exist_ok=True)
     resolved = config.model_dump(mode="json")
     path = output / CONFIG_FILE
-    if path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        keys = sorted({*before, *resolved})
-        changed = [key for key in keys if before.get(key) != resolved.get(key)]
-        begun = any(
-            path.suffix != ".part" and path.name not in _BEFORE_A_STEP for path in output.iterdir()
-        )
-        if changed and begun:  # a run that failed before its first checkpoint leaves nothing
-            differences = "; ".join(
-                f"{key}: {before.get(key)!r} there, {resolved.get(key)!r} now" for key in changed
-            )
-            raise UsageError(f"{output} holds another configuration ({differences})")
+    if path.is_file() and any(
+        file.suffix != PART and file.name not in _BEFORE_A_STEP for file in output.iterdir()
+    ):  # a run that failed before its first checkpoint leaves nothing
+        try:
+            before = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            raise UsageError(f"{path}: no recipe of a training; name another output_dir") from None
+        refuse_another(output, before, resolved, "a training", "Name another output_dir")
     if int(os.environ.get("RANK", "0")) == 0:  # the others of a launch may be reading it
-        pending = path.with_suffix(".part")
-        pending.write_text(json.dumps(resolved, indent=1), encoding="utf-8")
-        pending.replace(path)
-    manifest = output / MANIFEST_FILE
-    if manifest.is_file():
-        finished: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
-        return finished
-    return None
+        write_whole(path, json.dumps(resolved, indent=1))
+    return _finished(output / MANIFEST_FILE)
+
+
+def _finished(manifest: Path) -> dict[str, Any] | None:
+    """Return the manifest of a finished training; None where there is none, or a torn one.
+
+    Earlier versions did not write it in one step: a training that was killed meanwhile goes on from
+    its last checkpoint, and writes it again.
+    """
+    try:
+        found: dict[str, Any] = json.loads(manifest.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return found
 
 
 def write_manifest(
@@ -135,8 +140,8 @@ def write_manifest(
         "versions": versions(),
     }
     judge = judge | _base_digest(config)
-    (output / JUDGE_FILE).write_text(json.dumps(judge, indent=1) + "\n", encoding="utf-8")
-    (output / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    write_whole(output / JUDGE_FILE, json.dumps(judge, indent=1) + "\n")
+    write_whole(output / MANIFEST_FILE, json.dumps(manifest, indent=1) + "\n")
     return manifest
 
 

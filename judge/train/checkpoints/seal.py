@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import UsageError
+from judge.runs.whole import replacing
 from judge.train.config import TrainerConfig
 
 SEAL = "complete.json"
@@ -28,9 +29,8 @@ def seal(checkpoint: Path, world_size: int) -> None:
         if path.is_file()
     }
     written = json.dumps({"world_size": world_size, "files": files}, indent=1)
-    pending = checkpoint / f"{SEAL}.part"
-    pending.write_text(written, encoding="utf-8")
-    pending.replace(checkpoint / SEAL)
+    with replacing([checkpoint / SEAL]) as (part,):  # the training says what a full disk refuses
+        part.write_text(written, encoding="utf-8")
 
 
 def read_seal(checkpoint: Path) -> dict[str, Any] | None:

@@ -16,9 +16,9 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from judge.errors import UsageError
-from judge.metrics.intervals import wilson
+from judge.metrics.accuracy import Accuracy, Score
 from judge.models import JUDGE_FILE
-from judge.runs.jsonlines import replace_json
+from judge.runs.whole import replace_json, whole_folder
 from judge.train.checkpoints.manifest import CONFIG_FILE, MANIFEST_FILE
 from judge.train.checkpoints.seal import SEAL, checkpoints, read_seal
 from judge.train.evaluation.labelled import labelled
@@ -70,24 +70,6 @@ class Candidate:
     """None where none was measured at its step."""
 
 
-@dataclass(frozen=True)
-class Score:
-    """What a benchmark says of a checkpoint."""
-
-    accuracy: float
-    """By which checkpoints are compared: the benchmark's own overall figure."""
-    right: float
-    """Of ``pairs``; a benchmark that weighs its parts has another share than ``accuracy``."""
-    pairs: int
-    low: float
-    high: float
-    """95 % Wilson interval of right / pairs."""
-    by_source: dict[str, list[float]]
-    """``[right, of]`` of each source."""
-    failures: int
-    """Pairs without a judgment: they count as wrong."""
-
-
 class Benchmark(Protocol):
     """What checkpoints are compared on."""
 
@@ -125,17 +107,9 @@ class LabelledPairs:
 
     def score(self, folder: Path) -> Score:
         by_source = measure(folder, self.pairs)["both_orders"]
-        right = sum(hits for hits, _ in by_source.values())
-        shares = [hits / of for hits, of in by_source.values()]
-        return Score(
-            accuracy=sum(shares) / len(shares),
-            right=right,
-            pairs=len(self.pairs),
-            low=wilson(right, len(self.pairs))[0],
-            high=wilson(right, len(self.pairs))[1],
-            by_source=by_source,
-            failures=failures_in(folder, self.pairs),
-        )
+        parts = [Accuracy(hits, int(of)) for hits, of in by_source.values()]
+        overall = sum(part.share for part in parts) / len(parts)
+        return Score.of(overall, by_source, failures_in(folder, self.pairs))
 
 
 @dataclass(frozen=True)
@@ -244,20 +218,12 @@ def copy_chosen(result: dict[str, Any], target: Path) -> None:
         UsageError: when ``target`` is there already or cannot be written.
     """
     run = Path(result["run"])
-    part = target.with_name(f"{target.name}.part")
-    if target.exists():
-        raise UsageError(f"{target} exists; name a new folder")
-    try:
-        shutil.rmtree(part, ignore_errors=True)
+    with whole_folder(target) as part:
         ignored = shutil.ignore_patterns(*_TRAINING_STATE)
-        shutil.copytree(run / result["chosen"], part, ignore=ignored)
+        shutil.copytree(run / result["chosen"], part, ignore=ignored, dirs_exist_ok=True)
         manifest = {**_read(run / MANIFEST_FILE), "selected": _of_chosen(result)}
         replace_json(part / MANIFEST_FILE, manifest)
         shutil.copy(run / CONFIG_FILE, part / CONFIG_FILE)
-        part.rename(target)
-    except OSError as error:
-        shutil.rmtree(part, ignore_errors=True)
-        raise UsageError(f"cannot write {target}: {error.strerror or error}") from None
 
 
 def _of_chosen(result: dict[str, Any]) -> dict[str, Any]:

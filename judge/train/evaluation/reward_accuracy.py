@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from judge.conversation import ConversationBuilder
+from judge.metrics.accuracy import Accuracy, by_source
 from judge.models.layers import layers_of
 from judge.models.loading import load_tokenizer
 from judge.models.merging import load_merged_classifier
@@ -29,18 +30,6 @@ class LabelledPair:
     chosen: tuple[Message, ...]
     rejected: tuple[Message, ...]
     source: str
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """Correctly ordered pairs of one source; equal rewards are wrong."""
-
-    right: float
-    pairs: int
-
-    @property
-    def share(self) -> float:
-        return self.right / self.pairs
 
 
 def labelled_pairs(path: str, limit: int | None = None) -> list[LabelledPair]:
@@ -67,12 +56,10 @@ def longer_is_better(pairs: Sequence[LabelledPair]) -> dict[str, Accuracy]:
     Equally long responses count half: without a model behind it the choice is a guess.
     """
     lengths = [(len(p.chosen[-1].content), len(p.rejected[-1].content)) for p in pairs]
-    longer = by_source(pairs, lengths)
-    shorter = by_source(pairs, [(b, a) for a, b in lengths])
-    return {
-        source: Accuracy((found.right + found.pairs - shorter[source].right) / 2, found.pairs)
-        for source, found in longer.items()
-    }
+    return by_source(
+        (pair.source, ((chosen > rejected) + (chosen >= rejected)) / 2)
+        for pair, (chosen, rejected) in zip(pairs, lengths, strict=True)
+    )
 
 
 def reward_values(folder: Path, pairs: Sequence[LabelledPair]) -> list[tuple[float, float]]:
@@ -90,18 +77,6 @@ def reward_values(folder: Path, pairs: Sequence[LabelledPair]) -> list[tuple[flo
     sequences = ConversationBuilder(tokenizer).build(conversations)
     found = dict(zip(conversations, rewards_of(model, sequences)[:, 0].tolist(), strict=True))
     return [(found[p.chosen], found[p.rejected]) for p in pairs]
-
-
-def by_source(
-    pairs: Sequence[LabelledPair], values: Sequence[tuple[float, float]]
-) -> dict[str, Accuracy]:
-    """Return how many pairs of each source have a higher value for the chosen response."""
-    counts: dict[str, list[int]] = {}
-    for pair, (chosen, rejected) in zip(pairs, values, strict=True):
-        count = counts.setdefault(pair.source, [0, 0])
-        count[0] += chosen > rejected
-        count[1] += 1
-    return {source: Accuracy(*counts[source]) for source in sorted(counts)}
 
 
 def rewards_of(model: Any, sequences: Sequence[list[int]]) -> torch.Tensor:

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from judge.judgment import Judgment, Preference
+from judge.metrics.accuracy import by_source
 from judge.runs.folder import JUDGMENTS
 from judge.runs.jsonlines import read_rows
+from judge.runs.whole import write_whole
 from judge.train.evaluation.labelled import Labelled
 
 FIGURES = ("both_orders", "one_order", "consistent")
@@ -17,7 +19,7 @@ share of pairs on which both orders chose the same response."""
 
 def write_pairs(pairs: Iterable[Labelled], path: Path) -> None:
     """Write the pairs as ``judge batch`` reads them, without label and source."""
-    path.write_text("".join(f"{one.pair.model_dump_json()}\n" for one in pairs), encoding="utf-8")
+    write_whole(path, "".join(f"{one.pair.model_dump_json()}\n" for one in pairs))
 
 
 def measure(folder: Path, pairs: Sequence[Labelled]) -> dict[str, dict[str, list[float]]]:
@@ -30,13 +32,14 @@ def measure(folder: Path, pairs: Sequence[Labelled]) -> dict[str, dict[str, list
     Raises:
         UsageError: when a judgment in ``folder`` is damaged.
     """
-    counts: dict[str, dict[str, list[float]]] = {figure: {} for figure in FIGURES}
-    for figure, hits in hits_of(folder, pairs).items():
-        for one, hit in zip(pairs, hits, strict=True):
-            count = counts[figure].setdefault(one.source, [0.0, 0])
-            count[0] += hit
-            count[1] += 1
-    return {figure: dict(sorted(by_source.items())) for figure, by_source in counts.items()}
+    sources = [one.source for one in pairs]
+    return {
+        figure: {
+            source: found.to_json()
+            for source, found in by_source(zip(sources, hits, strict=True)).items()
+        }
+        for figure, hits in hits_of(folder, pairs).items()
+    }
 
 
 def hits_of(folder: Path, pairs: Sequence[Labelled]) -> dict[str, list[float]]:

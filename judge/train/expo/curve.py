@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from judge.train.expo.search import SearchResult
 
 CURVE_JSON, CURVE_SVG = "expo_search.json", "expo_search.svg"
 """The files of a search in the folder of its checkpoint."""
 _WIDTH, _HEIGHT, _MARGIN = 640, 360, 60
+
+
+@dataclass(frozen=True)
+class Point:
+    """A factor and the pairs that its model gets right."""
+
+    factor: float
+    right: int
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The curve in order of the factor, its best point, and the two models themselves."""
+
+    best: Point
+    curve: list[Point]
+    weak: Point
+    strong: Point
+    pairs: int
+    left_out: dict[str, int]
+    """How many pairs of the file were not used, by why."""
 
 
 def read_curve(folder: str) -> list[str]:

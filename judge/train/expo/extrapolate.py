@@ -19,7 +19,8 @@ from judge.errors import UsageError
 from judge.models import JUDGE_FILE
 from judge.models.checkpoint import CONFIG, Checkpoint, open_checkpoint
 from judge.models.shards import INDEX, elements, write_file
-from judge.runs.jsonlines import replace_json
+from judge.runs.identity import refuse_another
+from judge.runs.whole import PART, refused_in_one_line, replace_json
 from judge.train.expo.matching import HEAD_ROW, Match, OutputRow, match
 
 _IDENTITY = "expo.json"
@@ -80,11 +81,9 @@ def run(config: ExpoConfig) -> dict[str, Any]:
         record["weak_output"] = HEAD_ROW
     _write_weights(work, matches, strong, record["factor"])
     _write_beside(work, strong, record)
-    try:
+    with refused_in_one_line(output):
         work.rename(output)
         (output / _IDENTITY).unlink()
-    except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror}") from None
     return record
 
 
@@ -121,13 +120,7 @@ def _finished(output: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
         before = {key: record[key] for key in identity}
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(f"{output} exists and holds no ExPO checkpoint; choose another") from None
-    changed = [
-        f"{key} is {before[key]} there, {value} now"
-        for key, value in identity.items()
-        if before[key] != value
-    ]
-    if changed:
-        raise UsageError(f"{output} holds another ExPO checkpoint: {'; '.join(changed)}")
+    refuse_another(output, before, identity, "an ExPO checkpoint", "Choose another folder")
     return record
 
 
@@ -136,17 +129,15 @@ def _workplace(output: Path, identity: dict[str, Any]) -> Path:
     work = output.absolute().parent / f".{output.name}.partial"
     try:
         if json.loads((work / _IDENTITY).read_bytes()) == identity:
-            for torn in work.glob("*.part"):
+            for torn in work.glob(f"*{PART}"):
                 torn.unlink()
             return work
     except (OSError, ValueError):
         pass
-    try:
+    with refused_in_one_line(work):
         if work.exists():
             shutil.rmtree(work)
         work.mkdir(parents=True)
-    except OSError as error:
-        raise UsageError(f"cannot write {work}: {error.strerror}") from None
     replace_json(work / _IDENTITY, identity)
     return work
 
@@ -185,10 +176,8 @@ def _write_weights(
 
 def _write_beside(work: Path, strong: Checkpoint, record: dict[str, Any]) -> None:
     """Write configuration, tokenizer and the rest of ``strong``, and the record."""
-    try:
+    with refused_in_one_line(work):
         for name, path in strong.beside().items():
             shutil.copyfile(path, work / name)
-    except OSError as error:
-        raise UsageError(f"cannot write {work}: {error.strerror}") from None
     replace_json(work / CONFIG, strong.config)
     replace_json(work / JUDGE_FILE, {**strong.card, "expo": record})

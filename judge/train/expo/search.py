@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from judge.errors import UsageError
 from judge.models.checkpoint import Checkpoint
-from judge.runs.jsonlines import replace_json
+from judge.runs.whole import replace_json, write_whole
 from judge.train.expo.candidate import Candidate
-from judge.train.expo.curve import CURVE_JSON, CURVE_SVG, draw
+from judge.train.expo.curve import CURVE_JSON, CURVE_SVG, Point, SearchResult, draw
 from judge.train.expo.matching import HEAD_ROW, Match
 
 COARSE = range(110, 201, 10)
@@ -25,28 +25,6 @@ AROUND = 9
 """The second stage goes so many hundredths to both sides."""
 REFERENCES = (0, 100)
 """Weak and strong themselves, in hundredths: shown beside the curve, never chosen."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """A factor and the pairs that its model gets right."""
-
-    factor: float
-    right: int
-    accuracy: float
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """The curve in order of the factor, its best point, and the two models themselves."""
-
-    best: Point
-    curve: list[Point]
-    weak: Point
-    strong: Point
-    pairs: int
-    left_out: dict[str, int]
-    """How many pairs of the file were not used, by why."""
 
 
 def search(right_at: Callable[[int], int]) -> dict[int, int]:
@@ -96,7 +74,7 @@ def run_search(
         best, [point(f) for f in curve], weak, own, len(preferences), dict(preferences.left_out)
     )
     replace_json(folder / CURVE_JSON, {**asdict(result), "evaluated": known})
-    (folder / CURVE_SVG).write_text(draw(result), encoding="utf-8")
+    write_whole(folder / CURVE_SVG, draw(result))
     return result
 
 

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from judge.annotated import ATTRIBUTES, Attribute
 from judge.errors import UsageError
 from judge.models.checkpoint import open_checkpoint
-from judge.runs.jsonlines import encode_line, replace_json
+from judge.runs.jsonlines import encode_line
+from judge.runs.whole import replace_json, write_whole
 from judge.train.reward.attribute_weights import STEPS, GridResult, Weights, grid_search
 
 WEIGHTS_FILE, REWARDS_FILE = "weights.json", "rewards.jsonl"
@@ -167,7 +168,7 @@ def _score(config: WeightsConfig, path: Path) -> dict[str, int]:
         except ValueError:
             raise UsageError(f"{checkpoint.folder}: a reward of {name} is not finite") from None
     _made(path.parent)
-    path.write_bytes(b"".join(lines))
+    write_whole(path, b"".join(lines))
     return dict(preferences.left_out)
 
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments, set_seed
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
 from judge.conversation import ConversationBuilder, template_digest
 from judge.errors import UsageError
+from judge.train import tuning
 from judge.train.checkpoints.adapter_start import start_adapter
-from judge.train.checkpoints.manifest import claim_output, read_data_manifest, write_manifest
+from judge.train.checkpoints.manifest import read_data_manifest
 from judge.train.config import RewardConfig
 from judge.train.finetune import (
     choose_packing,
-    join_deepspeed,
-    load_tokenizer,
     lora_config,
     store_base,
-    train_and_save,
     trainer_arguments,
 )
-from judge.train.observe import observe
 from judge.train.progress import UNWATCHED, Progress, TrainingFacts, facts_of
 from judge.train.reward.data import RewardSet, load_set
 from judge.train.reward.model import HEAD, choose_padding, load_reward_model, read_at_ends
@@ -40,32 +36,47 @@ def run(config: RewardConfig, progress: Progress = UNWATCHED) -> dict[str, Any]:
             without a chat template or with a head that does not fit, a loss that is no number, or
             an output folder of another configuration.
     """
-    output = Path(config.output_dir)
-    data = _data_of_kind(config)
-    finished = claim_output(output, config)
-    if finished is not None:
-        return finished
-    # The arguments before the model: with DeepSpeed's in force it is partitioned while it loads.
-    arguments = TrainingArguments(**trainer_arguments(config))
-    if arguments.n_gpu > 1:
-        raise UsageError("several GPUs need a launcher (accelerate launch, torchrun)")
-    join_deepspeed(config)
-    set_seed(config.seed)
-    progress.doing(f"reading the examples of {config.data}")
-    tokenizer = load_tokenizer(config)
-    train, evaluation = load_sets(config, tokenizer)
-    progress.doing(f"loading the model {config.model}")
-    model = load_reward_model(config, tokenizer)
-    trainer = build_trainer(config, arguments, model, tokenizer, train, evaluation)
-    observe(trainer, config, _facts(trainer, config, train, evaluation), progress)
-    started = time.time()
-    train_and_save(trainer, config, evaluate_last=True)
-    seconds = time.time() - started
-    if not trainer.is_world_process_zero():
-        return {}
-    tokenizer.save_pretrained(output)
-    about = _about(trainer, train, evaluation, seconds)
-    return write_manifest(output, config, data, trainer, _judge(config, tokenizer), about)
+    return tuning.run(RewardTuning(config), progress)
+
+
+class RewardTuning:
+    """Training of a reward model; a :class:`judge.train.tuning.FineTuning`."""
+
+    evaluate_last = True
+    tokenizer: PreTrainedTokenizerBase
+    train: RewardSet
+    evaluation: RewardSet
+
+    def __init__(self, config: RewardConfig) -> None:
+        self.config = config
+
+    def check_data(self) -> dict[str, Any]:
+        return _data_of_kind(self.config)
+
+    def arguments(self) -> TrainingArguments:
+        arguments = TrainingArguments(**trainer_arguments(self.config))
+        if arguments.n_gpu > 1:
+            raise UsageError("several GPUs need a launcher (accelerate launch, torchrun)")
+        return arguments
+
+    def read(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.tokenizer = tokenizer
+        self.train, self.evaluation = load_sets(self.config, tokenizer)
+
+    def trainer(
+        self, arguments: TrainingArguments, tokenizer: PreTrainedTokenizerBase
+    ) -> RewardTrainer:
+        model = load_reward_model(self.config, tokenizer)
+        return build_trainer(self.config, arguments, model, tokenizer, self.train, self.evaluation)
+
+    def facts(self, trainer: RewardTrainer) -> TrainingFacts:
+        return _facts(trainer, self.config, self.train, self.evaluation)
+
+    def card(self) -> dict[str, Any]:
+        return _judge(self.config, self.tokenizer)
+
+    def about(self, trainer: RewardTrainer, seconds: float) -> dict[str, Any]:
+        return _about(trainer, self.train, self.evaluation, seconds)
 
 
 def _facts(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from transformers import (
     LlamaForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    set_seed,
 )
 from trl import SFTConfig, SFTTrainer
 
@@ -22,27 +20,24 @@ from judge.models.layers import layers_of
 from judge.models.loading import load_causal
 from judge.models.merging import merge_into
 from judge.prompt import PromptBuilder, load_template
+from judge.train import tuning
 from judge.train.batches.balancing import BalancedSteps, LengthGroupedTwins
 from judge.train.checkpoints.adapter_start import start_adapter
-from judge.train.checkpoints.manifest import claim_output, data_manifest, write_manifest
+from judge.train.checkpoints.manifest import data_manifest
 from judge.train.compute.head import score_positions
 from judge.train.config import JustifierConfig, TrainerConfig
 from judge.train.faults import GuardedTrainer
 from judge.train.finetune import (
     check_adapters,
     choose_packing,
-    join_deepspeed,
-    load_tokenizer,
     lora_config,
     model_config,
     random_config,
     store_base,
-    train_and_save,
     trainer_arguments,
     weight_options,
 )
 from judge.train.losses import statement_loss
-from judge.train.observe import observe
 from judge.train.progress import UNWATCHED, Progress, TrainingFacts, facts_of
 from judge.train.sft.examples import (
     ExampleSet,
@@ -62,71 +57,69 @@ def run(config: JustifierConfig, progress: Progress = UNWATCHED) -> dict[str, An
         UsageError: for missing data or model, a template other than the data's, or an output folder
             of another configuration.
     """
-    output = Path(config.output_dir)
-    data = data_manifest(Path(config.data), config.template)
-    finished = claim_output(output, config)
-    if finished is not None:
-        return finished
-    progress.doing(f"reading the examples of {config.data}")
-    set_seed(config.seed)
-    tokenizer = load_tokenizer(config)
-    builder = PromptBuilder(tokenizer, load_template(config.template))
-    train = _examples(config, builder, "train", config.train_limit)
-    evaluation = _examples(config, builder, "val", config.eval_limit)
-    # The arguments before the model: with DeepSpeed's in force it is partitioned while it loads.
-    arguments = sft_arguments(config)
-    join_deepspeed(config)
-    progress.doing(f"loading the model {config.model}")
-    trainer = build_trainer(
-        config, arguments, load_model(config, tokenizer), builder, train, evaluation
-    )
-    observe(trainer, config, _facts(trainer, config, train, evaluation), progress)
-    started = time.time()
-    train_and_save(trainer, config)
-    seconds = round(time.time() - started)
-    if not trainer.is_world_process_zero():
-        return {}
-    tokenizer.save_pretrained(output)
-    name, digest = builder.template.name, builder.template.digest
-    counts = {
-        "train_examples": len(train),
-        "train_dropped_too_long": train.too_long,
-        "train_cut_prompts": train.cut,
-        "val_examples": len(evaluation),
-        "val_dropped_too_long": evaluation.too_long,
-        "val_cut_prompts": evaluation.cut,
-    }
-    return write_manifest(
-        output,
-        config,
-        data,
-        trainer,
-        judge=_judge(builder, train),
-        about={
-            "template": {"name": name, "digest": digest},
+    return tuning.run(JustifierTuning(config), progress)
+
+
+class JustifierTuning:
+    """Supervised fine-tuning of a judge; a :class:`judge.train.tuning.FineTuning`."""
+
+    evaluate_last = False
+    builder: PromptBuilder
+    train: ExampleSet
+    evaluation: ExampleSet
+
+    def __init__(self, config: JustifierConfig) -> None:
+        self.config = config
+
+    def check_data(self) -> dict[str, Any]:
+        return data_manifest(Path(self.config.data), self.config.template)
+
+    def arguments(self) -> SFTConfig:
+        return sft_arguments(self.config)
+
+    def read(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        config = self.config
+        self.builder = PromptBuilder(tokenizer, load_template(config.template))
+        self.train = _examples(config, self.builder, "train", config.train_limit)
+        self.evaluation = _examples(config, self.builder, "val", config.eval_limit)
+
+    def trainer(self, arguments: SFTConfig, tokenizer: PreTrainedTokenizerBase) -> JustifierTrainer:
+        model = load_model(self.config, tokenizer)
+        return build_trainer(
+            self.config, arguments, model, self.builder, self.train, self.evaluation
+        )
+
+    def facts(self, trainer: JustifierTrainer) -> TrainingFacts:
+        train, evaluation = self.train, self.evaluation
+        left_out = {
+            f"too long, of {name}": examples.too_long
+            for name, examples in (("training", train), ("validation", evaluation))
+        }
+        left_out["with a prompt cut"] = train.cut + evaluation.cut
+        sizes = len(train), len(evaluation)
+        return facts_of(trainer, self.config, "a judge", sizes, sum(train.lengths), left_out)
+
+    def card(self) -> dict[str, Any]:
+        """Return its template, and that it answers with labels where it does."""
+        template, answer = self.builder.template, self.train.answer
+        labels = {} if answer == "statement" else {"answer": answer}
+        return {"template": template.name, "template_digest": template.digest, **labels}
+
+    def about(self, trainer: JustifierTrainer, seconds: float) -> dict[str, Any]:
+        template, train, evaluation = self.builder.template, self.train, self.evaluation
+        counts = {
+            "train_examples": len(train),
+            "train_dropped_too_long": train.too_long,
+            "train_cut_prompts": train.cut,
+            "val_examples": len(evaluation),
+            "val_dropped_too_long": evaluation.too_long,
+            "val_cut_prompts": evaluation.cut,
+        }
+        return {
+            "template": {"name": template.name, "digest": template.digest},
             "counts": counts,
-            "seconds_this_session": seconds,
-        },
-    )
-
-
-def _facts(
-    trainer: JustifierTrainer, config: JustifierConfig, train: ExampleSet, evaluation: ExampleSet
-) -> TrainingFacts:
-    left_out = {
-        f"too long, of {name}": examples.too_long
-        for name, examples in (("training", train), ("validation", evaluation))
-    }
-    left_out["with a prompt cut"] = train.cut + evaluation.cut
-    sizes = len(train), len(evaluation)
-    return facts_of(trainer, config, "a judge", sizes, sum(train.lengths), left_out)
-
-
-def _judge(builder: PromptBuilder, train: ExampleSet) -> dict[str, Any]:
-    """Return what the model says of itself: its template, and that it answers with labels."""
-    template = builder.template
-    answer = {} if train.answer == "statement" else {"answer": train.answer}
-    return {"template": template.name, "template_digest": template.digest, **answer}
+            "seconds_this_session": round(seconds),
+        }
 
 
 def load_model(config: TrainerConfig, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:

@@ -23,8 +23,7 @@ from judge.infer.engines.protocol import Mode
 from judge.infer.engines.server.engine import ServerEngine
 from judge.infer.engines.server.fields import Fit
 from judge.infer.engines.server.replies import Completion
-from judge.infer.engines.statement_reader import seed_of
-from judge.prompt import PromptBuilder, Template
+from judge.infer.engines.statement_reader import Reader, seed_of
 from judge.verdict import JUSTIFY_REGEX, Verdict
 
 _SLOT: ContextVar[int | None] = ContextVar("slot", default=None)
@@ -57,10 +56,9 @@ class LlamaCppEngine(ServerEngine):
         self.place = place
         self._free: asyncio.Queue[int] | None = None
 
-    def builder(self, template: Template) -> PromptBuilder:
-        builder = super().builder(template)
-        self._banned = banned_of(self._thought.forbidden, self.tokenizer)
-        return builder
+    def _use(self, reader: Reader) -> None:
+        super()._use(reader)
+        self._banned = banned_of(reader.thought.forbidden, reader.tokenizer)
 
     def _find_fit(self) -> Fit:
         """Return that nothing is changed: what the server takes was found out before."""
@@ -96,10 +94,11 @@ class LlamaCppEngine(ServerEngine):
         path = below_root(self.client, "/completion")
         written = []
         for prompt in prompts:
-            body = write_body(prompt, self.max_new_tokens, self._banned, pattern)
-            if self.temperature > 0:
-                seed = seed_of(self.seed, prompt) % _SEEDS
-                body |= {"temperature": self.temperature, "seed": seed}
+            how = self.sampling
+            body = write_body(prompt, how.max_new_tokens, self._banned, pattern)
+            if how.temperature > 0:
+                seed = seed_of(how.seed, prompt) % _SEEDS
+                body |= {"temperature": how.temperature, "seed": seed}
             body |= {"model": self.model, "id_slot": _SLOT.get()}
             written.append(await self.client.ask(path, body, completion_of))
         return written

@@ -16,7 +16,6 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 from judge.config import BatchConfig
@@ -42,18 +41,13 @@ class RayJudge:
         note: told what is started.
 
     Raises:
-        UsageError: in one line, when Ray is not installed, no cluster is reached, it has too few
-            GPUs, or the replicas cannot load the model.
+        UsageError: in one line, when no cluster is reached, it has too few GPUs, or the replicas
+            cannot load the model.
     """
 
     def __init__(
         self, config: BatchConfig, template: Template, note: Callable[[str], None]
     ) -> None:
-        if find_spec("ray") is None:
-            raise UsageError(
-                "engine ray needs Ray, which is not installed here: pip install"
-                " 'pairwise-justifier[ray,vllm]' in an environment of its own (docs/vllm.md)"
-            )
         self._config = config
         self._counts = Counts()
         self._sent = self._taken = 0

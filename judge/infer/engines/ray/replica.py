@@ -9,7 +9,7 @@ from typing import Any
 
 from judge.config import BatchConfig
 from judge.errors import UsageError
-from judge.infer.engines.vllm.load import load_vllm_engine
+from judge.infer.engines.registry import load_engine
 from judge.infer.pairwise import PairwiseJudge
 from judge.prompt import Template
 
@@ -32,9 +32,9 @@ class Replica:
         # vLLM would ask Ray for GPUs of its own; this process has them already.
         others: dict[str, Any] = {"distributed_executor_backend": "mp"} if several else {}
         try:
-            engine = load_vllm_engine(config, **others)
-            self._engine = engine
-            self._judge = PairwiseJudge(engine, template, config.mode, config.orders)
+            of_vllm = config.model_copy(update={"engine": "vllm"})
+            self._engine = load_engine(of_vllm, template=template, **others)
+            self._judge = PairwiseJudge(self._engine, config.mode, config.orders)
         except UsageError as error:
             self._problem = str(error)
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from judge.errors import RowError
-from judge.infer.engines.protocol import Counts, Mode
+from judge.infer.engines.protocol import Counts, Mode, Sampling
 from judge.infer.engines.server.features import TRIAL, Features, chat_fields
 from judge.infer.engines.server.fields import Fit, found_fit
 from judge.infer.engines.server.http_client import Client
@@ -80,9 +81,8 @@ class ChatEngine:
         fits: by temperature, how it must be asked; of one at least.
         identity: what :meth:`describe` says of the model.
         model: its name on the server.
-        max_new_tokens: the most tokens of a reply.
-        temperature: 0 takes the likeliest token; above, each prompt sends a seed of its own.
-        seed: what those seeds are derived from.
+        template: of the prompts.
+        sampling: how it writes; at a temperature above 0 each prompt sends a seed of its own.
         options: of the model's chat template.
     """
 
@@ -95,12 +95,11 @@ class ChatEngine:
         client: Client,
         features: Features,
         identity: dict[str, Any],
+        template: Template,
+        sampling: Sampling = Sampling(),  # noqa: B008  frozen
         *,
         fits: dict[float, Fit],
         model: str,
-        max_new_tokens: int = 256,
-        temperature: float = 0.0,
-        seed: int = 0,
         options: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.client = client
@@ -108,14 +107,24 @@ class ChatEngine:
         self.identity = identity
         self.fits = fits
         self.model = model
-        self.max_new_tokens = max_new_tokens
-        self.temperature = temperature
-        self.seed = seed
+        self.sampling = sampling
         self.options = options
+        self.builder = ChatBuilder(template)
         self.counts = Counts()
 
-    def builder(self, template: Template) -> ChatBuilder:
-        return ChatBuilder(template)
+    def bound(
+        self, template: Template | None = None, sampling: Sampling | None = None
+    ) -> ChatEngine:
+        """As :meth:`judge.infer.engines.protocol.Engine.bound`."""
+        other = copy(self)
+        other.sampling = sampling or self.sampling
+        other.builder = ChatBuilder(template or self.builder.template)
+        other.counts = Counts()
+        return other
+
+    def _fields(self) -> dict[str, Any]:
+        how = self.sampling
+        return chat_fields(how.max_new_tokens, how.temperature, self.options)
 
     def reserve(self, mode: Mode) -> int:
         """Return 0: the server knows its context.
@@ -127,16 +136,15 @@ class ChatEngine:
         return 0
 
     def describe(self) -> dict[str, Any]:
-        fields = chat_fields(self.max_new_tokens, self.temperature, self.options)
         words = hashlib.sha256(f"{ONLY}\n{AGAIN}\n{_MARKER.pattern}".encode()).hexdigest()[:16]
         return {
             "engine": self.name,
             **self.identity,
             **self.features.describe(),
             "chat_words": words,
-            "adapted": self.fits[self.temperature].told(fields),
-            "max_new_tokens": self.max_new_tokens,
-            "temperature": self.temperature,
+            "adapted": self.fits[self.sampling.temperature].told(self._fields()),
+            "max_new_tokens": self.sampling.max_new_tokens,
+            "temperature": self.sampling.temperature,
         }
 
     def judge(self, prompts: Sequence[Prompt], mode: Mode) -> list[Verdict | RowError]:
@@ -185,33 +193,32 @@ class ChatEngine:
         )
 
     async def _reply(self, turns: list[dict[str, str]], pattern: str) -> _Said:
-        fields = chat_fields(self.max_new_tokens, self.temperature, self.options)
-        body = {"model": self.model, "messages": turns, **fields}
-        if self.temperature > 0:
-            digest = hashlib.sha256(f"{self.seed}:{turns}".encode()).digest()
+        body = {"model": self.model, "messages": turns, **self._fields()}
+        if self.sampling.temperature > 0:
+            digest = hashlib.sha256(f"{self.sampling.seed}:{turns}".encode()).digest()
             body["seed"] = int.from_bytes(digest[:7], "big")
         body |= self.features.constrained(pattern)
-        fit = self.fits[self.temperature]
-        read = partial(message_of_chat, limit=fit.most(self.max_new_tokens))
+        fit = self.fits[self.sampling.temperature]
+        read = partial(message_of_chat, limit=fit.most(self.sampling.max_new_tokens))
         return _said(await self.client.ask(_PATH, fit.applied(body), read))
 
     def _find_fit(self) -> None:
         """Find out what the server takes at this temperature, if that is not known yet."""
-        if self.temperature in self.fits:
+        temperature = self.sampling.temperature
+        if temperature in self.fits:
             return
         known = next(iter(self.fits.values()))
-        self.fits[self.temperature] = known  # what is asked with while it is found out
-        fields = chat_fields(self.max_new_tokens, self.temperature, self.options)
-        fields |= self.features.constrained(JUSTIFY_REGEX)
+        self.fits[temperature] = known  # what is asked with while it is found out
+        fields = self._fields() | self.features.constrained(JUSTIFY_REGEX)
         body = {"model": self.model, "messages": TRIAL, **fields}
-        self.fits[self.temperature] = self.client.run(
+        self.fits[temperature] = self.client.run(
             found_fit, self.client, _PATH, body, message_of_chat, known
         )
 
     def _no_verdict(self, reply: _Said) -> RowError:
         found = self.client.shown(reply.answer, 80)
         if not reply.ended and not found:
-            return unended(self.max_new_tokens)
+            return unended(self.sampling.max_new_tokens)
         if not reply.ended:
             detail = f"no verdict when the tokens ran out, asked twice: {found!r}"
             return RowError("truncated", detail)

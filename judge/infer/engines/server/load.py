@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judge.errors import UsageError, first_line
-from judge.grammar import Answer
+from judge.infer.engines.asking import chat_of, checked, sampling_of
 from judge.infer.engines.protocol import Engine
-from judge.infer.engines.registry import chat_of, checked
 from judge.models import BUNDLED, served_answer, served_judge
 from judge.models.base import BASES
 from judge.models.layers import layers_of
 from judge.plaintext import PlainText
-from judge.prompt import Chat
+from judge.prompt import Template
 
 if TYPE_CHECKING:
     from judge.config import JudgeConfig
@@ -26,7 +25,9 @@ if TYPE_CHECKING:
 _PLAIN = ("PreTrainedTokenizerFast", "TokenizersBackend")
 
 
-def load_server_engine(config: JudgeConfig, note: Callable[[str], None]) -> Engine:
+def load_server_engine(
+    config: JudgeConfig, template: Template, note: Callable[[str], None]
+) -> Engine:
     """Return an engine that speaks to the server of ``config`` in the best way it understands.
 
     Token ids where its tokenizer is known and it takes them, else chat messages.
@@ -57,7 +58,8 @@ def load_server_engine(config: JudgeConfig, note: Callable[[str], None]) -> Engi
     if tokenizer is not None:
         trained = served_judge((config.tokenizer, config.model))
         chat = chat_of(config, tokenizer, trained, note)
-        engine = _by_token_ids(config, client, tokenizer, listed.card, answer, chat)
+        how = {"answer": answer, "chat": chat}
+        engine = _by_token_ids(config, client, tokenizer, listed.card, template, how)
         if engine is not None:
             note(f"{client.url} takes token ids")
             return engine
@@ -82,10 +84,16 @@ def load_server_engine(config: JudgeConfig, note: Callable[[str], None]) -> Engi
         f"{client.url} is asked by chat messages ({why}) and obeys {obeys}: verdicts without"
         " probabilities"
     )
-    identity = {"model": config.model}
-    options = config.chat_template_kwargs
-    fits = {config.temperature: fit}
-    return ChatEngine(client, features, identity, fits=fits, options=options, **_options(config))
+    return ChatEngine(
+        client,
+        features,
+        {"model": config.model},
+        template,
+        sampling_of(config),
+        fits={config.temperature: fit},
+        model=config.model,
+        options=config.chat_template_kwargs,
+    )
 
 
 def _by_token_ids(
@@ -93,10 +101,14 @@ def _by_token_ids(
     client: Client,
     tokenizer: Any,
     card: Mapping[str, Any],
-    answer: Answer,
-    chat: Chat,
+    template: Template,
+    how: Mapping[str, Any],
 ) -> Engine | None:
-    """Return an engine that sends token ids, or None where the server cannot do with them."""
+    """Return an engine that sends token ids, or None where the server cannot do with them.
+
+    Args:
+        how: what the model answers, and how its chat template is used.
+    """
     from judge.infer.engines.llamacpp import client as llamacpp
     from judge.infer.engines.llamacpp.engine import LlamaCppEngine, banned_of
     from judge.infer.engines.server.engine import ServerEngine
@@ -122,24 +134,16 @@ def _by_token_ids(
         features,
         tokenizer,
         {"model": config.model, "tokenizer_digest": _digest(tokenizer)},
+        template,
+        sampling_of(config),
+        model=config.model,
         context=context if _is_size(context) else tokenizer.model_max_length,
-        answer=answer,
-        chat=chat,
-        **_options(config),
+        **how,
     )
 
 
 def _is_size(value: Any) -> bool:
     return type(value) is int and 0 < value < 1 << 40
-
-
-def _options(config: JudgeConfig) -> dict[str, Any]:
-    return {
-        "model": config.model,
-        "max_new_tokens": config.max_new_tokens,
-        "temperature": config.temperature,
-        "seed": config.seed,
-    }
 
 
 def _tokenizer(config: JudgeConfig, card: Mapping[str, Any], base: Mapping[str, Any]) -> Any | None:

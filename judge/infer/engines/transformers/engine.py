@@ -11,14 +11,14 @@ import torch
 
 from judge.errors import RowError
 from judge.grammar import Answer, Grammar, label_distribution
-from judge.infer.engines.protocol import Counts, Listener, Mode
-from judge.infer.engines.statement_reader import verdict_of
+from judge.infer.engines.elaboration import tokens_of
+from judge.infer.engines.protocol import Counts, Listener, Mode, Sampling
+from judge.infer.engines.statement_reader import Bound, Reader, seed_of, verdict_of
 from judge.infer.engines.streaming import Telling
-from judge.infer.engines.thought import Thought
 from judge.infer.engines.transformers.constraint import Constraint
 from judge.infer.engines.transformers.decode import Context, Decoder, common_prefix
 from judge.infer.engines.transformers.matmul_precision import Products, products_in
-from judge.prompt import THINKS, Chat, Prompt, PromptBuilder, Template
+from judge.prompt import THINKS, Chat, Prompt, Template
 from judge.verdict import Distribution, Verdict
 
 SHARED = 16
@@ -33,26 +33,26 @@ class _Row:
     index: int
     prompt_ids: Sequence[int]
     state: int
+    stopped: bool
+    """Whether it came to its own end."""
     generator: torch.Generator | None
     telling: Telling | None
     tokens: list[int] = field(default_factory=list)
 
 
-class TransformersEngine:
+class TransformersEngine(Bound):
     """Runs a causal language model of transformers.
 
     Args:
         model: in eval mode, on its device.
         tokenizer: its tokenizer, with a chat template.
         identity: what :meth:`describe` says of the model (name, digest).
+        template: of the prompts.
+        sampling: how it writes.
         turn: entered around every use of the model, whose weights others may use in between.
-        max_new_tokens: the most tokens of an elaboration and statement in ``justify`` mode.
         batch_tokens: the most prompt tokens, padding included, that go through the model at once.
         cache_tokens: the most tokens, texts still to be written included, whose keys and values are
             in memory at once; None: as many as come together.
-        temperature: 0 takes the likeliest token; above, each row draws from its own stream, seeded
-            by ``seed`` and its prompt, so that its neighbours in a batch do not matter.
-        seed: seed of those streams.
         products: how a float32 model multiplies on the CPU
             (:mod:`judge.infer.engines.transformers.matmul_precision`).
         answer: ``label`` for a model that was trained to answer with the bare label.
@@ -66,13 +66,12 @@ class TransformersEngine:
         model: Any,
         tokenizer: Any,
         identity: dict[str, Any],
+        template: Template,
+        sampling: Sampling = Sampling(),  # noqa: B008  frozen
         *,
         turn: AbstractContextManager[None] | None = None,
-        max_new_tokens: int = 256,
         batch_tokens: int = 8192,
         cache_tokens: int | None = None,
-        temperature: float = 0.0,
-        seed: int = 0,
         products: Products = "exact",
         answer: Answer = "statement",
         chat: Chat = THINKS,
@@ -80,47 +79,32 @@ class TransformersEngine:
         self.model = model
         self.tokenizer = tokenizer
         self.identity = identity
+        self.sampling = sampling
         self._turn = turn or nullcontext()
-        self.max_new_tokens = max_new_tokens
         self.batch_tokens = batch_tokens
         self.cache_tokens = cache_tokens
-        self.temperature = temperature
-        self.seed = seed
         self.products = products
-        self.answer = answer
-        self.chat = chat
-        self.counts = Counts()
         self.context: int = model.config.max_position_embeddings
-        pad = tokenizer.pad_token_id
-        self._decoder = Decoder(model, tokenizer.eos_token_id if pad is None else pad, self.counts)
-        self._builder: PromptBuilder | None = None
-        self._grammar: Grammar | None = None
-        self._lead: list[int] = []
-        self._constraint: Constraint | None = None
+        self._constraints: dict[str, Constraint] = {}
+        self.counts = Counts()
+        self._use(Reader(tokenizer, template, answer, chat))
 
-    def builder(self, template: Template) -> PromptBuilder:
-        builder = PromptBuilder(self.tokenizer, template, self.chat)
-        self._grammar = Grammar(builder)
-        self._lead = builder.encode(["\n"])[0]
-        self._builder = builder
-        self._thought = Thought(builder)
-        return builder
-
-    def reserve(self, mode: Mode) -> int:
-        statement = len(self.grammar.nodes) + len(self._lead)
-        return statement + (
-            self.max_new_tokens if mode == "justify" else len(self._prompt_builder.closing)
-        )
+    def _use(self, reader: Reader) -> None:
+        super()._use(reader)
+        pad = self.tokenizer.pad_token_id
+        pad = self.tokenizer.eos_token_id if pad is None else pad
+        self._decoder = Decoder(self.model, pad, self.counts)
 
     @property
     def grammar(self) -> Grammar:
-        assert self._grammar is not None, "call builder() first: it fixes the statements' tokens"
-        return self._grammar
+        """The statements as the model's tokenizer writes them."""
+        return self.reader.reading.grammar
 
-    @property
-    def _prompt_builder(self) -> PromptBuilder:
-        assert self._builder is not None, "call builder() first"
-        return self._builder
+    def reserve(self, mode: Mode) -> int:
+        statement = len(self.grammar.nodes) + len(self.reader.reading.lead)
+        if mode == "justify":
+            return statement + self.sampling.max_new_tokens
+        return statement + len(self.builder.closing)
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -129,11 +113,11 @@ class TransformersEngine:
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "products": self.products,
             "device": self.model.device.type,
-            "max_new_tokens": self.max_new_tokens,
+            "max_new_tokens": self.sampling.max_new_tokens,
             "batch_tokens": self.batch_tokens,
             **({} if self.cache_tokens is None else {"cache_tokens": self.cache_tokens}),
-            "temperature": self.temperature,
-            **({"answer": self.answer} if self.answer != "statement" else {}),
+            "temperature": self.sampling.temperature,
+            **self.reader.describe(),
         }
 
     def judge(self, prompts: Sequence[Prompt], mode: Mode) -> list[Verdict | RowError]:
@@ -144,8 +128,8 @@ class TransformersEngine:
     ) -> list[Verdict | RowError]:
         self.counts.prompt_tokens += sum(len(prompt.ids) for prompt in prompts)
         results: dict[int, Verdict | RowError] = {}
-        if mode == "verdict" and self._prompt_builder.closing:
-            prompts = [replace(p, ids=[*p.ids, *self._prompt_builder.closing]) for p in prompts]
+        if mode == "verdict" and self.builder.closing:
+            prompts = [replace(p, ids=self.reader.closed(p.ids)) for p in prompts]
         with self._turn, products_in(self.products):
             for batch, twins in self._batches(prompts, self.reserve(mode)):
                 ids = [prompts[i].ids for i in batch]
@@ -203,23 +187,15 @@ class TransformersEngine:
 
         Finished rows leave the batch when they are half of it; their statements are read then.
         """
-        if self._constraint is None:
-            size = context.logits.shape[1]
-            self._constraint = Constraint(
-                self.tokenizer,
-                self._thought.forbidden,
-                size,
-                self._decoder.device,
-                self._thought.regex,
-            )
-        start, width = self._constraint.start, context.mask.shape[1]
-        told = {i: Telling(heard, self._thought.opened) for i, heard in listeners.items()}
+        start, width = self._constraint(context).start, context.mask.shape[1]
+        opened = self.reader.thought.opened
+        told = {i: Telling(heard, opened) for i, heard in listeners.items()}
         rows = [
-            _Row(i, p, start, self._generator(p), told.get(i))
+            _Row(i, p, start, False, self._generator(p), told.get(i))
             for i, p in zip(batch, ids, strict=True)
         ]
         results: dict[int, Verdict | RowError] = {}
-        for _ in range(self.max_new_tokens):
+        for _ in range(self.sampling.max_new_tokens):
             live = self._write(rows, context)
             done = [place for place, alive in enumerate(live) if not alive]
             if 2 * len(done) >= len(rows):
@@ -232,30 +208,37 @@ class TransformersEngine:
             self._decoder.step(context, [row.tokens[-1] for row in rows], live)
         return results | self._finish(rows, context, width)
 
+    def _constraint(self, context: Context) -> Constraint:
+        """Return the constraint of what is written, compiled once for all that write alike."""
+        thought = self.reader.thought
+        if thought.regex not in self._constraints:
+            size, device = context.logits.shape[1], self._decoder.device
+            self._constraints[thought.regex] = Constraint(
+                self.tokenizer, thought.forbidden, size, device, thought.regex
+            )
+        return self._constraints[thought.regex]
+
     def _write(self, rows: list[_Row], context: Context) -> list[bool]:
         """Append each unfinished row's next token; return which rows go on after it."""
-        assert self._constraint is not None
-        forbidden = self._constraint.forbidden(row.state for row in rows)
+        constraint = self._constraint(context)
+        forbidden = constraint.forbidden(row.state for row in rows)
         scores = context.logits.float().masked_fill(forbidden, -torch.inf)
-        if self.temperature > 0:
-            scores = scores / self.temperature + self._noise(rows, scores)
+        if self.sampling.temperature > 0:
+            scores = scores / self.sampling.temperature + self._noise(rows, scores)
         for row, token in zip(rows, scores.argmax(-1).tolist(), strict=True):
-            if not self._constraint.finished(row.state):
+            if not row.stopped:
                 row.tokens.append(token)
-                row.state = self._constraint.advance(row.state, token)
+                row.state = constraint.advance(row.state, token)
+                row.stopped = constraint.finished(row.state)
                 self.counts.completion_tokens += 1
                 if row.telling:
-                    row.telling.written(self._decode(row.tokens))
-        return [not self._constraint.finished(row.state) for row in rows]
+                    row.telling.written(self.reader.decode(row.tokens))
+        return [not row.stopped for row in rows]
 
     def _generator(self, prompt_ids: Sequence[int]) -> torch.Generator | None:
-        if self.temperature <= 0:
+        if self.sampling.temperature <= 0:
             return None
-        import hashlib
-
-        text = f"{self.seed}:{','.join(map(str, prompt_ids))}"
-        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
-        return torch.Generator().manual_seed(seed)
+        return torch.Generator().manual_seed(seed_of(self.sampling.seed, prompt_ids))
 
     def _noise(self, rows: list[_Row], scores: torch.Tensor) -> torch.Tensor:
         """Return Gumbel noise ``[rows, vocabulary]``: the argmax of scores + noise is a draw."""
@@ -282,7 +265,8 @@ class TransformersEngine:
         distributions = self._read(context, led)
         torn = [place for place, (_, tokens) in enumerate(kept) if tokens is None]
         if torn:  # a token holds both the newline and the statement's beginning: write it anew
-            again = [[*rows[p].prompt_ids, *self._thought.encode(kept[p][0])] for p in torn]
+            encode = self.reader.thought.encode
+            again = [[*rows[p].prompt_ids, *encode(kept[p][0])] for p in torn]
             for place, distribution in zip(
                 torn, self._read(self._decoder.prefill(again)), strict=True
             ):
@@ -295,7 +279,7 @@ class TransformersEngine:
     def _said(self, row: _Row, distribution: Distribution, text: str) -> Verdict | RowError:
         """Return the verdict of a row that wrote ``text`` before its statement."""
         try:
-            thinking, elaboration = self._thought.parts(text, len(row.tokens))
+            thinking, elaboration = self.reader.thought.parts(text, len(row.tokens))
         except RowError as error:
             return error
         if row.telling:
@@ -303,40 +287,26 @@ class TransformersEngine:
         return verdict_of(
             distribution,
             elaboration,
-            "stop" if self._stopped(row) else "forced",
+            "stop" if row.stopped else "forced",
             len(row.prompt_ids),
             len(row.tokens),
             thinking,
         )
 
-    def _stopped(self, row: _Row) -> bool:
-        assert self._constraint is not None
-        return self._constraint.finished(row.state)
-
     def _elaboration(self, row: _Row) -> tuple[str, int | None]:
         """Return the text before the row's statement, and how many of its tokens make that text
         (None when a token reaches over its end)."""
-        text = self._decode(row.tokens)
-        if not self._stopped(row):
+        text = self.reader.decode(row.tokens)
+        if not row.stopped:
             return text, len(row.tokens)
         text = text[: text.rindex("\n") + 1]
-        for size in range(len(row.tokens) - 1, -1, -1):
-            shorter = self._decode(row.tokens[:size])
-            if shorter == text:
-                return text, size
-            if len(shorter) < len(text):
-                break
-        return text, None
-
-    def _decode(self, tokens: Sequence[int]) -> str:
-        text: str = self.tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False)
-        return text
+        return text, tokens_of(text, row.tokens, self.reader.decode)
 
     def _read(self, context: Context, led: Sequence[bool] | None = None) -> list[Distribution]:
-        if self.answer == "label":
+        if self.reader.answer == "label":
             labels = self.grammar.label_tokens()
             found = torch.log_softmax(context.logits.float(), dim=-1)[:, labels].tolist()
             return [label_distribution(one, two) for one, two in found]
         if led is None:
             return self._decoder.read(context, self.grammar, [], [False] * len(context.mask))
-        return self._decoder.read(context, self.grammar, self._lead, led)
+        return self._decoder.read(context, self.grammar, self.reader.reading.lead, led)

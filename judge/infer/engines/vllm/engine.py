@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Literal
 
 from vllm import LLM, SamplingParams
@@ -11,13 +12,11 @@ from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
 from judge.errors import RowError, UsageError, first_line
 from judge.grammar import Answer
-from judge.infer.engines.elaboration import tokens_of
-from judge.infer.engines.protocol import Counts, Listener, Mode
-from judge.infer.engines.statement_reader import Chain, Reading, seed_of, verdict_of
+from judge.infer.engines.protocol import Counts, Listener, Mode, Sampling
+from judge.infer.engines.statement_reader import Bound, Chain, Reader, seed_of, verdict_of
 from judge.infer.engines.streaming import Telling
-from judge.infer.engines.thought import Thought
 from judge.infer.engines.vllm.constraint import constrain
-from judge.prompt import THINKS, Chat, Prompt, PromptBuilder, Template
+from judge.prompt import THINKS, Chat, Prompt, Template
 from judge.verdict import Verdict
 
 
@@ -55,7 +54,7 @@ class _Row:
     error: RowError | None = None
 
 
-class VllmEngine:
+class VllmEngine(Bound):
     """Runs a causal language model in a ``vllm.LLM`` of this process.
 
     A statement is read where it branches, by requests after its beginnings, of which the prefix
@@ -67,10 +66,9 @@ class VllmEngine:
         llm: its engine runs in this process (``VLLM_ENABLE_V1_MULTIPROCESSING=0``).
         tokenizer: its tokenizer, with a chat template.
         identity: what :meth:`describe` says of the model and of vLLM's options.
+        template: of the prompts.
+        sampling: how it writes.
         lora: the ``LoRARequest`` of an adapter, or None.
-        max_new_tokens: the most tokens of an elaboration and statement in ``justify`` mode.
-        temperature: 0 takes the likeliest token; above, each prompt draws from its own stream.
-        seed: seed of those streams.
         answer: ``label`` for a model that was trained to answer with the bare label.
         chat: how its chat template is used.
     """
@@ -82,39 +80,32 @@ class VllmEngine:
         llm: LLM,
         tokenizer: Any,
         identity: dict[str, Any],
+        template: Template,
+        sampling: Sampling = Sampling(),  # noqa: B008  frozen
         *,
         lora: Any = None,
-        max_new_tokens: int = 256,
-        temperature: float = 0.0,
-        seed: int = 0,
         answer: Answer = "statement",
         chat: Chat = THINKS,
     ) -> None:
         self.llm = llm
-        self.tokenizer = tokenizer
         self.identity = identity
+        self.sampling = sampling
         self.lora = lora
-        self.max_new_tokens = max_new_tokens
-        self.temperature = temperature
-        self.seed = seed
-        self.answer: Answer = answer
-        self.chat = chat
         self.counts = Counts()
         self.context: int = llm.model_config.max_model_len
-        self._asked = 0
+        self._numbers = count(1)
+        """Names of requests, each used once in this process."""
+        self._use(Reader(tokenizer, template, answer, chat))
 
-    def builder(self, template: Template) -> PromptBuilder:
-        builder = PromptBuilder(self.tokenizer, template, self.chat)
-        self._thought = Thought(builder)
-        constrain(self.llm, self._thought.forbidden)
-        self._builder = builder
-        self._reading = Reading(builder, self.answer)
-        self._chains = self._reading.chains()
+    def _use(self, reader: Reader) -> None:
+        super()._use(reader)
+        constrain(self.llm, reader.thought.forbidden)
+        self._chains = reader.reading.chains()
         self._reads = [self._reads_along(chain) for chain in self._chains]
-        return builder
 
     def _reads_along(self, chain: Chain) -> SamplingParams:
-        children = {t for place, _ in chain.forks for t in self._reading.forks[place].children}
+        forks = self.reader.reading.forks
+        children = {t for place, _ in chain.forks for t in forks[place].children}
         params = SamplingParams(
             temperature=0,
             max_tokens=len(chain.forced) + 1,
@@ -126,17 +117,18 @@ class VllmEngine:
 
     def reserve(self, mode: Mode) -> int:
         # The end-of-text token after a statement is generated too.
-        written = self.max_new_tokens + 1 if mode == "justify" else len(self._builder.closing)
-        return self._reading.longest + written
+        justified = self.sampling.max_new_tokens + 1
+        written = justified if mode == "justify" else len(self.builder.closing)
+        return self.reader.reading.longest + written
 
     def describe(self) -> dict[str, Any]:
         return {
             "engine": self.name,
             **self.identity,
             "context": self.context,
-            "max_new_tokens": self.max_new_tokens,
-            "temperature": self.temperature,
-            **({"answer": self.answer} if self.answer != "statement" else {}),
+            "max_new_tokens": self.sampling.max_new_tokens,
+            "temperature": self.sampling.temperature,
+            **self.reader.describe(),
         }
 
     def judge(self, prompts: Sequence[Prompt], mode: Mode) -> list[Verdict | RowError]:
@@ -156,7 +148,7 @@ class VllmEngine:
         rows = [
             _Row(
                 prompt.ids,
-                Telling(listeners[i], self._thought.opened) if i in listeners else None,
+                Telling(listeners[i], self.reader.thought.opened) if i in listeners else None,
             )
             for i, prompt in enumerate(prompts)
         ]
@@ -166,7 +158,7 @@ class VllmEngine:
                 if mode == "justify":
                     self._ask(requests, row, None, row.ids, self._writing(row))
                 else:
-                    self._ask_reads(requests, row, [*row.ids, *self._builder.closing])
+                    self._ask_reads(requests, row, self.reader.closed(row.ids))
             while requests:
                 for output in self.llm.llm_engine.step():
                     self._take(requests, output)
@@ -191,20 +183,19 @@ class VllmEngine:
         params: SamplingParams,
     ) -> None:
         """Add a request for ``row``: along its chain ``place``, or for its text (None)."""
-        self._asked += 1
-        name = str(self._asked)
+        name = str(next(self._numbers))
         requests[name] = (row, place)
         self.llm.llm_engine.add_request(
             name, {"prompt_token_ids": list(ids)}, params, lora_request=self.lora
         )
 
     def _writing(self, row: _Row) -> SamplingParams:
-        drawn = self.temperature > 0
+        how = self.sampling
         return SamplingParams(
-            temperature=self.temperature,
-            seed=seed_of(self.seed, row.ids) if drawn else None,
-            max_tokens=self.max_new_tokens + 1,
-            structured_outputs=StructuredOutputsParams(regex=self._thought.regex),
+            temperature=how.temperature,
+            seed=seed_of(how.seed, row.ids) if how.temperature > 0 else None,
+            max_tokens=how.max_new_tokens + 1,
+            structured_outputs=StructuredOutputsParams(regex=self.reader.thought.regex),
             detokenize=False,
             output_kind=RequestOutputKind.CUMULATIVE
             if row.telling
@@ -217,7 +208,7 @@ class VllmEngine:
         answer = output.outputs[0]
         if not output.finished:
             if row.telling:
-                row.telling.written(self._decode(answer.token_ids))
+                row.telling.written(self.reader.decode(answer.token_ids))
             return
         del requests[output.request_id]
         cached = output.num_cached_tokens or 0
@@ -237,7 +228,7 @@ class VllmEngine:
                 return
             for fork, after in chain.forks:
                 found = answer.logprobs[after]
-                children = self._reading.forks[fork].children
+                children = self.reader.reading.forks[fork].children
                 row.found[fork] = {token: found[token].logprob for token in children}
 
     def _written(self, row: _Row, answer: Any) -> list[int]:
@@ -245,31 +236,27 @@ class VllmEngine:
         tokens = list(answer.token_ids)
         if answer.finish_reason == "stop":
             tokens = tokens[:-1]  # its end-of-text token
-            whole = self._decode(tokens)
+            whole = self.reader.decode(tokens)
             text, row.reason = whole[: whole.rindex("\n") + 1], "stop"
         else:
-            tokens = tokens[: self.max_new_tokens]
-            text, row.reason = self._decode(tokens), "forced"
+            tokens = tokens[: self.sampling.max_new_tokens]
+            text, row.reason = self.reader.decode(tokens), "forced"
         row.written = len(tokens)
-        row.thinking, row.elaboration = self._thought.parts(text, row.written)
+        written = self.reader.written(text, tokens, row.written)
+        row.thinking, row.elaboration = written.thinking, written.elaboration
         self.counts.completion_tokens += row.written
         if row.telling:
             row.telling.ended(row.elaboration)
-        kept = tokens_of(text, tokens, self._decode)
-        said = self._thought.encode(text) if kept is None else tokens[:kept]
-        return [*row.ids, *said, *([] if text.endswith("\n") else self._reading.lead)]
+        return [*row.ids, *written.tokens]
 
     def _verdict(self, row: _Row) -> Verdict:
-        found = [row.found[place] for place in range(len(self._reading.forks))]
+        reading = self.reader.reading
+        found = [row.found[place] for place in range(len(reading.forks))]
         return verdict_of(
-            self._reading.distribution(found),
+            reading.distribution(found),
             row.elaboration,
             row.reason,
             prompt_tokens=len(row.ids),
             completion_tokens=row.written,
             thinking=row.thinking,
         )
-
-    def _decode(self, tokens: Sequence[int]) -> str:
-        text: str = self.tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False)
-        return text

@@ -6,17 +6,18 @@ import json
 import os
 import warnings
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judge.engine_options import VllmOptions
 from judge.errors import UsageError, first_line
-from judge.infer.engines.registry import chat_of, checked, digests
+from judge.infer.engines.asking import chat_of, checked, sampling_of
+from judge.infer.engines.weights import digests
 from judge.infer.tokenizers import tokenizer_of
 from judge.models import answer_of, is_judge
 from judge.models.base import BASES
 from judge.models.layers import ADAPTER_CONFIG, Layers, layers_of
+from judge.prompt import Template
 
 if TYPE_CHECKING:
     from judge.config import JudgeConfig
@@ -32,7 +33,7 @@ tokens at once: larger batches leave a CPU's cache, and are slower."""
 
 
 def load_vllm_engine(
-    config: JudgeConfig, note: Callable[[str], None] = lambda text: None, **others: Any
+    config: JudgeConfig, template: Template, note: Callable[[str], None], **others: Any
 ) -> VllmEngine:
     """Return an engine that runs the model of ``config``, or an adapter over its base, in vLLM.
 
@@ -41,14 +42,8 @@ def load_vllm_engine(
         others: arguments of ``vllm.LLM`` that no option has (``load_format="dummy"``).
 
     Raises:
-        UsageError: in one line, when vLLM is not installed, or will not run the model as asked.
+        UsageError: in one line, when vLLM will not run the model as asked.
     """
-    if find_spec("vllm") is None:
-        raise UsageError(
-            "engine vllm needs vLLM, which is not installed here: pip install"
-            " 'pairwise-justifier[vllm]' in an environment of its own; without a GPU make"
-            " setup-vllm (docs/vllm.md)"
-        )
     layers = layers_of(config.model)
     answer = checked(answer_of(config.model), config)
     folder = served_folder(layers)
@@ -81,10 +76,9 @@ def load_vllm_engine(
             **digests(layers, llm.model_config.hf_config),
             **_resolved(llm.llm_engine),
         },
+        template,
+        sampling_of(config),
         lora=lora,
-        max_new_tokens=config.max_new_tokens,
-        temperature=config.temperature,
-        seed=config.seed,
         answer=answer,
         chat=chat_of(config, tokenizer, is_judge(config.model), note),
     )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from judge.data.statistics.agreement import Agreement
+from judge.metrics.agreement import Agreement
 from judge.verdict import STRENGTHS
 
 ITEMS = st.lists(st.lists(st.sampled_from(STRENGTHS), max_size=6), max_size=12)
