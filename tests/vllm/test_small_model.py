@@ -15,7 +15,7 @@ from judge.train.checkpoints.export import ExportConfig
 from judge.train.checkpoints.export import run as export
 from tests.scripted import judgments, write_rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 PAIRS = 5
 KEPT: list[Engine] = []
@@ -46,10 +46,6 @@ def test_vllm_judges_with_the_merged_model_as_transformers_does(
     rows = write_rows(tmp_path / "in.jsonl", lines)
     found = judged(rows, tmp_path / "vllm", "vllm", str(merged))
     other = judged(rows, tmp_path / "transformers", "transformers", str(merged))
-    bundled = judged(rows, tmp_path / "bundled", "transformers", "small")
     for ours, theirs in zip(found, other, strict=True):
         assert (ours["preference"], ours["strength"]) == (theirs["preference"], theirs["strength"])
         assert ours["probability"] == pytest.approx(theirs["probability"], abs=1e-3)
-    # Merged it is stored in bfloat16, which rounds what the adapter adds.
-    for ours, theirs in zip(other, bundled, strict=True):
-        assert ours["probability"] == pytest.approx(theirs["probability"], abs=0.1)
