@@ -139,9 +139,14 @@ small: setup ## Retrain the bundled small models (about two hours on two quiet c
 	judge data prepare work/small_reasons_pairs --style statement_only --style elaboration_first \
 	  --out work/small_reasons_sets
 	judge train justifier --config small_reasons
-	python scripts/small_pairs.py $(SHARED)/data work/small_judge_pairs --explain \
+	python scripts/small_pairs.py $(SHARED)/data work/small_quotes_pairs --explain \
 	  --count e-CARE=1600 --count COPA-SSE=150 --count UKPConvArg1=2400 --count Vicuna80=80 \
 	  --count FineGrainedRLHF=20 --contrast 400 --val 60 --seed 21
+	judge data prepare work/small_quotes_pairs --style elaboration_first --out work/small_quotes_sets
+	judge train justifier --config small_quotes
+	python scripts/small_pairs.py $(SHARED)/data work/small_judge_pairs --explain --words 260 \
+	  --count e-CARE=300 --count COPA-SSE=20 --count UKPConvArg1=220 --count Vicuna80=160 \
+	  --val 40 --seed 31
 	judge data prepare work/small_judge_pairs --style elaboration_first --out work/small_judge_sets
 	judge train justifier --config small_judge
 	for name in judge regression bt; do \

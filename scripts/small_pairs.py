@@ -52,12 +52,19 @@ def decided(row: dict[str, Any]) -> bool:
     return bool(sum(a["strength"] for a in row["all_preferences_unprocessed"]))
 
 
-def draw(data: Path, counts: dict[str, int], val: int, seed: int) -> list[dict[str, Any]]:
-    """Return the drawn rows in random order, at most ``val`` of each source for validation."""
+def draw(
+    data: Path, counts: dict[str, int], val: int, seed: int, most: int | None = None
+) -> list[dict[str, Any]]:
+    """Return the drawn rows in random order, at most ``val`` of each source for validation.
+
+    With ``most``, none whose responses have more words together.
+    """
     tested = {row["prompt"] for row in read(data / "human_pairs" / "test" / "preference.jsonl.gz")}
     pools: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for folder in FOLDERS:
         for row in read(data / folder / FILE):
+            if most is not None and _words(row) > most:
+                continue
             if decided(row) and (row["split"] == "val" or row["prompt"] not in tested):
                 pools.setdefault((row["source"], row["split"]), []).append(row)
     wanted = [
@@ -96,6 +103,11 @@ def _sample(
         rows += rng.sample(pool, min(count, len(pool)))
     rng.shuffle(rows)
     return rows
+
+
+def _words(row: dict[str, Any]) -> int:
+    """Return how many words the responses have together."""
+    return len(row["response_1"].split()) + len(row["response_2"].split())
 
 
 def explained(row: dict[str, Any]) -> dict[str, Any]:
@@ -213,6 +225,7 @@ def main() -> None:
     asked.add_argument("--count", action="append", required=True, metavar="SOURCE=N")
     asked.add_argument("--val", type=int, default=400)
     asked.add_argument("--seed", type=int, default=17)
+    asked.add_argument("--words", type=int, metavar="N", help="pairs of at most N words")
     asked.add_argument("--explain", action="store_true")
     asked.add_argument("--contrast", type=int, default=0, metavar="N")
     asked.add_argument("--test", action="store_true")
@@ -221,7 +234,7 @@ def main() -> None:
     if options.test:
         rows = draw_test(options.data, counts, options.seed)
     else:
-        rows = draw(options.data, counts, options.val, options.seed)
+        rows = draw(options.data, counts, options.val, options.seed, options.words)
     if options.explain:
         rows = [explained(row) for row in rows]
     if options.contrast:

@@ -78,6 +78,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "small_judge": JustifierConfig,
     "small_own": JustifierConfig,
     "small_mixed": RewardConfig,
+    "small_quotes": JustifierConfig,
     "small_reasons": JustifierConfig,
     "small_regression": RewardConfig,
     "small_verdicts": JustifierConfig,
