@@ -108,8 +108,8 @@ mini: setup ## Retrain the bundled mini judge (under two hours on two cores, min
 	judge train justifier --config mini
 	python scripts/bundle_mini.py work/mini_judge judge/models/mini_judge work/mini_base
 
-# The pairs of each step, so many a source: what two cores learn in two hours.
-small: setup ## Retrain the bundled small models (about two hours on two quiet cores with bfloat16)
+# The pairs of each step, so many a source.
+small: setup ## Retrain the bundled small models (about four hours of one quiet core with bfloat16)
 	python scripts/small_pairs.py $(SHARED)/data work/small_answers_pairs \
 	  --count e-CARE=6000 --count COPA-SSE=400 --val 400 --seed 17
 	judge data prepare work/small_answers_pairs --kind preference --out work/small_answers_preferences
@@ -122,10 +122,6 @@ small: setup ## Retrain the bundled small models (about two hours on two quiet c
 	  --count COPA-SSE=150 --count UKPConvArg1=900 --count Vicuna80=120 --count FineGrainedRLHF=60 \
 	  --val 100 --seed 18
 	judge data prepare work/small_mixed_pairs --kind preference --out work/small_mixed_preferences
-	judge train reward --config small_mixed
-	python scripts/small_pairs.py $(SHARED)/data work/small_bt_pairs --count e-CARE=1500 \
-	  --count COPA-SSE=100 --count UKPConvArg1=2400 --count Vicuna80=60 --val 100 --seed 22
-	judge data prepare work/small_bt_pairs --kind preference --out work/small_bt_preferences
 	judge train reward --config small_bt
 	python scripts/small_pairs.py $(SHARED)/data work/small_verdict_pairs --explain \
 	  --count e-CARE=1250 --count COPA-SSE=150 --count UKPConvArg1=650 --count Vicuna80=60 \

@@ -77,7 +77,6 @@ KINDS: dict[str, type[BaseModel]] = {
     "small_bt": RewardConfig,
     "small_judge": JustifierConfig,
     "small_own": JustifierConfig,
-    "small_mixed": RewardConfig,
     "small_quotes": JustifierConfig,
     "small_reasons": JustifierConfig,
     "small_regression": RewardConfig,
