@@ -99,6 +99,11 @@ class LiveJudge:
                 self._url = self._start()
             return self._url
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether who asks now waits for a model to be loaded first."""
+        return self._url is None or (self._process is not None and self._process.poll() is not None)
+
     def close(self) -> None:
         """End what was started here."""
         if self._process is not None:

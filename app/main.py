@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
 
-from app.listening import bound_socket, url_of
+from app.listening import url_of
 from app.live import LiveJudge
 from app.options import Options
 from app.service import Service
@@ -62,27 +62,22 @@ def create_app(service: Service, options: Options, judge: LiveJudge | None = Non
     return app
 
 
-def serve(service: Service, options: Options) -> None:
-    """Serve the pages until a signal ends it, and the live judge with it.
-
-    Raises:
-        UsageError: the port is taken, or the host is not of this machine.
-    """
-    with bound_socket(options.host, options.port) as listener:
-        judge = LiveJudge(options.judge, os.environ.get("JUDGE_API_KEY")) if options.judge else None
-        config = uvicorn.Config(
-            create_app(service, options, judge),
-            log_level="warning",
-            proxy_headers=bool(options.trusted_proxies),
-            forwarded_allow_ips=list(options.trusted_proxies),
-            server_header=False,
-            timeout_graceful_shutdown=GRACE,
-        )
-        try:
-            _Server(config).run(sockets=[listener])
-        finally:
-            if judge is not None:
-                judge.close()
+def serve(service: Service, options: Options, listener: socket.socket) -> None:
+    """Serve the pages on a bound socket until a signal ends it, and the live judge with it."""
+    judge = LiveJudge(options.judge, os.environ.get("JUDGE_API_KEY")) if options.judge else None
+    config = uvicorn.Config(
+        create_app(service, options, judge),
+        log_level="warning",
+        proxy_headers=bool(options.trusted_proxies),
+        forwarded_allow_ips=list(options.trusted_proxies),
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+    )
+    try:
+        _Server(config).run(sockets=[listener])
+    finally:
+        if judge is not None:
+            judge.close()
 
 
 class _Server(uvicorn.Server):

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from itertools import pairwise as neighbours
+from datetime import datetime
 from statistics import median
 
 from app.review import agreement as agreed
 from app.review.agreement import Said, share_of
 from app.review.annotation import Annotated, Task, of_queue
 from app.review.figures import AnnotatorFigures, Dashboard, PacePoint, Progress
+from app.review.pace import LATEST, per_hour, seconds_left
 from app.review.project import Settings
 from app.review.rules import is_right, is_too_fast
-
-PAUSE = timedelta(minutes=15)
-"""A longer gap between two annotations is no work."""
-DAY = timedelta(days=1)
 
 
 def dashboard(
@@ -25,6 +21,7 @@ def dashboard(
     tasks: Sequence[Task],
     skipped: Mapping[str, int],
     flagged: Mapping[str, int],
+    flagged_tasks: int,
     now: datetime,
 ) -> Dashboard:
     """Return every figure of a project.
@@ -32,6 +29,7 @@ def dashboard(
     Args:
         tasks: all of them, checks and withdrawn ones too.
         skipped: how many tasks each person skipped, by name; ``flagged`` likewise.
+        flagged_tasks: how many tasks have a flag that stands, finished or not.
     """
     counted = of_queue(tasks)
     said = [(one, task) for task in counted for one in task.annotations]
@@ -43,7 +41,7 @@ def dashboard(
     ratings = Counter(one.final.explanation for one, _ in said if one.final)
     return Dashboard(
         computed_at=now,
-        progress=_progress(tasks, counted, now),
+        progress=_progress(tasks, counted, flagged_tasks),
         agreement_first=agreed.agreement(counted, "first"),
         agreement_final=agreed.agreement(counted, "final"),
         pairwise=agreed.pairwise(counted),
@@ -60,14 +58,16 @@ def dashboard(
     )
 
 
-def _progress(tasks: Sequence[Task], counted: Sequence[Task], now: datetime) -> Progress:
+def _progress(tasks: Sequence[Task], counted: Sequence[Task], flagged: int) -> Progress:
     disputed = sum(task.is_disputed for task in counted)
     whole = sum(task.has_all for task in counted)
     untouched = sum(not task.begun and not task.annotations for task in counted)
     done = sum(len(task.annotations) for task in counted)
     wanted = sum(max(task.wanted, len(task.annotations)) for task in counted)
-    lately = sum(one.completed_at > now - DAY for task in counted for one in task.annotations)
-    left = (wanted - done) * DAY.total_seconds() / lately if lately else None
+    moments: defaultdict[str, list[datetime]] = defaultdict(list)
+    for task in tasks:
+        for one in task.annotations:
+            moments[one.name].append(one.completed_at)
     return Progress(
         tasks=len(counted),
         untouched=untouched,
@@ -75,10 +75,10 @@ def _progress(tasks: Sequence[Task], counted: Sequence[Task], now: datetime) -> 
         finished=whole - disputed,
         to_adjudicate=disputed,
         withdrawn=sum(task.withdrawn for task in tasks),
-        flagged=sum(any(one.flagged for one in task.annotations) for task in counted),
+        flagged=flagged,
         annotations=done,
         annotations_wanted=wanted,
-        seconds_left=left,
+        seconds_left=seconds_left(wanted - done, moments.values()),
     )
 
 
@@ -86,15 +86,16 @@ def _annotator(
     settings: Settings, name: str, own: Sequence[Said], skipped: int, flagged: int
 ) -> AnnotatorFigures:
     counted = [(one, task) for one, task in own if task.kind == "task"]
+    latest = sorted((one for one, _ in own), key=lambda one: one.completed_at)[-LATEST:]
     rated = [one.final.explanation for one, _ in counted if one.final and one.final.explanation]
     return AnnotatorFigures(
         name=name,
         completed=len(own),
         skipped=skipped,
         flagged=flagged,
-        median_seconds=median(one.seconds for one, _ in own) if own else None,
+        median_seconds=median(one.seconds for one in latest) if latest else None,
         too_fast=share_of(is_too_fast(settings, one.seconds, task.words) for one, task in own),
-        per_hour=_per_hour([one.completed_at for one, _ in own]),
+        per_hour=per_hour([one.completed_at for one in latest]),
         against_consensus=agreed.against_others(counted),
         shown_first=agreed.shown_first(counted),
         changed=agreed.changed(counted),
@@ -105,12 +106,6 @@ def _annotator(
         ),
         explanation_right=share_of(rating != "wrong" for rating in rated),
     )
-
-
-def _per_hour(moments: Sequence[datetime]) -> float | None:
-    gaps = [b - a for a, b in neighbours(sorted(moments)) if b - a <= PAUSE]
-    worked = sum(gaps, timedelta()) / timedelta(hours=1)
-    return len(gaps) / worked if worked else None
 
 
 def _pace(said: Iterable[Annotated]) -> tuple[PacePoint, ...]:

@@ -81,10 +81,11 @@ class AnnotatorFigures(BaseModel):
     skipped: int
     flagged: int
     median_seconds: float | None
-    """From showing a task to its choice."""
+    """From showing a task to its choice, of the last 200, as on the person's own page."""
     too_fast: Share
     per_hour: float | None
-    """Completed tasks an hour of work; a pause of more than 15 minutes is no work."""
+    """Completed tasks an hour of work, of the last 200, as on the person's own page; a pause of
+    more than 15 minutes is no work."""
     against_consensus: Against
     """Against the consensus of the others' annotations of the same tasks."""
     shown_first: Share
@@ -119,10 +120,11 @@ class Progress(BaseModel):
     to_adjudicate: int
     withdrawn: int
     flagged: int
+    """Tasks with a flag that stands, finished or not; withdrawn ones are not counted."""
     annotations: int
     annotations_wanted: int
     seconds_left: float | None
-    """At the pace of the last 24 hours."""
+    """Of one person's work, at the pace of everyone's work so far."""
 
 
 class Dashboard(BaseModel):

@@ -226,9 +226,9 @@ class MyProgress(BaseModel):
     done_today: int
     """Since midnight UTC."""
     per_hour: float | None
-    """Completed in the last hour; None before the first one."""
+    """Completed in an hour of work, of the last 200 (:mod:`app.review.pace`); None of too few."""
     median_seconds: float | None
-    """From showing a task to its choice, over the last 50."""
+    """From showing a task to its choice, over the last 200."""
     can_undo: int
     """How many decisions :meth:`app.service.annotating.Annotating.undo` would take back."""
 

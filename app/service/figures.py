@@ -36,6 +36,7 @@ class Figures:
             with self._store.reading() as tx:
                 tasks = views.tasks(tx, project_id)
                 skipped, flagged = views.skipped_and_flagged(tx, project_id)
-            found = dashboard(settings, tasks, skipped, flagged, self._now())
+                of_tasks = views.flagged_tasks(tx, project_id)
+            found = dashboard(settings, tasks, skipped, flagged, of_tasks, self._now())
             self._last[project_id] = state, found
             return found

@@ -30,7 +30,7 @@ from judge.idset import IdSet
 from judge.judgment import Failure
 from judge.pair import Pair
 from judge.runs.completeness import check_run
-from judge.runs.folder import read_failures, read_judgments
+from judge.runs.folder import inputs_of, read_failures, read_judgments
 from judge.runs.jsonlines import read_rows
 from judge.verdict import NEITHER_VALID
 
@@ -252,18 +252,25 @@ def _input_of(
 ) -> Iterator[tuple[int, Pair | Failure]]:
     """Return the rows of the input that a run judged, in its order."""
     asked = config["config"]
-    name = pairs or str(asked.get("input", "-"))
-    if name == "-":
+    if pairs is None and asked.get("input", "-") == "-":
         raise UsageError(f"{folder}: its pairs came from the standard input; name a file (--pairs)")
-    try:
-        source = open_source(name, asked.get("split"), asked.get("subset"), asked.get("revision"))
-    except UsageError as error:
-        raise UsageError(f"the pairs of {folder} are gone: {error}; name them (--pairs)") from None
     judged = config["identity"].get("input")
-    if pairs is None and isinstance(source, FileSource) and source.identity() != judged:
-        raise UsageError(
+    problem = ""
+    for name in [pairs] if pairs else inputs_of(folder, config):
+        try:
+            source = open_source(
+                name, asked.get("split"), asked.get("subset"), asked.get("revision")
+            )
+        except UsageError as error:
+            problem = problem or f"the pairs of {folder} are gone: {error}; name them (--pairs)"
+            continue
+        if pairs or not isinstance(source, FileSource) or source.identity() == judged:
+            break
+        problem = (
             f"{name} has changed since {folder} judged it; name a file with its pairs (--pairs)"
         )
+    else:
+        raise UsageError(problem)
     as_judged = [bool(asked.get(name)) for name in ("strip_thinking", "empty_responses")]
     return read_pairs(source.records(), IdSet(), *as_judged)
 

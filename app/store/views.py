@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from statistics import median
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import aliased
 
 from app.review.annotation import Annotated, Decision, JudgeSaid, Task
+from app.review.pace import LATEST, per_hour
 from app.review.task import Choice, Draft, Final, MyProgress
 from app.store import events, queue
 from app.store.database import Transaction
@@ -126,25 +127,25 @@ def progress(tx: Transaction, project_id: int, account_id: int, now: datetime) -
     own = (assignment.c.project_id == project_id, assignment.c.account_id == account_id)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     count, at = func.count(), assignment.c.completed_at
-    done, today, last_hour, held = tx.execute(  # one statement: asked with every decision
+    done, today, held = tx.execute(  # one statement: asked with every decision
         select(
             count.filter(at.is_not(None)),
             count.filter(at >= midnight),
-            count.filter(at >= now - timedelta(hours=1)),
             count.filter(assignment.c.state.in_(("open", "chosen"))),
         ).where(*own)
     ).one()
-    seconds = tx.scalars(
-        select(assignment.c.seconds)
-        .where(*own, assignment.c.seconds.is_not(None))
-        .order_by(assignment.c.id.desc())
-        .limit(50)
+    latest = tx.execute(
+        select(assignment.c.seconds, at)
+        .where(*own, at.is_not(None))
+        .order_by(at.desc())
+        .limit(LATEST)
     ).all()
+    seconds = [row.seconds for row in latest if row.seconds is not None]
     return MyProgress(
         done=done,
         available=queue.available(tx, project_id, account_id) + held,
         done_today=today,
-        per_hour=float(last_hour) if last_hour else None,
+        per_hour=per_hour([row.completed_at for row in latest]),
         median_seconds=median(seconds) if seconds else None,
         can_undo=len(events.undoable(tx, project_id, account_id)),
     )
@@ -181,6 +182,20 @@ def state_of(tx: Transaction, project_id: int) -> tuple[int, int, int, int]:
         assignment.c.project_id == project_id, assignment.c.state == "complete"
     )
     return tx.scalar(last) or 0, count, places or 0, tx.scalar(done) or 0
+
+
+def flagged_tasks(tx: Transaction, project_id: int) -> int:
+    """Return how many tasks of the queue have a flag that stands."""
+    found = tx.scalar(
+        select(func.count(task.c.id.distinct()))
+        .join(assignment, assignment.c.task_id == task.c.id)
+        .where(
+            task.c.project_id == project_id,
+            ~task.c.withdrawn,
+            assignment.c.flag_id.is_not(None),
+        )
+    )
+    return found or 0
 
 
 def skipped_and_flagged(tx: Transaction, project_id: int) -> tuple[dict[str, int], dict[str, int]]:

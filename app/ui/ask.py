@@ -22,6 +22,7 @@ AT_ONCE = 8
 LONGEST = 100_000
 """Characters of one of the three texts."""
 _WAITING = "The judge reads…"
+_LOADING = "The model is being loaded, which takes some seconds; then the judge reads…"
 
 
 def build(page: gr.Blocks, service: Service, judge: LiveJudge) -> None:
@@ -46,7 +47,8 @@ def build(page: gr.Blocks, service: Service, judge: LiveJudge) -> None:
     def ask(prompt: str, one: str, two: str, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         with asked(service, request) as who:
             _allow(service, who)
-        yield _WAITING, "", "", gr.update(interactive=False)
+        waiting = _LOADING if judge.is_loading else _WAITING
+        yield waiting, "", "", gr.update(interactive=False)
         try:
             for verdict, texts in _answers(judge, prompt, one, two):
                 yield verdict, texts["given"], texts["flipped"], gr.skip()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import plotly.graph_objects as go
@@ -50,14 +52,41 @@ def _progress(board: Dashboard) -> go.Figure:
 
 
 def _pace(board: Dashboard) -> go.Figure:
-    hours = [point.hour for point in board.pace]
-    counts = [point.completed for point in board.pace]
+    """A bar an hour; a bar a day where the project is older than three days."""
+    by_day = len(board.pace) > 1 and board.pace[-1].hour - board.pace[0].hour > timedelta(days=3)
+    counts: Counter[datetime] = Counter()
+    for point in board.pace:
+        counts[point.hour.replace(hour=0) if by_day else point.hour] += point.completed
+    if not counts:
+        return _figure([], height=300)
+    step = timedelta(days=1) if by_day else timedelta(hours=1)
+    # Room for six bars at least: a lone one would fill the plot, its ticks fractions of a second.
+    first, last = min(counts), max(counts)
+    low = min(first, last - 5 * step) - step / 2
+    bar = go.Bar(
+        x=list(counts),
+        y=list(counts.values()),
+        width=0.8 * step.total_seconds() * 1000,
+        marker_color=_BLUE,
+        hovertemplate="%{x|%d %b %H:%M} UTC: %{y}<extra></extra>",
+    )
+    ticks = -(-(last - low) // (8 * step))  # rounded up: eight or nine at most
     return _figure(
-        [go.Bar(x=hours, y=counts, marker_color=_BLUE)], yaxis_title="annotations an hour"
+        [bar],
+        xaxis={
+            "range": [low, last + step / 2],
+            "tickformat": "%d %b" if by_day else "%H:%M\n%d %b",
+            "dtick": ticks * step.total_seconds() * 1000,
+            "tick0": first,
+            "title": "UTC",
+        },
+        yaxis={"title": f"annotations {'a day' if by_day else 'an hour'}", "rangemode": "tozero"},
     )
 
 
 def _pairwise(board: Dashboard) -> go.Figure:
+    if not board.pairwise:
+        return _figure([])
     names = sorted({name for pair in board.pairwise for name in (pair.one, pair.other)})
     found = {frozenset((pair.one, pair.other)): pair for pair in board.pairwise}
     cells = [[found.get(frozenset((row, column))) for column in names] for row in names]
@@ -104,6 +133,8 @@ def _position(board: Dashboard) -> go.Figure:
     names = ["everyone", *(person.name for person in board.annotators)]
     shares = [board.position, *(person.shown_first for person in board.annotators)]
     figure = _shares(names, shares, "chose the response shown first")
+    if not figure.data:
+        return figure
     figure.add_vline(x=0.5, line_dash="dash", line_color=_GREY)
     return figure
 
@@ -111,6 +142,8 @@ def _position(board: Dashboard) -> go.Figure:
 def _shares(names: Sequence[str], shares: Sequence[Share], title: str) -> go.Figure:
     """Return shares with their 95 % intervals, the first on top; those of nothing are left out."""
     kept = [(name, share) for name, share in zip(names, shares, strict=True) if share.total]
+    if not kept:
+        return _figure([], height=158)
     points = go.Scatter(
         x=[share.share for _, share in kept],
         y=[name for name, _ in kept],
@@ -147,6 +180,10 @@ def _figure(traces: list[Any], height: int = 300, **layout: Any) -> go.Figure:
         legend={"orientation": "h", "y": -0.4, "traceorder": "normal"},
         **layout,
     )
+    if not traces:  # a sentence instead of empty axes
+        figure.add_annotation(text="Nothing to show yet", showarrow=False, font_size=15)
+        figure.update_xaxes(visible=False).update_yaxes(visible=False)
+        return figure
     figure.update_xaxes(automargin=True, **_AXIS)
     figure.update_yaxes(automargin=True, **_AXIS)
     return figure

@@ -21,15 +21,22 @@ def escape_markdown(text: str) -> str:
 
 
 def summary(board: Dashboard) -> str:
-    """Return how far the project is, in one table."""
+    """Return how far the project is as HTML: a card a figure; it holds no text of a person."""
     p = board.progress
     left = NONE if p.seconds_left is None else _duration(p.seconds_left)
-    names = "Tasks finished|To adjudicate|In progress|Untouched|Withdrawn|Flagged|Annotations|Left"
-    values = (
-        f"{p.finished} of {p.tasks}|{p.to_adjudicate}|{p.in_progress}|{p.untouched}|{p.withdrawn}"
-        f"|{p.flagged}|{p.annotations} of {p.annotations_wanted}|{left}"
+    cards = [
+        ("Tasks finished", f"{p.finished:,}", f"of {p.tasks:,}"),
+        ("Annotations", f"{p.annotations:,}", f"of {p.annotations_wanted:,}"),
+        ("In progress", f"{p.in_progress:,}", f"{p.untouched:,} untouched"),
+        ("To adjudicate", f"{p.to_adjudicate:,}", "annotations lie too far apart"),
+        ("Flagged", f"{p.flagged:,}", f"{p.withdrawn:,} withdrawn"),
+        ("Work left", left, "for one person, at this pace"),
+    ]
+    shown = "".join(
+        f"<div><dt>{name}</dt><dd>{figure} <small>{more}</small></dd></div>"
+        for name, figure, more in cards
     )
-    return table(names.split("|"), [values.split("|")])
+    return f'<dl class="cards">{shown}</dl>'
 
 
 def agreement(board: Dashboard) -> str:
@@ -117,8 +124,10 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def _duration(seconds: float) -> str:
-    hours = seconds / 3600
-    return f"{hours:.0f} h" if hours >= 1 else f"{seconds / 60:.0f} min"
+    minutes = seconds / 60
+    if minutes < 1:
+        return "under a minute" if seconds else "nothing"
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
 def table(names: list[str], rows: list[list[str]]) -> str:

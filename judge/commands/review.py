@@ -73,6 +73,7 @@ def review(
 
     The same command again goes on where the project stands, and adds what DIR has more.
     """
+    from app.listening import bound_socket
     from judge.compare.systems import read_config
 
     options = _options(
@@ -87,7 +88,11 @@ def review(
         raise UsageError("nothing to review: expected a run folder, or a --database")
     if folder is not None:
         read_config(folder)  # before anything is made
-    with opened(database or str(folder), new=True) as service:
+    # A port that is taken is no reason to make a database, and a password shown once, first.
+    with (
+        bound_socket(options.host, options.port) as listener,
+        opened(database or str(folder), new=True) as service,
+    ):
         if folder is not None:
             _fill(service, folder, project, pairs, evaluation, alone=options.no_auth)
         if not options.no_auth:
@@ -95,7 +100,7 @@ def review(
         _look_for_the_judge(options.judge)
         from app.main import serve  # seconds of imports, which no mistake has to wait for
 
-        serve(service, options)
+        serve(service, options, listener)
 
 
 def _oidc(**given: str | None) -> dict[str, str] | None:

@@ -31,6 +31,9 @@ from judge.judgment import Failure, Judgment
 from judge.runs.index import RunIndex, Scanned
 
 CONFIG, JUDGMENTS, FAILURES = "config.json", "judgments.jsonl", "failures.jsonl"
+INPUT_FROM_HERE = "input_from_here"
+"""The field of ``config.json`` that says where the input lies, seen from the run folder: whoever
+reads the run elsewhere, or after both were moved together, finds it."""
 SUMMARY, REPORT, LOCK = "summary.json", "report.html", ".lock"
 # config.json goes last: while any other file of a run exists, it does too.
 _FILES = (JUDGMENTS, FAILURES, SUMMARY, REPORT, CONFIG)
@@ -123,11 +126,19 @@ class RunDir:
                 "digest": hashlib.sha256(canonical).hexdigest()[:16],
                 "identity": own,
                 "config": plain(config),
+                **self._input_from_here(config),
             }
             replace_json(self.path / CONFIG, self.config)
         with refused_in_one_line(self.path):
             for name in (JUDGMENTS, FAILURES):
                 (self.path / name).touch()
+
+    def _input_from_here(self, config: Mapping[str, Any]) -> dict[str, str]:
+        """Return the way from the folder to an input that was named from where the run began."""
+        named = str(config.get("input", "-"))
+        if named == "-" or os.path.isabs(named) or not os.path.exists(named):
+            return {}
+        return {INPUT_FROM_HERE: os.path.relpath(os.path.realpath(named), self.path.resolve())}
 
     def scan(self, keep: int) -> RunIndex:
         """Repair torn tails and read what is recorded; nothing for a fresh run.
@@ -224,6 +235,18 @@ class RunDir:
                     ) from None
                 yield offset, row, pair_id
                 offset += len(line)
+
+
+def inputs_of(folder: Path, config: Mapping[str, Any]) -> list[str]:
+    """Return where the input of a run may be, the likeliest place first: as it was named, as seen
+    from the run folder, and below the folders that the run folder is in (older runs)."""
+    named = str(config["config"].get("input", "-"))
+    if named == "-" or os.path.isabs(named):
+        return [named]
+    folder = folder.resolve()
+    places = [folder / config[INPUT_FROM_HERE]] if INPUT_FROM_HERE in config else []
+    places += [above / named for above in folder.parents]
+    return [named, *(os.path.normpath(place) for place in places if place.exists())]
 
 
 def read_judgments(folder: Path) -> Iterator[Judgment]:

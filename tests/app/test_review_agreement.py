@@ -16,6 +16,7 @@ from app.review.annotation import Annotated, JudgeSaid, Task
 from app.review.dashboard import dashboard
 from app.review.project import Settings
 from app.review.task import Choice, Final
+from app.ui.plots import plots
 from judge.verdict import STRENGTHS
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -169,7 +170,7 @@ def test_the_dashboard_puts_it_together() -> None:
         task(said("a", 1, 1, seconds=0.5), said("b", -1, -1), kind="gold", expected=2),
         task(said("a", 1, 1), withdrawn=True),
     ]
-    found = dashboard(Settings(name="x"), tasks, {"b": 2}, {"c": 1}, NOW)
+    found = dashboard(Settings(name="x"), tasks, {"b": 2}, {"c": 1}, 1, NOW)
     assert found.progress.model_dump(exclude={"seconds_left"}) == {
         "tasks": 4,
         "untouched": 1,
@@ -177,11 +178,10 @@ def test_the_dashboard_puts_it_together() -> None:
         "finished": 1,
         "to_adjudicate": 1,
         "withdrawn": 1,
-        "flagged": 0,
+        "flagged": 1,
         "annotations": 7,
         "annotations_wanted": 12,
     }
-    assert found.progress.seconds_left == pytest.approx(5 / 6 * 24 * 3600)
     by_name = {person.name: person for person in found.annotators}
     assert [by_name[n].completed for n in "abc"] == [4, 3, 2]
     assert (by_name["b"].skipped, by_name["c"].flagged) == (2, 1)
@@ -196,11 +196,47 @@ def test_the_dashboard_puts_it_together() -> None:
 def test_an_hour_of_work_leaves_pauses_out() -> None:
     minutes = [0, 6, 12, 120, 126]  # three gaps of 6 minutes, one pause
     tasks = [task(said("a", 1, 1, completed_at=NOW + timedelta(minutes=m))) for m in minutes]
-    (person,) = dashboard(Settings(name="x"), tasks, {}, {}, NOW).annotators
+    (person,) = dashboard(Settings(name="x"), tasks, {}, {}, 0, NOW).annotators
     assert person.per_hour == pytest.approx(10)
 
 
+def test_the_work_that_is_left_is_that_of_one_person_at_the_pace_of_all() -> None:
+    """224 hours were said to be left beside 2,214 an hour: the one was by the last day."""
+    minutes = [0, 6, 12, 120, 126]
+    tasks = [
+        task(said("a", 1, 1, completed_at=NOW + timedelta(minutes=m)), wanted=1) for m in minutes
+    ]
+    tasks += [
+        task(said("b", 1, 1, completed_at=NOW + timedelta(minutes=m)), wanted=1) for m in (0, 2)
+    ]
+    tasks.append(task(wanted=5))
+    found = dashboard(Settings(name="x"), tasks, {}, {}, 0, NOW)
+    assert found.progress.annotations_wanted - found.progress.annotations == 5
+    assert found.progress.seconds_left == pytest.approx(5 * 60 * (3 * 6 + 2) / 4)
+    finished = dashboard(Settings(name="x"), tasks[:-1], {}, {}, 0, NOW)
+    assert finished.progress.seconds_left == 0
+
+
+@pytest.mark.parametrize("hours", [[0], [0, 1], [0, 5, 30], [0, 24 * 9]])
+def test_the_plot_of_the_pace_has_bars_of_their_time_and_whole_ticks(hours: list[int]) -> None:
+    tasks = [task(said("a", 1, 1, completed_at=NOW + timedelta(hours=h))) for h in hours]
+    figure = plots(dashboard(Settings(name="x"), tasks, {}, {}, 0, NOW))[1]
+    (bar,), axis = figure.data, figure.layout.xaxis
+    step = 86_400_000 if hours[-1] > 72 else 3_600_000
+    assert bar.width == pytest.approx(0.8 * step) and sum(bar.y) == len(hours)
+    assert axis.dtick % step == 0 and axis.dtick > 0
+    low, high = axis.range
+    assert (high - low).total_seconds() * 1000 / step >= 6  # a lone bar does not fill it
+    assert (high - low).total_seconds() * 1000 / axis.dtick <= 9
+
+
+def test_plots_of_nothing_say_so() -> None:
+    figures = plots(dashboard(Settings(name="x"), [], {}, {}, 0, NOW))
+    for figure in figures[1:]:
+        assert figure.layout.annotations[0].text == "Nothing to show yet"
+
+
 def test_figures_of_nothing_say_nothing() -> None:
-    found = dashboard(Settings(name="x"), [], {}, {}, NOW)
+    found = dashboard(Settings(name="x"), [], {}, {}, 0, NOW)
     assert found.agreement_final.kappa is None and found.position.share is None
     assert found.judge_before.kappa is None and found.annotators == ()

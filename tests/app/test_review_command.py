@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from app.listening import bound_socket
 from app.service import Service
 from judge.cli import app
+from judge.runs.folder import RunDir
 from tests.app.made import judgment, made_run, pair_row
+
+ROWS = [pair_row(0)]
 
 
 @pytest.fixture
@@ -25,12 +31,16 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What the server would have been started with; nothing listens in these tests."""
     found: list[dict[str, Any]] = []
 
-    def serve(service: Service, options: Any) -> None:
+    def serve(service: Service, options: Any, listener: socket.socket) -> None:
         names = service.projects.names()
         settings = [service.projects.settings(service.projects.find(name)) for name in names]
         found.append({"options": options, "settings": settings})
+        assert listener.getsockname()[1] > 0
 
     monkeypatch.setattr("app.main.serve", serve, raising=False)
+    # Tests that run beside each other take no port from each other.
+    free = bound_socket
+    monkeypatch.setattr("app.listening.bound_socket", lambda host, port: free(host, 0))
     return found
 
 
@@ -121,3 +131,43 @@ def test_what_is_refused_is_one_line(
     assert why in shown and shown.startswith("error: ") and shown.count("\n") == 1
     assert served == []
     assert not list(tmp_path.rglob("*.sqlite"))
+
+
+def test_a_taken_port_is_refused_before_anything_is_made(run: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        shown = review(run, "--port", str(port), code=2)
+    assert f"port {port}" in shown and "choose another one (--port)" in shown
+    assert "password" not in shown
+    assert not (run / "review.sqlite").exists()
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_run_is_opened_from_any_directory(
+    tmp_path: Path, served: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, older: bool
+) -> None:
+    """Its input was named from where the run began; another file of that name is not taken."""
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    made_run(here / "runs" / "one", ROWS, [judgment("pair-0")])
+    (here / "in").mkdir()
+    (here / "runs" / "one.jsonl").rename(here / "in" / "pairs.jsonl")
+    config = json.loads((here / "runs/one/config.json").read_bytes())
+    config["config"]["input"] = "in/pairs.jsonl"
+    if not older:
+        monkeypatch.chdir(here)
+        with RunDir.open(Path("runs/two")) as folder:
+            folder.begin(config["config"], config["identity"])
+        assert json.loads(Path("runs/two/config.json").read_bytes())["input_from_here"] == (
+            "../../in/pairs.jsonl"
+        )
+        made = here / "runs"
+        (made / "two/judgments.jsonl").write_bytes((made / "one/judgments.jsonl").read_bytes())
+        here = here.rename(tmp_path / "moved")  # both may move, as long as they do together
+        run = here / "runs" / "two"
+    else:
+        run = here / "runs" / "one"
+        (run / "config.json").write_text(json.dumps(config))
+    (elsewhere / "in").mkdir(parents=True)
+    (elsewhere / "in" / "pairs.jsonl").write_text("another file of that name")
+    monkeypatch.chdir(elsewhere)
+    assert "1 tasks added" in review(run, "--port", "0")

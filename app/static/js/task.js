@@ -40,6 +40,8 @@ class TaskPage {
     this.guidelines = new Guidelines(started.guidelines);
     this.progress = new Progress(document.getElementById("bar-page"));
     this.keys = new Keys(shortcuts(this));
+    this.tabs = new BroadcastChannel("review.decided"); // this person's other tabs
+    this.tabs.onmessage = ({ data }) => this.decidedElsewhere(data);
     this.build(place);
     this.showProgress(started.progress);
   }
@@ -172,8 +174,9 @@ class TaskPage {
     const { id } = this;
     const deciding = this.attempt(async () => {
       const body = { ...said, token: newToken() };
-      const { progress, ...entry } = await insist("POST", path, body, (waiting) => this.showWaiting(waiting));
+      const { progress, ...entry } = await insist("POST", path, body, (waiting) => this.showWaiting(waiting, true));
       this.queue.keep(entry);
+      this.tabs.postMessage(entry.task.assignment_id);
       this.showProgress(progress);
       this.refill().catch(() => {});
       if (!stay && entry.task.state !== "chosen") {
@@ -191,12 +194,33 @@ class TaskPage {
     await (stay ? deciding : this.keys.during(deciding));
   }
 
+  /** Goes on where another tab of this person has left the task. */
+  async decidedElsewhere(id) {
+    if (this.busy || id !== this.id) return;
+    const before = this.entry.task.state;
+    const { progress, ...entry } = await this.queue.open(id);
+    if (this.id !== id || entry.task.state === before) return;
+    this.queue.keep(entry);
+    this.showProgress(progress);
+    this.drafts.close();
+    this.show(entry);
+    this.showSaving("", "Stored in another tab");
+  }
+
   /** Does something that the server may refuse, and says so where it does. */
   async attempt(action) {
     try {
       await action();
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
+      if (error.status === 409 && this.id) {
+        const { state } = (await this.queue.open(this.id)).task;
+        if (state !== this.entry.task.state) {
+          this.busy = false;
+          await this.decidedElsewhere(this.id);
+          return;
+        }
+      }
       this.fields.complain(
         error.status === 401 ? "You are signed out. Sign in again in another tab; what you wrote stays here." : error.message,
       );
@@ -253,7 +277,9 @@ class TaskPage {
     this.note.textContent = parts.filter(Boolean).join(" · ");
   }
 
-  showWaiting(waiting) {
+  /** @param storing whether a decision waits: then it is said where the person is looking */
+  showWaiting(waiting, storing = false) {
+    if (storing) this.fields.complain(waiting ? "Not stored yet: the server is away. It is tried again and again; leave this page open." : "");
     if (waiting) this.showSaving("failed", "no connection");
     else if (this.saving.textContent.includes("no connection")) this.showSaving("", "");
   }

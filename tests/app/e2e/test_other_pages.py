@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from app.live import LiveJudge, LiveJudgeError, Piece
 from judge.judgment import Judgment
-from tests.app.e2e.conftest import Site, press
+from tests.app.e2e.conftest import Site, press, ready, revealed
 from tests.app.made import token
 
 
@@ -205,3 +205,57 @@ def test_who_annotates_blind_may_not_ask(site: Site, open_page: Callable[..., Pa
     page.goto(f"{site.url}/review/?project={site.team.project_id}")
     expect(page.locator(".options")).to_be_visible()
     expect(page.get_by_role("link", name="Ask the judge")).to_have_count(0)
+
+
+def test_the_figures_agree_with_each_other(site: Site, open_page: Callable[..., Page]) -> None:
+    """A flag that is listed is counted, whether or not its task is finished."""
+    (task,) = site.team.take("ann")
+    who = site.team.people["ann"]
+    site.service.annotating.flag(who, task.assignment_id, "A text is damaged", token())
+    board = site.service.figures.dashboard(None, site.team.project_id)
+    assert board.progress.flagged == len(site.service.projects.flags(None, 1)) == 1
+    page = open_page(site, "max", f"/review/dashboard?project={site.team.project_id}")
+    card = page.locator(".cards > div", has_text="Flagged")
+    expect(card.locator("dd")).to_contain_text("1")
+    expect(page.get_by_text("Nothing to show yet").first).to_be_visible()
+
+
+def test_another_tab_that_stored_takes_this_one_along(
+    site: Site, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(site, "ann")
+    ready(page)
+    other = page.context.new_page()
+    other.goto(page.url)
+    ready(other)
+    press(other, "2", "j")
+    other.keyboard.type("Clear.")
+    press(other, "Control+Enter")
+    revealed(other)
+    revealed(page)
+    expect(page.locator(".status")).to_contain_text("Stored in another tab")
+    # A browser of another machine: this page hears of it when it tries to store.
+    press(other, "r", "Enter")
+    expect(page.locator(".progress")).to_contain_text("1 done")
+    page.goto(page.url)
+    ready(page)
+    (task,) = site.team.take("ann")
+    site.team.choose("ann", task, 2)
+    press(page, "6", "Enter")
+    revealed(page)
+    assert site.service.annotating.view(site.team.people["ann"], task.assignment_id).final is None
+
+
+def test_a_decision_that_is_not_stored_yet_says_so(
+    site: Site, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(site, "ann")
+    ready(page)
+    page.route("**/choose", lambda route: route.abort())
+    press(page, "2", "j")
+    page.keyboard.type("Clear.")
+    press(page, "Control+Enter")
+    expect(page.get_by_role("alert")).to_contain_text("Not stored yet: the server is away")
+    page.unroute_all()
+    revealed(page)
+    expect(page.get_by_role("alert")).to_be_hidden()
