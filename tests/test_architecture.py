@@ -61,6 +61,7 @@ OUTSIDE_THE_RULES = ("sqlalchemy", "alembic", "argon2")
 PAGES = ("gradio", "fastapi", "starlette", "uvicorn", "app.main", "app.ui", "app.web", "app.render")
 APP_MAY_USE = {
     "judge.data.justification",
+    "judge.data.ratings",
     "judge.compare.systems",
 }
 """Pure rules that people's annotations share with the released data, and how a run folder reads."""

@@ -22,6 +22,7 @@ LEAST_ROLE: dict[Action, Role] = {
     "export": "manager",
 }
 
+ProjectKind = Literal["preference", "attributes"]
 QueueOrder = Literal["given", "random", "informative"]
 
 MOST_ANNOTATIONS = 5
@@ -34,6 +35,12 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")
+    kind: ProjectKind = "preference"
+    """``preference``: which response is better, and why; ``attributes``: HelpSteer2's five, 0 to 4.
+    It cannot change once there are tasks."""
+    responses: Literal["both", "each"] = "both"
+    """Of ``attributes``: both responses of a pair side by side, or each alone, as its own task. It
+    cannot change once there are tasks."""
     guidelines: str = Field(default="", max_length=50_000)
     """Markdown shown beside the task; empty: the guidelines that come with the program."""
     blind: bool = True

@@ -8,11 +8,12 @@ stores the pair's own (given) order and hands out the shown one.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from app.review.statement import justification_of
+from judge.annotated import MAX_RATING, Attribute
 from judge.judgment import Judgment
 from judge.pair import Annotation, Message, Pair, Text
 from judge.verdict import NEITHER_VALID, STRENGTHS, Order, flip_names, flip_strength
@@ -114,6 +115,24 @@ class Final(BaseModel):
         )
 
 
+class DraftRatings(BaseModel):
+    """Ratings so far, by attribute; any may be missing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    response_1: dict[Attribute, Annotated[int, Field(ge=0, le=MAX_RATING)]] | None = None
+    response_2: dict[Attribute, Annotated[int, Field(ge=0, le=MAX_RATING)]] | None = None
+    """None where the task has one response."""
+
+    def flipped(self) -> Self:
+        """Return them for the flipped pair; one response has no other side."""
+        if self.response_2 is None:
+            return self
+        return self.model_copy(
+            update={"response_1": self.response_2, "response_2": self.response_1}
+        )
+
+
 class Draft(BaseModel):
     """What stands in the page's fields; anything may be missing."""
 
@@ -128,6 +147,8 @@ class Draft(BaseModel):
     """None: nobody decided yet."""
     elaboration: Written = ""
     """What was edited, also while other words are chosen."""
+    ratings: DraftRatings | None = None
+    """Of a project that rates."""
 
     def flipped(self) -> Self:
         """Return it for the flipped pair: sign and names; twice is the identity."""
@@ -136,11 +157,20 @@ class Draft(BaseModel):
                 "strength": None if self.strength is None else flip_strength(self.strength),
                 "justification": flip_names(self.justification),
                 "elaboration": flip_names(self.elaboration),
+                "ratings": self.ratings and self.ratings.flipped(),
             }
         )
 
 
-Said = TypeVar("Said", Choice, Final, Draft)
+class Flippable(Protocol):
+    """What can be said of a pair in either order."""
+
+    def flipped(self) -> Self:
+        """Return it for the flipped pair; twice is the identity."""
+        ...
+
+
+Said = TypeVar("Said", bound=Flippable)
 
 
 class TaskView(BaseModel):
@@ -151,6 +181,8 @@ class TaskView(BaseModel):
     assignment_id: int
     """This person's part in the task; what every call of the annotating service names."""
     project_id: int
+    number: int
+    """The task's, which managers find it by. Its pair's id may tell what kind of task it is."""
     prompt: tuple[Message, ...]
     response_1: str
     response_2: str
@@ -165,6 +197,11 @@ class TaskView(BaseModel):
     draft: Draft | None
     choice: Choice | None
     final: Final | None
+    ratings: dict[str, Any] | None = None
+    """The first ratings, where the project rates (:class:`app.review.ratings.Ratings`)."""
+    final_ratings: dict[str, Any] | None = None
+    remark: str = ""
+    """Beside the ratings that stand."""
     flag: str | None
     """Why this person flagged it."""
     reason: str | None
@@ -197,6 +234,8 @@ class Reveal(BaseModel):
     """P(the response shown as 1 is better)."""
     consistent: bool | None
     rewards: tuple[Reward, ...]
+    attributes: dict[str, dict[str, list[float]]] = {}
+    """By reward model and attribute the values of the responses shown as 1 and 2."""
 
 
 class TaskLine(BaseModel):
@@ -209,6 +248,7 @@ class TaskLine(BaseModel):
     strength: int | None
     """As shown: the final one where there is one, else the first choice."""
     flagged: bool
+    number: int
     excerpt: str
     """The beginning of the last message of the prompt."""
     decided_at: datetime | None
@@ -257,4 +297,9 @@ def reveal_of(model: str, judgment: Judgment, order: Order) -> Reveal:
             Reward(name=name, response_1=pair[0], response_2=pair[1])
             for name, pair in seen.rewards.items()
         ),
+        attributes={
+            name: dict(scored.attributes)
+            for name, scored in seen.scorers.items()
+            if scored.attributes
+        },
     )

@@ -5,6 +5,7 @@
     service.projects      projects, members, settings, sources of tasks
     service.annotating    tasks for one person: take, choose, reveal, complete, undo
     service.adjudicating  tasks whose annotations lie too far apart
+    service.browsing      a manager's list of tasks
     service.figures       progress and agreement
     service.exporting     files for training and for analysis
     service.importing     tasks out of run folders and pair files (commands alone)
@@ -25,6 +26,7 @@ from app.review.project import Person
 from app.service.accounts import Accounts
 from app.service.adjudicating import Adjudicating
 from app.service.annotating import Annotating
+from app.service.browsing import Browsing
 from app.service.exporting import Exporting
 from app.service.figures import Figures
 from app.service.importing import Importing
@@ -53,6 +55,7 @@ class Service:
         self.projects = Projects(store, clock)
         self.annotating = Annotating(store, clock)
         self.adjudicating = Adjudicating(store, clock)
+        self.browsing = Browsing(store, clock)
         self.figures = Figures(store, clock)
         self.exporting = Exporting(store, clock)
         self.importing = Importing(store, clock)

@@ -62,7 +62,8 @@ class Adjudicating:
         """Return undecided tasks that have all their annotations and spread by more than 2, or of
         which only some annotators found a response valid: the widest first."""
         with self._store.reading() as tx:
-            allow(tx, who, project_id, "adjudicate")
+            if allow(tx, who, project_id, "adjudicate").kind == "attributes":
+                return []  # what still lies too far apart is dropped (HelpSteer2, section 2)
             found = [
                 task
                 for task in of_queue(views.tasks(tx, project_id))
@@ -117,6 +118,8 @@ class Adjudicating:
 
     def _task(self, tx: Transaction, who: Person, task_id: int) -> tuple[int, list[Task]]:
         project_id = project_of(tx, who, task_id, "adjudicate")
+        if allow(tx, who, project_id, "adjudicate").kind == "attributes":
+            raise Refused("ratings are not adjudicated")
         found = of_queue(views.tasks(tx, project_id, [task_id]))
         if not found:
             raise NotFound("there is no such task")

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from app.errors import Refused, SlotTaken
 from app.review.project import Person, Settings
+from app.review.ratings import RatedChoice
 from app.review.statement import lacks_reason
 from app.review.task import (
     Choice,
@@ -22,6 +23,7 @@ from app.review.task import (
 from app.service.access import allow, checked_reason, checked_token
 from app.service.assignments import (
     add_event,
+    check_kind,
     hold,
     is_stored,
     keep_in_draft,
@@ -35,7 +37,7 @@ from app.service.assignments import (
     task_view,
     view_of,
 )
-from app.store import drafts, events, queue, views
+from app.store import browse, drafts, events, queue, views
 from app.store.database import Store
 
 MOST_AHEAD = 5
@@ -90,13 +92,23 @@ class Annotating:
             return view_of(tx, assignment_id)
 
     def mine(
-        self, who: Person, project_id: int, before: int | None = None, limit: int = 50
+        self,
+        who: Person,
+        project_id: int,
+        before: int | None = None,
+        limit: int = 50,
+        text: str = "",
     ) -> list[TaskLine]:
-        """Return this person's tasks, newest first, with assignment ids below ``before``."""
+        """Return this person's tasks, newest first, with assignment ids below ``before``.
+
+        Args:
+            text: only those with it in prompt or responses, or with this number.
+        """
         with self._store.reading() as tx:
             allow(tx, who, project_id, "annotate")
+            found = browse.holding(tx, project_id, text, ids=False) if text.strip() else None
             ids = views.list_of(
-                tx, project_id, who.account_id, before, max(1, min(limit, LONGEST_LIST))
+                tx, project_id, who.account_id, before, max(1, min(limit, LONGEST_LIST)), found
             )
             return [task_line(loaded) for loaded in views.load(tx, ids)]
 
@@ -134,8 +146,10 @@ class Annotating:
                 queue.change(tx, held.id, state="open", lease_until=lease_end(settings, now))
         return now
 
-    def choose(self, who: Person, assignment_id: int, choice: Choice, token: str) -> TaskView:
-        """Store the first choice.
+    def choose(
+        self, who: Person, assignment_id: int, choice: Choice | RatedChoice, token: str
+    ) -> TaskView:
+        """Store the first choice, or the first ratings.
 
         Raises:
             Refused: another choice is stored already; a task without a judge lacks its reason.
@@ -150,8 +164,11 @@ class Annotating:
                 raise Refused("your choice for this task is stored already")
             if not hold(tx, held, places):
                 raise SlotTaken("others completed this task; what you wrote is kept with it")
-            if not places.has_judge and lacks_reason(
-                settings, choice.strength, [choice.justification]
+            check_kind(tx, settings, held, choice)
+            if (
+                isinstance(choice, Choice)
+                and not places.has_judge
+                and lacks_reason(settings, choice.strength, [choice.justification])
             ):
                 raise Refused("please say why in a few words")
             given = to_given(choice, held.shown)
@@ -194,7 +211,9 @@ class Annotating:
                     queue.change(tx, held.id, revealed_at=now)
         return reveal_of(*judged, held.shown)
 
-    def complete(self, who: Person, assignment_id: int, final: Final, token: str) -> TaskView:
+    def complete(
+        self, who: Person, assignment_id: int, final: Final | RatedChoice, token: str
+    ) -> TaskView:
         """Store what the person says after the reveal.
 
         Raises:
@@ -211,7 +230,12 @@ class Annotating:
                 raise Refused("please choose, then look at the judge's explanation first")
             if held.final_id is not None:
                 raise Refused("this task is complete already; undo it to change it")
-            given = settled_final(tx, settings, held, final)
+            check_kind(tx, settings, held, final)
+            given = (
+                settled_final(tx, settings, held, final)
+                if isinstance(final, Final)
+                else to_given(final, held.shown)
+            )
             event = add_event(tx, who, held, "final", now, data=given.model_dump(), token=token)
             keep_in_draft(tx, held.id, given.model_dump(), now)
             queue.change(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from app.errors import NotFound, Refused
 from app.review.project import Person, Settings
+from app.review.ratings import RatedChoice, wanted_ratings
 from app.review.rules import wanted
 from app.review.statement import lacks_reason
 from app.review.task import Choice, Draft, Final, TaskLine, TaskView, as_shown, to_given
@@ -15,7 +17,7 @@ from app.store import drafts, events, queue, views
 from app.store.database import Transaction
 from app.store.events import Kind
 from app.store.queue import Assignment, Places
-from judge.verdict import flip_strength
+from judge.verdict import Order, flip_strength
 
 EXCERPT = 80
 """Characters of a prompt in a list."""
@@ -55,6 +57,19 @@ def is_stored(tx: Transaction, who: Person, held: Assignment, kind: Kind, token:
     if before.kind != kind or before.assignment_id != held.id:
         raise Refused("this token was used for something else")
     return True
+
+
+def check_kind(
+    tx: Transaction, settings: Settings, held: Assignment, said: Choice | Final | RatedChoice
+) -> None:
+    """Raise Refused for what the project does not ask, or the task has no response for."""
+    if isinstance(said, RatedChoice) != (settings.kind == "attributes"):
+        wanted_now = "ratings" if settings.kind == "attributes" else "a choice"
+        raise Refused(f"this project asks for {wanted_now}; reload the page")
+    if isinstance(said, RatedChoice):
+        alone = not views.load(tx, [held.id])[0].pair.response_2 and settings.responses == "each"
+        if (said.ratings.response_2 is None) != alone:
+            raise Refused("please rate every response that is shown")
 
 
 def settled_final(tx: Transaction, settings: Settings, held: Assignment, final: Final) -> Final:
@@ -119,12 +134,16 @@ def keep_in_draft(
 ) -> None:
     """Bring the draft to what was submitted, so that undoing loses nothing."""
     before = views.load(tx, [assignment_id])[0].draft or Draft()
-    drafts.save(tx, assignment_id, before.model_copy(update=said), now)
+    drafts.save(tx, assignment_id, Draft.model_validate({**before.model_dump(), **said}), now)
 
 
 def recount(tx: Transaction, settings: Settings, task_id: int) -> None:
     """Bring how many annotations the locked task needs to what its annotations say now."""
-    queue.set_wanted(tx, task_id, wanted(settings, views.strengths(tx, task_id)))
+    if settings.kind == "attributes":
+        count = wanted_ratings(settings, views.ratings(tx, task_id))
+    else:
+        count = wanted(settings, views.strengths(tx, task_id))
+    queue.set_wanted(tx, task_id, count)
 
 
 def take_back(
@@ -170,6 +189,7 @@ def task_view(loaded: views.Loaded) -> TaskView:
     return TaskView(
         assignment_id=held.id,
         project_id=held.project_id,
+        number=held.task_id,
         prompt=pair.prompt,
         response_1=pair.response_1,
         response_2=pair.response_2,
@@ -181,9 +201,20 @@ def task_view(loaded: views.Loaded) -> TaskView:
         draft=None if loaded.draft is None else to_given(loaded.draft, held.shown),
         choice=None if loaded.choice is None else to_given(loaded.choice, held.shown),
         final=None if loaded.final is None else to_given(loaded.final, held.shown),
+        ratings=_ratings(loaded.rated, held.shown),
+        final_ratings=_ratings(loaded.rated_again, held.shown),
+        remark=_remark(loaded.rated_again or loaded.rated, held.shown),
         flag=loaded.flag,
         reason=loaded.skip,
     )
+
+
+def _ratings(said: RatedChoice | None, order: Order) -> dict[str, Any] | None:
+    return None if said is None else to_given(said, order).ratings.model_dump()
+
+
+def _remark(said: RatedChoice | None, order: Order) -> str:
+    return "" if said is None else to_given(said, order).justification
 
 
 def task_line(loaded: views.Loaded) -> TaskLine:
@@ -197,6 +228,7 @@ def task_line(loaded: views.Loaded) -> TaskLine:
         state=held.state,
         strength=strength,
         flagged=loaded.flag is not None,
+        number=held.task_id,
         excerpt=" ".join(loaded.pair.prompt[-1].content.split())[:EXCERPT],
         decided_at=loaded.decided_at,
     )

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from app.errors import Refused
 from app.review.annotation import Task, Which
 from app.review.project import Person, Settings
 from app.review.training import (
@@ -26,17 +25,26 @@ from app.review.training import (
     preference_row,
 )
 from app.service.access import allow
+from app.service.rating_files import (
+    RATED_CSV_COLUMNS,
+    File,
+    rated_csv_rows,
+    rated_left_out,
+    whole_file,
+    write_ratings,
+)
 from app.store import events, views
 from app.store.database import Store, Transaction
-from judge.runs.whole import refused_in_one_line, whole_file
 
-Kind = Literal["preference", "labels", "dpo", "csv", "history"]
+Kind = Literal["preference", "labels", "dpo", "csv", "history", "ratings"]
 """``preference``: a folder in HelpSteer2-Preference's layout, as ``judge data prepare`` reads it;
 ``labels``: for ``judge compare --labels``; ``dpo``: prompt, chosen, rejected; ``csv``: a line an
-annotation, for spreadsheets; ``history``: everything that happened, as JSON lines."""
-TRAINING: tuple[Kind, ...] = ("preference", "dpo")
+annotation, for spreadsheets; ``history``: everything that happened, as JSON lines; ``ratings``: of
+a project that rates, a folder in the layout of HelpSteer2's ratings."""
+OF_ATTRIBUTES: tuple[Kind, ...] = ("ratings", "csv", "history")
+OF_PREFERENCE: tuple[Kind, ...] = ("preference", "labels", "dpo", "csv", "history")
+TRAINING: tuple[Kind, ...] = ("preference", "dpo", "ratings")
 """What models are trained on: nothing of an evaluation set is ever in it."""
-_File = IO[bytes] | gzip.GzipFile
 PREFERENCE_FILE = Path("preference") / "preference.jsonl.gz"
 
 
@@ -79,7 +87,15 @@ class Exporting:
 
         Raises:
             UsageError: ``out`` cannot be written.
+            Refused: a kind that this project has not.
         """
+        with self._store.reading() as tx:
+            rates = allow(tx, who, project_id, "export").kind == "attributes"
+        if rates != (kind == "ratings") and not (kind == "history" or (rates and kind == "csv")):
+            there = ", ".join(OF_ATTRIBUTES if rates else OF_PREFERENCE)
+            raise Refused(f"this project has no export {kind!r}; it has {there}")
+        if rates and kind != "history":
+            return self._ratings(who, project_id, kind, out, unfinished, first)
         path = out / PREFERENCE_FILE if kind == "preference" else out
         with self._store.reading() as tx:
             settings = allow(tx, who, project_id, "export")
@@ -92,7 +108,7 @@ class Exporting:
                     missing[why] += 1
             which: Which = "first" if first else "final"
             rows = _rows(tx, project_id, settings, kind, chosen, which, missing)
-            with _whole_file(path, packed=kind == "preference") as file:
+            with whole_file(path, packed=kind == "preference") as file:
                 count = _write_csv(file, rows) if kind == "csv" else _write_json(file, rows)
         shared = sum(task.evaluation_prompt for task in chosen) if kind in TRAINING else 0
         with self._store.writing() as tx:
@@ -101,6 +117,43 @@ class Exporting:
             events.add(tx, project_id, "export", self._now(), account_id=account_id, data=data)
         return Exported(
             path=path, rows=count, left_out=dict(sorted(missing.items())), shared_prompts=shared
+        )
+
+    def _ratings(
+        self,
+        who: Person | None,
+        project_id: int,
+        kind: Kind,
+        out: Path,
+        unfinished: bool,
+        first: bool,
+    ) -> Exported:
+        """Write the ratings of a project that rates."""
+        missing = Counter[str]()
+        with self._store.reading() as tx:
+            settings = allow(tx, who, project_id, "export")
+            tasks = views.rated_tasks(tx, project_id)
+            if kind == "csv":
+                with whole_file(out, packed=False) as file:
+                    rows = (row for task in tasks for row in rated_csv_rows(settings, task))
+                    count = _write_csv(file, rows, RATED_CSV_COLUMNS)
+                shared = 0
+            else:
+                chosen = []
+                for task in tasks:
+                    why = rated_left_out(settings, task, unfinished)
+                    chosen += [task] if why is None else []
+                    missing.update([why] if why else [])
+                pairs = views.texts(tx, project_id, [task.task_id for task in chosen])
+                count, far = write_ratings(out, zip(chosen, pairs, strict=True), first)
+                missing.update({"helpfulness_spread": far} if far else {})
+                shared = sum(task.evaluation_prompt for task in chosen)
+        with self._store.writing() as tx:
+            data = {"kind": kind, "rows": count, "unfinished": unfinished, "first": first}
+            account_id = None if who is None else who.account_id
+            events.add(tx, project_id, "export", self._now(), account_id=account_id, data=data)
+        return Exported(
+            path=out, rows=count, left_out=dict(sorted(missing.items())), shared_prompts=shared
         )
 
 
@@ -147,7 +200,7 @@ def _history(tx: Transaction, project_id: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def _write_json(file: _File, rows: Iterator[Any]) -> int:
+def _write_json(file: File, rows: Iterator[Any]) -> int:
     count = 0
     for row in rows:
         file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
@@ -155,24 +208,11 @@ def _write_json(file: _File, rows: Iterator[Any]) -> int:
     return count
 
 
-def _write_csv(file: _File, rows: Iterator[Any]) -> int:
+def _write_csv(file: File, rows: Iterator[Any], columns: Sequence[str] = CSV_COLUMNS) -> int:
     writer = csv.writer(codecs.getwriter("utf-8")(file))
-    writer.writerow(CSV_COLUMNS)
+    writer.writerow(columns)
     count = 0
     for row in rows:
         writer.writerow(row)
         count += 1
     return count
-
-
-@contextmanager
-def _whole_file(path: Path, packed: bool) -> Iterator[_File]:
-    """Yield a file that takes its name when everything is in it and on the disk."""
-    with refused_in_one_line(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as file:
-        if packed:
-            with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as stream:
-                yield stream
-        else:
-            yield file

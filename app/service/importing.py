@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -27,7 +28,7 @@ from judge.formats.annotated import read_annotated
 from judge.formats.pairs import read_pairs
 from judge.formats.sources import FileSource, open_source
 from judge.idset import IdSet
-from judge.judgment import Failure
+from judge.judgment import Failure, Judgment
 from judge.pair import Pair
 from judge.runs.completeness import check_run
 from judge.runs.folder import inputs_of, read_failures, read_judgments
@@ -192,10 +193,14 @@ class Importing:
         now = self._now()
         with self._store.writing() as tx:
             settings = allow(tx, None, project_id, "manage")
+            if settings.kind == "attributes" and origin.kind in ("gold", "attention"):
+                raise UsageError("checks say which response is better; this project rates")
             source_id = projects.add_source(
                 tx, project_id, origin.name, origin.kind, origin.evaluation, origin.model, now
             )
         rest = iter(rows)
+        if settings.kind == "attributes" and settings.responses == "each":
+            rest = (part for new in rows for part in _each_alone(new))
         while batch := list(islice(rest, BATCH)):
             with self._store.writing() as tx:
                 _add_batch(tx, project_id, settings, source_id, batch, count)
@@ -287,6 +292,22 @@ def _new(
         expected=expected,
         judgment=judgment,
     )
+
+
+def _each_alone(new: NewTask) -> Iterator[NewTask]:
+    """Yield a task for each response of a pair; what reward models said goes with it."""
+    judgment = Judgment.from_json(json.loads(new.judgment)) if new.judgment else None
+    for number, pair in ((1, new.pair), (2, new.pair.flipped())):
+        part = pair.model_copy(update={"pair_id": f"{new.pair.pair_id}#{number}", "response_2": ""})
+        said = judgment if judgment is None or number == 1 else judgment.flipped()
+        text = None
+        if said is not None and said.scorers:
+            # Of verdicts there are none: they compare.
+            nothing = ("preference", "strength", "probability", "consistent", "statement")
+            alone: dict[str, Any] = dict.fromkeys((*nothing, "elaboration"))
+            update = {**alone, "orders": {}, "pair_id": part.pair_id}
+            text = json.dumps(said.model_copy(update=update).to_json())
+        yield _new(part, judgment=text)
 
 
 def _problem(row: Failure) -> str:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from app.errors import NotFound, Refused
 from app.review.project import Member, Person, Project, Role, Settings
+from app.review.ratings import wanted_ratings
 from app.review.rules import queue_position, wanted
 from app.service.access import allow, allow_any_manager, checked_reason, project_of
 from app.store import accounts, events, projects, queue, views
@@ -121,6 +122,11 @@ class Projects:
         """
         with self._store.writing() as tx:
             before = allow(tx, who, project_id, "manage")
+            fixed = ("kind", "responses")
+            if any(getattr(before, name) != getattr(settings, name) for name in fixed) and (
+                projects.next_given(tx, project_id)
+            ):
+                raise Refused("a project that has tasks cannot ask for something else")
             if not projects.set_settings(tx, project_id, settings):
                 raise Refused(f"there is a project called {settings.name!r} already")
             self._log(tx, who, project_id, "settings", settings.model_dump())
@@ -224,5 +230,10 @@ def put_in_order(tx: Transaction, project_id: int, settings: Settings) -> None:
 
 
 def _recount_all(tx: Transaction, project_id: int, settings: Settings) -> None:
+    if settings.kind == "attributes":
+        for rated in views.rated_tasks(tx, project_id):
+            said = [one.said().ratings for one in rated.annotations]
+            queue.set_wanted(tx, rated.task_id, wanted_ratings(settings, said))
+        return
     for task in views.tasks(tx, project_id):
         queue.set_wanted(tx, task.task_id, wanted(settings, task.strengths()))

@@ -18,7 +18,7 @@ from app.store.schema import account, event, task
 
 Kind = Literal[
     "choice", "final", "skip", "flag", "undo", "reveal",
-    "adjudication", "withdraw", "restore",
+    "adjudication", "withdraw", "restore", "overlap", "release",
     "project", "settings", "role", "import", "export",
 ]  # fmt: skip
 UNDOABLE_KINDS: tuple[Kind, ...] = ("choice", "final", "skip", "flag")

@@ -187,11 +187,18 @@ def free_place(tx: Transaction, places: Places) -> None:
 
 
 def set_wanted(tx: Transaction, task_id: int, wanted: int) -> None:
-    """Set how many annotations a locked task needs, never fewer than it has; checks need none."""
+    """Set how many annotations a locked task needs: never fewer than it has, nor than a manager
+    asked for; checks need none."""
     tx.execute(
         update(task)
         .where(task.c.id == task_id, task.c.kind == "task")
-        .values(wanted=case((task.c.taken > wanted, task.c.taken), else_=wanted))
+        .values(
+            wanted=case(
+                ((task.c.taken >= task.c.least) & (task.c.taken > wanted), task.c.taken),
+                (task.c.least > wanted, task.c.least),
+                else_=wanted,
+            )
+        )
     )
 
 
@@ -306,7 +313,7 @@ def _give(
             project_id=places.project_id,
             task_id=places.task_id,
             account_id=account_id,
-            shown=shown_order(settings.seed, account_id, places.task_id),
+            shown=_shown(settings, account_id, places.task_id),
             blind=settings.blind,
             state="open",
             given_at=now,
@@ -315,6 +322,12 @@ def _give(
         .returning(assignment.c.id)
     )
     return int(tx.execute(made).scalar_one())
+
+
+def _shown(settings: Settings, account_id: int, task_id: int) -> Order:
+    if settings.kind == "attributes" and settings.responses == "each":
+        return "given"  # one response has no side
+    return shown_order(settings.seed, account_id, task_id)
 
 
 def _change_taken(tx: Transaction, places: Places, by: int) -> None:

@@ -149,6 +149,7 @@ task = Table(
     Column("wanted", Integer, nullable=False),
     Column("withdrawn", Boolean, nullable=False),
     Column("adjudication_id", BigInteger),  # the event that stands
+    Column("least", Integer, nullable=False, server_default=text("0")),  # by a manager's wish
     UniqueConstraint("project_id", "pair_id"),
     UniqueConstraint("project_id", "content"),
     CheckConstraint("taken >= 0 AND taken <= wanted", name="never_too_many"),

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel
 from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import aliased
 
 from app.review.annotation import Annotated, Decision, JudgeSaid, Task
 from app.review.pace import LATEST, per_hour
+from app.review.ratings import RatedAnnotation, RatedChoice, RatedTask, Ratings
 from app.review.task import Choice, Draft, Final, MyProgress
 from app.store import events, queue
 from app.store.database import Transaction
@@ -34,6 +36,9 @@ class Loaded:
     draft: Draft | None
     choice: Choice | None
     final: Final | None
+    rated: RatedChoice | None
+    """In place of a choice where the project rates."""
+    rated_again: RatedChoice | None
     flag: str | None
     skip: str | None
     decided_at: datetime | None
@@ -77,12 +82,24 @@ def _loaded(row: Any, found: dict[int, events.Event]) -> Loaded:
         pair=pair_of(row),
         has_judge=bool(row.has_judge),
         draft=None if row.draft is None else Draft.model_validate_json(row.draft),
-        choice=None if choice is None else Choice.model_validate(choice.data),
-        final=None if final is None else Final.model_validate(final.data),
+        choice=_said(choice, Choice, rated=False),
+        final=_said(final, Final, rated=False),
+        rated=_said(choice, RatedChoice, rated=True),
+        rated_again=_said(final, RatedChoice, rated=True),
         flag=None if flag is None else flag.reason,
         skip=None if skip is None else skip.reason,
         decided_at=None if decided is None else decided.at,
     )
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def _said(found: events.Event | None, kind: type[_Model], rated: bool) -> _Model | None:
+    """Return what an event says, where it is of this kind of project."""
+    if found is None or ("ratings" in found.data) != rated:
+        return None
+    return kind.model_validate(found.data)
 
 
 def pair_of(row: Any) -> Pair:
@@ -106,9 +123,14 @@ def judgment_of(tx: Transaction, task_id: int) -> tuple[str, Judgment] | None:
 
 
 def list_of(
-    tx: Transaction, project_id: int, account_id: int, before: int | None, limit: int
+    tx: Transaction,
+    project_id: int,
+    account_id: int,
+    before: int | None,
+    limit: int,
+    found: Collection[int] | None = None,
 ) -> list[int]:
-    """Return the ids of the person's assignments, newest first."""
+    """Return the ids of the person's assignments, newest first; of these tasks alone, if said."""
     chosen = (
         select(assignment.c.id)
         .where(
@@ -119,6 +141,8 @@ def list_of(
         .order_by(assignment.c.id.desc())
         .limit(limit)
     )
+    if found is not None:
+        chosen = chosen.where(assignment.c.task_id.in_(found))
     return list(tx.scalars(chosen if before is None else chosen.where(assignment.c.id < before)))
 
 
@@ -209,9 +233,19 @@ def skipped_and_flagged(tx: Transaction, project_id: int) -> tuple[dict[str, int
     return {name: n for name, n, _ in rows if n}, {name: n for name, _, n in rows if n}
 
 
+def ratings(tx: Transaction, task_id: int) -> list[Ratings]:
+    """Return a task's complete ratings, the first completed first."""
+    rows = tx.scalars(_decided(task_id))
+    return [RatedChoice.model_validate_json(data).ratings for data in rows]
+
+
 def strengths(tx: Transaction, task_id: int) -> list[int]:
     """Return the strengths of a task's complete annotations, the first completed first."""
-    rows = tx.scalars(
+    return [int(json.loads(data)["strength"]) for data in tx.scalars(_decided(task_id))]
+
+
+def _decided(task_id: int) -> Select[Any]:
+    return (
         select(event.c.data)
         .join(
             assignment,
@@ -220,7 +254,6 @@ def strengths(tx: Transaction, task_id: int) -> list[int]:
         .where(assignment.c.task_id == task_id, assignment.c.state == "complete")
         .order_by(assignment.c.completed_at, assignment.c.id)
     )
-    return [int(json.loads(data)["strength"]) for data in rows]
 
 
 def tasks(tx: Transaction, project_id: int, only: Sequence[int] | None = None) -> list[Task]:
@@ -233,6 +266,51 @@ def tasks(tx: Transaction, project_id: int, only: Sequence[int] | None = None) -
         said.setdefault(one.task_id, []).append(one)
     rows = tx.execute(_tasks(project_id, only)).all()
     return [_task(row, said.get(row.id, [])) for row in rows]
+
+
+def rated_tasks(tx: Transaction, project_id: int) -> list[RatedTask]:
+    """Return a rating project's tasks in their given order with all ratings, without texts."""
+    said: dict[int, list[RatedAnnotation]] = {}
+    for row in _annotated_rows(tx, project_id, None):
+        said.setdefault(row.task_id, []).append(_rated_annotation(row))
+    rows = tx.execute(_tasks(project_id, None)).all()
+    return [_rated_task(row, said.get(row.id, [])) for row in rows]
+
+
+def _rated_annotation(row: Any) -> RatedAnnotation:
+    return RatedAnnotation(
+        account_id=row.account_id,
+        name=row.name,
+        shown=row.shown,
+        blind=row.blind,
+        first=RatedChoice.model_validate_json(row.choice),
+        final=None if row.final is None else RatedChoice.model_validate_json(row.final),
+        flagged=row.flagged,
+        chosen_at=row.chosen_at,
+        completed_at=row.completed_at,
+        seconds=row.seconds,
+    )
+
+
+def _rated_task(row: Any, said: list[RatedAnnotation]) -> RatedTask:
+    scorers = (json.loads(row.judgment).get("scorers") or {}) if row.judgment else {}
+    return RatedTask(
+        task_id=row.id,
+        pair_id=row.pair_id,
+        source=row.source,
+        evaluation=bool(row.evaluation),
+        evaluation_prompt=bool(row.evaluation_prompt),
+        words=row.words,
+        wanted=row.wanted,
+        withdrawn=row.withdrawn,
+        begun=row.taken > 0,
+        judged={
+            name: scored["attributes"]
+            for name, scored in scorers.items()
+            if scored.get("attributes")
+        },
+        annotations=tuple(said),
+    )
 
 
 def texts(tx: Transaction, project_id: int, ids: Sequence[int]) -> Iterator[Pair]:
@@ -318,6 +396,24 @@ def _task(row: Any, said: list[Annotated]) -> Task:
 
 
 def _annotated(tx: Transaction, project_id: int, only: Sequence[int] | None) -> Iterator[Annotated]:
+    for row in _annotated_rows(tx, project_id, only):
+        yield Annotated(
+            assignment_id=row.id,
+            task_id=row.task_id,
+            account_id=row.account_id,
+            name=row.name,
+            shown=row.shown,
+            blind=row.blind,
+            choice=Choice.model_validate_json(row.choice),
+            final=None if row.final is None else Final.model_validate_json(row.final),
+            flagged=row.flagged,
+            chosen_at=row.chosen_at,
+            completed_at=row.completed_at,
+            seconds=row.seconds,
+        )
+
+
+def _annotated_rows(tx: Transaction, project_id: int, only: Sequence[int] | None) -> Iterator[Any]:
     choice, final, flag = aliased(event), aliased(event), aliased(event)
     query = (
         select(
@@ -341,18 +437,4 @@ def _annotated(tx: Transaction, project_id: int, only: Sequence[int] | None) -> 
         .where(assignment.c.project_id == project_id, assignment.c.state == "complete")
         .order_by(assignment.c.completed_at, assignment.c.id)
     )
-    for row in tx.execute(query if only is None else query.where(assignment.c.task_id.in_(only))):
-        yield Annotated(
-            assignment_id=row.id,
-            task_id=row.task_id,
-            account_id=row.account_id,
-            name=row.name,
-            shown=row.shown,
-            blind=row.blind,
-            choice=Choice.model_validate_json(row.choice),
-            final=None if row.final is None else Final.model_validate_json(row.final),
-            flagged=row.flagged,
-            chosen_at=row.chosen_at,
-            completed_at=row.completed_at,
-            seconds=row.seconds,
-        )
+    yield from tx.execute(query if only is None else query.where(assignment.c.task_id.in_(only)))

@@ -11,12 +11,19 @@ import gradio as gr
 
 from app.review.figures import Dashboard
 from app.review.project import Person
+from app.review.rating_figures import RatingBoard
 from app.service import Service
-from app.ui import tables
+from app.ui import rating_tables, tables
 from app.ui.handling import QUIETLY, asked, project_of
-from app.ui.plots import plots
+from app.ui.plots import plots, rating_plots
 
 EVERY_SECONDS = 10
+_OF_RATINGS = (
+    "Progress",
+    "Pace",
+    "Agreement by attribute (quadratic kappa)",
+    "Helpfulness: how far from the others",
+)
 _TITLES = (
     "Progress",
     "Pace",
@@ -33,14 +40,14 @@ class Figures:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._lock = Lock()
-        self._kept: dict[int, tuple[float, Dashboard]] = {}
+        self._kept: dict[int, tuple[float, Dashboard | RatingBoard]] = {}
 
-    def of(self, who: Person, project_id: int) -> Dashboard:
+    def of(self, who: Person, project_id: int) -> Dashboard | RatingBoard:
         """Return the figures of a project that the person may see."""
         with self._lock:
             computed, board = self._kept.get(project_id, (0.0, None))
             if board is None or time.monotonic() - computed > EVERY_SECONDS - 1:
-                board = self._service.figures.dashboard(who, project_id)
+                board = self._service.figures.board(who, project_id)
                 self._kept[project_id] = (time.monotonic(), board)
             return board
 
@@ -52,13 +59,13 @@ def build(page: gr.Blocks, service: Service) -> None:
     seen = gr.Textbox("", visible=False)
     gr.Markdown("# Dashboard")
     summary = gr.Markdown()  # gr.HTML fills its templates by eval, which the policy forbids
-    shown = []
-    with gr.Row():
-        shown += [_plot(title) for title in _TITLES[:2]]
-    with gr.Row():
-        shown += [_plot(title) for title in _TITLES[2:4]]
-    with gr.Row():
-        shown += [_plot(title) for title in _TITLES[4:]]
+    titles, shown = [], []
+    for start in range(0, len(_TITLES), 2):
+        with gr.Row():
+            for title in _TITLES[start : start + 2]:
+                with gr.Column(min_width=320):
+                    titles.append(gr.Markdown(f"## {title}"))
+                    shown.append(gr.Plot(show_label=False, container=False))
     gr.Markdown("## Agreement")
     agreement = gr.Markdown()
     gr.Markdown("## Annotators")
@@ -72,16 +79,16 @@ def build(page: gr.Blocks, service: Service) -> None:
         now = f"Computed {board.computed_at:%Y-%m-%d %H:%M:%S} UTC; looks for news every 10 s."
         digest = sha256(board.model_dump_json(exclude={"computed_at"}).encode()).hexdigest()
         if digest == before:  # nothing is drawn again for nothing
-            return [digest, *[gr.skip()] * (3 + len(shown)), now]
+            return [digest, *[gr.skip()] * (3 + len(titles) + len(shown)), now]
+        if isinstance(board, RatingBoard):
+            texts = [rating_tables.summary(board), rating_tables.attributes(board)]
+            heads = [f"## {title}" for title in _OF_RATINGS]
+            hidden = [gr.update(visible=False)] * (len(shown) - len(heads))
+            plotted = [*rating_plots(board), *hidden]
+            return [digest, *texts, rating_tables.raters(board), *heads, *hidden, *plotted, now]
         texts = [tables.summary(board), tables.agreement(board), tables.annotators(board)]
-        return [digest, *texts, *plots(board), now]
+        return [digest, *texts, *[gr.skip()] * len(titles), *plots(board), now]
 
-    outputs = [seen, summary, agreement, annotators, *shown, computed]
+    outputs = [seen, summary, agreement, annotators, *titles, *shown, computed]
     page.load(refresh, seen, outputs, **QUIETLY)
     gr.Timer(EVERY_SECONDS).tick(refresh, seen, outputs, **QUIETLY)
-
-
-def _plot(title: str) -> gr.Plot:
-    with gr.Column(min_width=320):
-        gr.Markdown(f"## {title}")
-        return gr.Plot(show_label=False, container=False)

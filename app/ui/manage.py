@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from app.errors import Refused
 from app.review.project import ROLES, Person, Project, QueueOrder, Settings
 from app.service import Service
+from app.service.exporting import OF_ATTRIBUTES, OF_PREFERENCE
 from app.ui.handling import QUIETLY, asked, project_of
 from app.ui.tables import escape_markdown, table
 
@@ -19,6 +20,7 @@ _EXPORTS = {
     "dpo": "Pairs of chosen and rejected, for DPO",
     "csv": "A line for each annotation, for spreadsheets",
     "history": "Everything that happened",
+    "ratings": "HelpSteer2's ratings, for `judge data prepare --kind regression`",
 }
 _NO_ROLE = "takes no part"
 
@@ -120,11 +122,11 @@ def _files(page: gr.Blocks, service: Service) -> None:
 
     def load(request: gr.Request) -> str:
         with asked(service, request) as who:
-            project_id = _managed(service, who, request).project_id
+            project = _managed(service, who, request)
+            project_id = project.project_id
             sources = service.projects.sources(who, project_id)
-        links = [
-            [f"[{kind}](/export/{project_id}/{kind})", what] for kind, what in _EXPORTS.items()
-        ]
+        kinds = OF_ATTRIBUTES if project.settings.kind == "attributes" else OF_PREFERENCE
+        links = [[f"[{kind}](/export/{project_id}/{kind})", _EXPORTS[kind]] for kind in kinds]
         rows = [
             [
                 escape_markdown(source.name),
@@ -155,7 +157,7 @@ def _flags(page: gr.Blocks, service: Service) -> None:
             return "None."
         rows = [
             [
-                str(flag.task_id),
+                f"[{flag.task_id}](/review/tasks?project={project_id}&task={flag.task_id})",
                 escape_markdown(flag.pair_id),
                 escape_markdown(flag.reason),
                 escape_markdown(flag.name),

@@ -6,7 +6,7 @@ import gradio as gr
 
 from app.live import LiveJudge
 from app.service import Service
-from app.ui import ask, dashboard, manage
+from app.ui import ask, dashboard, manage, tasks
 
 MOUNT = "page"
 """The element that a page of our own script fills (``app/static/js/``)."""
@@ -28,6 +28,9 @@ def build(service: Service, judge: LiveJudge | None) -> gr.Blocks:
     with blocks.route("Dashboard", "/dashboard"):
         gr.Navbar(visible=False)
         dashboard.build(blocks, service)
+    with blocks.route("Tasks", "/tasks"):
+        gr.Navbar(visible=False)
+        tasks.build(blocks, service)
     with blocks.route("Manage", "/manage"):
         gr.Navbar(visible=False)
         manage.build(blocks, service)

@@ -10,6 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from app.review.figures import Dashboard, Share
+from app.review.rating_figures import RatingBoard
 from app.ui.tables import NONE
 
 _BLUE, _GREEN, _ORANGE, _GREY, _RED = "#4c78d0", "#3f9e6b", "#d98b2b", "#8c95a4", "#c75450"
@@ -29,7 +30,41 @@ def plots(board: Dashboard) -> list[go.Figure]:
     ]
 
 
-def _progress(board: Dashboard) -> go.Figure:
+def rating_plots(board: RatingBoard) -> list[go.Figure]:
+    """Return the plots of a project that rates, in the places of :func:`plots`: progress, pace,
+    agreement by attribute, each rater's distance from the others."""
+    names = [figures.attribute for figures in board.attributes]
+    bars = [
+        go.Bar(
+            x=names,
+            y=[getattr(figures, field) for figures in board.attributes],
+            name=text,
+            marker_color=colour,
+        )
+        for field, text, colour in (
+            ("kappa_first", "before the reveal", _GREY),
+            ("kappa", "as it stands", _BLUE),
+            ("kept", "the three that agree most", _GREEN),
+        )
+    ]
+    rated = any(figures.kappa is not None for figures in board.attributes)
+    agreement = _figure(bars if rated else [], barmode="group", yaxis={"title": "kappa"})
+    apart = [rater for rater in board.raters if rater.from_others is not None]
+    bar = go.Bar(
+        x=[rater.from_others for rater in apart],
+        y=[rater.name for rater in apart],
+        orientation="h",
+        marker_color=_BLUE,
+    )
+    others = _figure(
+        [bar] if apart else [],
+        xaxis={"title": "distance of helpfulness from the others' mean", "rangemode": "tozero"},
+        yaxis={"type": "category", "autorange": "reversed"},
+    )
+    return [_progress(board), _pace(board), agreement, others]
+
+
+def _progress(board: Dashboard | RatingBoard) -> go.Figure:
     progress = board.progress
     parts = {
         "finished": (progress.finished, _GREEN),
@@ -51,7 +86,7 @@ def _progress(board: Dashboard) -> go.Figure:
     return _figure(bars, height=150, barmode="stack", yaxis={"visible": False})
 
 
-def _pace(board: Dashboard) -> go.Figure:
+def _pace(board: Dashboard | RatingBoard) -> go.Figure:
     """A bar an hour; a bar a day where the project is older than three days."""
     by_day = len(board.pace) > 1 and board.pace[-1].hour - board.pace[0].hour > timedelta(days=3)
     counts: Counter[datetime] = Counter()

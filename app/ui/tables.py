@@ -23,18 +23,22 @@ def escape_markdown(text: str) -> str:
 def summary(board: Dashboard) -> str:
     """Return how far the project is as HTML: a card a figure; it holds no text of a person."""
     p = board.progress
-    left = NONE if p.seconds_left is None else _duration(p.seconds_left)
-    cards = [
+    found = [
         ("Tasks finished", f"{p.finished:,}", f"of {p.tasks:,}"),
         ("Annotations", f"{p.annotations:,}", f"of {p.annotations_wanted:,}"),
         ("In progress", f"{p.in_progress:,}", f"{p.untouched:,} untouched"),
         ("To adjudicate", f"{p.to_adjudicate:,}", "annotations lie too far apart"),
         ("Flagged", f"{p.flagged:,}", f"{p.withdrawn:,} withdrawn"),
-        ("Work left", left, "for one person, at this pace"),
+        ("Work left", duration(p.seconds_left), "for one person, at this pace"),
     ]
+    return cards(found)
+
+
+def cards(figures: list[tuple[str, str, str]]) -> str:
+    """Return figures as HTML for markdown: name, figure, what it is of; no text of a person."""
     shown = "".join(
         f"<div><dt>{name}</dt><dd>{figure} <small>{more}</small></dd></div>"
-        for name, figure, more in cards
+        for name, figure, more in figures
     )
     return f'<dl class="cards">{shown}</dl>'
 
@@ -86,26 +90,26 @@ def _annotator(person: AnnotatorFigures) -> list[str]:
     return [
         escape_markdown(person.name),
         str(person.completed),
-        _number(person.per_hour, 1),
-        _number(person.median_seconds, 0),
-        _brief(person.too_fast),
-        _brief(person.against_consensus.same_response),
-        _number(person.against_consensus.kappa, 2),
-        _brief(person.shown_first),
-        _brief(person.changed),
-        _brief(person.checks),
+        number(person.per_hour, 1),
+        number(person.median_seconds, 0),
+        share(person.too_fast),
+        share(person.against_consensus.same_response),
+        number(person.against_consensus.kappa, 2),
+        share(person.shown_first),
+        share(person.changed),
+        share(person.checks),
         str(person.skipped),
         str(person.flagged),
     ]
 
 
 def _agreement(found: Agreement) -> list[str]:
-    kappa, alpha = _number(found.kappa, 2), _number(found.alpha, 2)
+    kappa, alpha = number(found.kappa, 2), number(found.alpha, 2)
     return [str(found.tasks), kappa, alpha, _share(found.same_response)]
 
 
 def _against(found: Against) -> list[str]:
-    kappa, difference = _number(found.kappa, 2), _number(found.mean_difference, 2)
+    kappa, difference = number(found.kappa, 2), number(found.mean_difference, 2)
     return [str(found.tasks), kappa, difference, _share(found.same_response)]
 
 
@@ -115,15 +119,20 @@ def _share(share: Share) -> str:
     return f"{share.share:.0%} ({share.low:.0%} to {share.high:.0%}, n = {share.total})"
 
 
-def _brief(share: Share) -> str:
-    return NONE if share.share is None else f"{share.share:.0%} of {share.total}"
+def share(found: Share) -> str:
+    """Return a share and of how many it is."""
+    return NONE if found.share is None else f"{found.share:.0%} of {found.total}"
 
 
-def _number(value: float | None, digits: int) -> str:
+def number(value: float | None, digits: int) -> str:
+    """Return a figure, or a dash where there is none."""
     return NONE if value is None else f"{value:.{digits}f}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float | None) -> str:
+    """Return a time of work in words."""
+    if seconds is None:
+        return NONE
     minutes = seconds / 60
     if minutes < 1:
         return "under a minute" if seconds else "nothing"

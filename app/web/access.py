@@ -10,6 +10,7 @@ PAGE_ACTIONS: dict[str, Action] = {
     "": "annotate",
     "adjudicate": "adjudicate",
     "dashboard": "see_figures",
+    "tasks": "manage",
     "manage": "manage",
 }
 """The pages of one project, and what whoever opens them must be allowed to do there."""

@@ -10,6 +10,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
 from app.render import render_markdown
+from app.review.project import ProjectKind
+from app.review.ratings import RatedChoice, anchors_json
 from app.review.task import Choice, Draft, Final, TaskView
 from app.service import Person, Service
 from app.web.panels import View, options_json, panels, reveal_json, task_json
@@ -32,13 +34,13 @@ class Body(BaseModel):
 class ChoiceBody(Body):
     """The first choice."""
 
-    choice: Choice
+    choice: Choice | RatedChoice
 
 
 class FinalBody(Body):
     """What is said after the reveal."""
 
-    final: Final
+    final: Final | RatedChoice
 
 
 class ReasonBody(Body):
@@ -53,8 +55,11 @@ def start(service: Reviewing, who: Who, project_id: Id) -> dict[str, Any]:
     settings = service.projects.get(who, project_id).settings
     return {
         "blind": settings.blind,
+        "kind": settings.kind,
+        "responses": settings.responses if settings.kind == "attributes" else "both",
+        "attributes": anchors_json() if settings.kind == "attributes" else [],
         "require_justification": settings.require_justification,
-        "guidelines": render_markdown(settings.guidelines or own_guidelines()),
+        "guidelines": render_markdown(settings.guidelines or own_guidelines(settings.kind)),
         "options": options_json(),
         **_work(service, who, project_id, []),
     }
@@ -77,9 +82,10 @@ def mine(
     who: Who,
     project_id: Id,
     before: Annotated[int | None, Query(ge=0, le=LARGEST_ID)] = None,
+    text: Annotated[str, Query(max_length=500)] = "",
 ) -> dict[str, Any]:
-    """Return the person's own tasks, newest first."""
-    lines = service.annotating.mine(who, project_id, before)
+    """Return the person's own tasks, newest first; with a text in them, if one is given."""
+    lines = service.annotating.mine(who, project_id, before, text=text)
     return {"tasks": [line.model_dump(mode="json") for line in lines]}
 
 
@@ -150,9 +156,10 @@ def flag(service: Reviewing, who: Who, assignment_id: Id, body: ReasonBody) -> d
 
 
 @cache
-def own_guidelines() -> str:
+def own_guidelines(kind: ProjectKind = "preference") -> str:
     """Return the guidelines that come with the program, as markdown."""
-    return (Path(__file__).parent.parent / "guidelines.md").read_text(encoding="utf-8")
+    name = "guidelines.md" if kind == "preference" else "guidelines_attributes.md"
+    return (Path(__file__).parent.parent / name).read_text(encoding="utf-8")
 
 
 def _work(service: Service, who: Person, project_id: Id, have: list[int]) -> dict[str, Any]:

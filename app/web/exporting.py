@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
+from zipfile import ZipFile
 
 from fastapi import APIRouter
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse
 
 from app.service.exporting import Kind
+from app.service.rating_files import DISAGREEMENTS, TRAIN, VALIDATION
 from app.web.session import Id, Reviewing, Who
 
 router = APIRouter()
@@ -21,6 +23,7 @@ _NAMES: dict[Kind, str] = {
     "dpo": "dpo.jsonl",
     "csv": "annotations.csv",
     "history": "history.jsonl",
+    "ratings": "ratings.zip",
 }
 
 
@@ -30,10 +33,15 @@ def export(service: Reviewing, who: Who, project_id: Id, kind: Kind) -> FileResp
     project = service.projects.get(who, project_id).settings.name
     folder = Path(mkdtemp(prefix="review-export-"))
     try:
-        out = folder if kind == "preference" else folder / _NAMES[kind]
-        written = service.exporting.write(who, project_id, kind, out)
+        out = folder if kind in ("preference", "ratings") else folder / _NAMES[kind]
+        path = service.exporting.write(who, project_id, kind, out).path
+        if kind == "ratings":
+            with ZipFile(folder / _NAMES[kind], "w") as packed:
+                for file in (TRAIN, VALIDATION, DISAGREEMENTS):
+                    packed.write(folder / file, file)
+            path = folder / _NAMES[kind]
     except BaseException:
         rmtree(folder)
         raise
     name = f"{re.sub(r'[^A-Za-z0-9]+', '-', project).strip('-') or 'project'}-{_NAMES[kind]}"
-    return FileResponse(written.path, filename=name, background=BackgroundTask(rmtree, folder))
+    return FileResponse(path, filename=name, background=BackgroundTask(rmtree, folder))

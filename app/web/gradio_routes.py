@@ -8,7 +8,7 @@ from collections import OrderedDict
 from typing import Literal
 
 ROOT = "/review"
-PAGES = ("", "adjudicate", "dashboard", "manage", "ask")
+PAGES = ("", "adjudicate", "dashboard", "tasks", "manage", "ask")
 """The pages under :data:`ROOT`; the first is the task page."""
 _MOST_SESSIONS = 10_000
 _ASSETS = re.compile(rf"{ROOT}/(assets/.+|static/.+|theme\.css|favicon\.ico)")

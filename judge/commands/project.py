@@ -38,7 +38,7 @@ PasswordFile = Annotated[
 ]
 AccountName = Annotated[str, typer.Argument(metavar="NAME", help="Name to sign in with.")]
 RoleName = Literal["annotator", "adjudicator", "manager"]
-Kind = Literal["preference", "labels", "dpo", "csv", "history"]
+Kind = Literal["preference", "labels", "dpo", "csv", "history", "ratings"]
 
 
 class Content(StrEnum):
@@ -228,14 +228,17 @@ def _show_import(done: Imported) -> None:
 @app.command("export")
 def export(
     where: Where,
-    out: Annotated[Path, typer.Option(help="File to write; of preference, the folder.")],
+    out: Annotated[
+        Path, typer.Option(help="File to write; of preference and ratings, the folder.")
+    ],
     kind: Annotated[
-        Kind,
+        Kind | None,
         typer.Option(
-            help="HelpSteer2-Preference's layout, labels for judge compare, DPO pairs, CSV, or"
-            " everything that happened."
+            help="HelpSteer2-Preference's layout, labels for judge compare, DPO pairs, CSV,"
+            " everything that happened, or HelpSteer2's ratings. (default: preference, of a project"
+            " that rates ratings)"
         ),
-    ] = "preference",
+    ] = None,
     unfinished: Annotated[
         bool, typer.Option("--unfinished", help="Tasks that still lack annotations, too.")
     ] = False,
@@ -247,7 +250,9 @@ def export(
     """Write what people decided to a file."""
     with opened(where) as service:
         project_id = service.projects.find(project)
-        done = service.exporting.write(None, project_id, kind, out, unfinished, first)
+        rates = service.projects.settings(project_id).kind == "attributes"
+        chosen = kind or ("ratings" if rates else "preference")
+        done = service.exporting.write(None, project_id, chosen, out, unfinished, first)
     typer.echo(f"{done.rows:,} rows: {done.path}")
     for reason, count in done.left_out.items():
         typer.echo(f"  left out, {reason}: {count:,}")

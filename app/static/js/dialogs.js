@@ -88,24 +88,47 @@ export function choose(question, answers) {
   });
 }
 
-/** Shows a list of things to open; resolves to the chosen one, or to null. */
-export function pick(title, lines) {
+/**
+ * Shows a list of things to open; resolves to the chosen one, or to null.
+ *
+ * @param find async function of a text to the lines with it; without it nothing can be searched
+ */
+export function pick(title, lines, find = null) {
   return new Promise((resolve) => {
     let chosen = null;
-    const items = lines.map(({ text, note, value }) =>
-      h(
-        "li",
-        {},
-        h("button", { onclick: () => ((chosen = value), shut()) }, h("span", { dir: "auto" }, text), h("span.quiet", {}, note)),
-      ),
-    );
+    const place = h("div", {});
+    const draw = (found) => {
+      const items = found.map(({ text, note, value }) =>
+        h(
+          "li",
+          {},
+          h("button", { onclick: () => ((chosen = value), shut()) }, h("span", { dir: "auto" }, text), h("span.quiet", {}, note)),
+        ),
+      );
+      place.replaceChildren(items.length ? h("ul.lines", {}, ...items) : h("p.quiet", {}, "Nothing there."));
+    };
+    let asked = 0;
+    const search = h("input", {
+      type: "search",
+      dir: "auto",
+      maxLength: 500,
+      placeholder: "Search in texts, or a task's number",
+      "aria-label": "Search",
+      oninput: async () => {
+        const now = (asked += 1);
+        const found = await find(search.value);
+        if (now === asked) draw(found); // an answer that comes late is no answer any more
+      },
+    });
     const dialog = h(
       "dialog.review",
       { "aria-label": title },
       h("h2", {}, title),
-      items.length ? h("ul.lines", {}, ...items) : h("p.quiet", {}, "Nothing yet."),
+      find ? search : null,
+      place,
       h("form", { method: "dialog" }, h("div.buttons", {}, h("button", {}, "Close"))),
     );
+    draw(lines);
     const shut = open(dialog, () => resolve(chosen));
   });
 }

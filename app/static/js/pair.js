@@ -46,6 +46,8 @@ export class PairView {
     this.view = "rendered";
     this.draw();
     [this.turns, ...this.bodies].forEach((body) => (body.scrollTop = 0));
+    this.responses.classList.toggle("one", Boolean(this.alone));
+    this.bodies[1].parentElement.hidden = Boolean(this.alone);
     this.turns.scrollTop = this.turns.scrollHeight; // the last message is the one to answer
   }
 

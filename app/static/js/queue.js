@@ -49,8 +49,8 @@ export class Queue {
   }
 
   /** The tasks that were decided, the last one first. */
-  async decided() {
-    const { tasks } = await call("GET", `/api/projects/${this.projectId}/mine`);
+  async decided(text = "") {
+    const { tasks } = await call("GET", `/api/projects/${this.projectId}/mine?text=${encodeURIComponent(text)}`);
     return tasks
       .filter(({ decided_at, state }) => decided_at && ["chosen", "complete", "skipped"].includes(state))
       .sort((one, other) => other.decided_at.localeCompare(one.decided_at));

@@ -3,7 +3,7 @@
 import { call, Refusal, signedIn } from "./api.js";
 import { h } from "./dom.js";
 
-const TITLES = { "": "Annotate", adjudicate: "Adjudicate", dashboard: "Dashboard", manage: "Manage" };
+const TITLES = { "": "Annotate", adjudicate: "Adjudicate", dashboard: "Dashboard", tasks: "Tasks", manage: "Manage" };
 const SCRIPTS = { "": () => import("./task.js"), adjudicate: () => import("./adjudicate.js") };
 
 const page = location.pathname.replace(/^\/review\/?/, "").replace(/\/$/, "");

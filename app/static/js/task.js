@@ -10,6 +10,7 @@ import { Keys } from "./keys.js";
 import { PairView } from "./pair.js";
 import { Progress } from "./progress.js";
 import { Queue } from "./queue.js";
+import { RatingFields } from "./ratings.js";
 import { shortcuts } from "./shortcuts.js";
 
 const SKIP = ["I know too little about it", "I do not read this language", "I cannot make sense of it", "I would rather not read it"];
@@ -29,7 +30,8 @@ class TaskPage {
     this.busy = false;
     this.entry = null;
     this.drafts = new Drafts((state, text) => this.showSaving(state, text));
-    this.fields = new Fields(started, () => this.drafts.changed(this.fields.draft()), {
+    const Kind = started.kind === "attributes" ? RatingFields : Fields;
+    this.fields = new Kind(started, () => this.drafts.changed(this.fields.draft()), {
       submit: () => this.submit(),
       skip: () => this.skip(),
       flag: () => this.flag(),
@@ -37,6 +39,7 @@ class TaskPage {
       next: () => this.next(),
     });
     this.pair = new PairView((view) => call("GET", `/api/tasks/${this.id}/panels?view=${view}`));
+    this.pair.alone = started.responses === "each";
     this.guidelines = new Guidelines(started.guidelines);
     this.progress = new Progress(document.getElementById("bar-page"));
     this.keys = new Keys(shortcuts(this));
@@ -72,7 +75,13 @@ class TaskPage {
     place.replaceChildren(h("div.review", {}, h("h1.sr", {}, "Annotate"), this.page, h("div.task", {}, this.empty)));
     document
       .getElementById("bar-tools")
-      .replaceChildren(this.guidelines.button, h("button", { onclick: () => this.keys.help(), title: "Keyboard (?)" }, "?", h("span.sr", {}, "Keyboard")));
+      .replaceChildren(
+        h("button", { onclick: () => this.step(1), title: "The task before (key ←)" }, "‹", h("span.sr", {}, "The task before")),
+        h("button", { onclick: () => this.list(), title: "My tasks (key L)" }, "List"),
+        h("button", { onclick: () => this.step(-1), title: "The task after (key →)" }, "›", h("span.sr", {}, "The task after")),
+        this.guidelines.button,
+        h("button", { onclick: () => this.keys.help(), title: "Keyboard (?)" }, "?", h("span.sr", {}, "Keyboard")),
+      );
   }
 
   /** Shows the next task to work on, at once where it is here already. */
@@ -239,12 +248,13 @@ class TaskPage {
 
   async list() {
     await this.attempt(async () => {
-      const lines = (await this.queue.decided()).map(({ assignment_id, excerpt, state, flagged }) => ({
-        text: excerpt || "…",
-        note: state + (flagged ? ", flagged" : ""),
-        value: assignment_id,
-      }));
-      const id = await pick("My tasks", lines);
+      const find = async (text) =>
+        (await this.queue.decided(text)).map(({ assignment_id, number, excerpt, state, flagged }) => ({
+          text: `${number} · ${excerpt || "…"}`,
+          note: state + (flagged ? ", flagged" : ""),
+          value: assignment_id,
+        }));
+      const id = await pick("My tasks", await find(""), find);
       if (id) await this.open(id);
     });
   }
@@ -267,8 +277,9 @@ class TaskPage {
     this.saving.classList.toggle("bad", ["failed", "refused"].includes(state));
   }
 
-  showNote({ flag, reason, state, blind, has_judge }) {
+  showNote({ number, flag, reason, state, blind, has_judge }) {
     const parts = [
+      `Task ${number}`,
       flag ? `Flagged: ${flag}` : "",
       state === "skipped" ? `Skipped: ${reason}` : "",
       state === "complete" ? "Stored. Undo (U) takes the last decisions back, newest first." : "",

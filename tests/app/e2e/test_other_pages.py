@@ -79,7 +79,9 @@ def test_the_dashboard_shows_the_figures_and_what_is_new(
     site = disputed
     page = open_page(site, "ada", at(site, "dashboard"))
     expect(page.locator(".js-plotly-plot")).to_have_count(6)
-    expect(page.get_by_role("cell", name="9 of 9")).to_be_visible()
+    named = page.get_by_text("Annotations", exact=True)
+    annotations = page.locator(".cards > div", has=named).locator("dd")
+    expect(annotations).to_have_text("9 of 9")
     board = site.service.figures.dashboard(site.team.people["ada"], site.team.project_id)
     kappa = board.agreement_final.kappa
     assert kappa is not None
@@ -88,7 +90,7 @@ def test_the_dashboard_shows_the_figures_and_what_is_new(
         expect(page.get_by_role("cell", name=name, exact=True)).to_be_visible()
     task = site.service.adjudicating.queue(site.team.people["ada"], site.team.project_id)[0]
     site.service.projects.withdraw(None, task.task_id, "a test")
-    expect(page.get_by_role("cell", name="6 of 6")).to_be_visible()
+    expect(annotations).to_have_text("6 of 6")
 
 
 def test_names_of_people_are_no_markdown(
@@ -259,3 +261,48 @@ def test_a_decision_that_is_not_stored_yet_says_so(
     page.unroute_all()
     revealed(page)
     expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_a_manager_finds_tasks_again_and_changes_many(
+    disputed: Site, open_page: Callable[..., Page]
+) -> None:
+    site, browsing = disputed, disputed.service.browsing
+    page = open_page(site, "max", at(site, "tasks"))
+    expect(page.get_by_text("3 tasks.", exact=True)).to_be_visible()
+    page.get_by_label("Search").fill("Question 1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("1 tasks.", exact=True)).to_be_visible()
+    page.get_by_role("gridcell", name="pair-1").or_(
+        page.get_by_role("cell", name="pair-1")
+    ).first.click()
+    expect(page.get_by_role("heading", name="Task 2, pair pair-1")).to_be_visible()
+    expect(page.get_by_label("Response 1")).to_have_value("There are 1 of them.")
+    expect(page.get_by_role("cell", name="ann", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_text("please give a reason")).to_be_visible()
+    page.get_by_label("Reason", exact=True).fill("The source is broken")
+    page.get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_text("1 withdrawn")).to_be_visible()
+    assert browsing.open(None, site.team.project_id, 2).row.state == "withdrawn"
+    # A link of a flag leads here.
+    page.goto(site.url + at(site, "tasks") + "&task=3")
+    expect(page.get_by_text("1 tasks.", exact=True)).to_be_visible()
+
+
+def test_an_annotator_finds_their_own_tasks(site: Site, open_page: Callable[..., Page]) -> None:
+    for _ in range(3):
+        site.team.annotate("ann", 1)
+    page = open_page(site, "ann")
+    ready(page)
+    expect(page.locator(".status")).to_contain_text("Task 4")
+    page.get_by_role("button", name="List").click()
+    lines = page.get_by_role("dialog").get_by_role("listitem")
+    expect(lines).to_have_count(3)
+    page.get_by_label("Search").fill("question 1")
+    expect(lines).to_have_count(1)
+    page.get_by_label("Search").fill("3")
+    expect(lines.filter(has_text="3 · ")).to_have_count(1)
+    lines.filter(has_text="3 · ").get_by_role("button").click()
+    expect(page.locator(".status")).to_contain_text("Task 3")
+    page.get_by_role("button", name="The task after").click()
+    expect(page.locator(".status")).to_contain_text("Task 4")

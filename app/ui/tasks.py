@@ -1,0 +1,162 @@
+"""The page where managers find tasks again, look at them, and change many at once."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import gradio as gr
+from pydantic import ValidationError
+
+from app.errors import Refused
+from app.review.browsing import Sort, TaskQuery, TaskRow, TaskState
+from app.review.rules import TaskKind
+from app.service import Service
+from app.service.browsing import Opened
+from app.ui.handling import QUIETLY, asked, project_of
+from app.ui.tables import NONE, escape_markdown, table
+
+ANY = "any"
+COLUMNS = ("Task", "Pair", "State", "Annotations", "Spread", "Flags", "Against judge", "Prompt")
+
+
+def build(page: gr.Blocks, service: Service) -> None:
+    """Add the page to the one that is being built."""
+    gr.Markdown("# Tasks")
+    with gr.Row():
+        text = gr.Textbox(
+            label="Search", max_length=500, info="Prompt, responses, pair id or number"
+        )
+        state = gr.Dropdown(label="State", choices=[ANY, *get_args(TaskState)], value=ANY)
+        annotator = gr.Dropdown(label="Annotator", choices=[ANY], value=ANY)
+        kind = gr.Dropdown(label="Kind", choices=[ANY, *get_args(TaskKind)], value=ANY)
+        sort = gr.Dropdown(label="Order", choices=list(get_args(Sort)), value="number")
+    with gr.Row():
+        flagged = gr.Checkbox(label="Flagged")
+        against = gr.Checkbox(label="People against the judge")
+        apart = gr.Slider(0, 6, value=0, step=1, label="Annotations at least so far apart")
+        find = gr.Button("Find", variant="primary")
+    filters = [text, state, annotator, kind, sort, flagged, against, apart]
+    total = gr.Markdown()
+    rows = gr.Dataframe(
+        headers=list(COLUMNS),
+        datatype="str",
+        type="array",
+        interactive=False,
+        label="Tasks; a click opens one and selects it",
+        max_height=420,
+        wrap=False,
+    )
+    with gr.Row():
+        selected = gr.Dropdown(label="Selected", choices=[], multiselect=True)
+        everything = gr.Button("Select all that are shown")
+    with gr.Row():
+        reason = gr.Textbox(label="Reason", max_length=1000)
+        people = gr.Number(label="People at least", value=3, precision=0)
+    with gr.Row():
+        withdraw = gr.Button("Withdraw")
+        restore = gr.Button("Put back")
+        hand_back = gr.Button("Back to the queue")
+        ask_for = gr.Button("Ask for so many people")
+    opened = gr.Markdown()
+    with gr.Row():
+        prompt = gr.Textbox(label="Prompt", lines=6, max_lines=14, interactive=False)
+        response_1 = gr.Textbox(label="Response 1", lines=6, max_lines=14, interactive=False)
+        response_2 = gr.Textbox(label="Response 2", lines=6, max_lines=14, interactive=False)
+    said = gr.Markdown()
+    shown = [opened, prompt, response_1, response_2, said]
+
+    def search(request: gr.Request, *asked_for: Any) -> list[Any]:
+        with asked(service, request) as who:
+            project_id = project_of(service, who, request, "manage").project_id
+            found = service.browsing.search(who, project_id, _query(asked_for))
+        numbers = [str(row.task_id) for row in found.rows]
+        more = f", the first {len(numbers)} of them" if found.total > len(numbers) else ""
+        cells = [_cells(row) for row in found.rows]
+        return [f"{found.total:,} tasks{more}.", cells, gr.update(choices=numbers)]
+
+    def load(request: gr.Request) -> list[Any]:
+        with asked(service, request) as who:
+            project_id = project_of(service, who, request, "manage").project_id
+            names = [one.name for one in service.projects.members(who, project_id)]
+        assert request.request is not None
+        query = request.request.query_params
+        flag, number = bool(query.get("flagged")), query.get("task", "")
+        values = [number[:20], ANY, ANY, ANY, "number", flag, False, 0]
+        updates = [gr.update(choices=[ANY, *names]) if i == 2 else v for i, v in enumerate(values)]
+        return [*updates, *search(request, *values)]
+
+    def look(before: list[str] | None, request: gr.Request, event: gr.SelectData) -> list[Any]:
+        with asked(service, request) as who:
+            project_id = project_of(service, who, request, "manage").project_id
+            number = int(event.row_value[0])
+            found = service.browsing.open(who, project_id, number)
+        chosen = list(dict.fromkeys([*(before or []), str(number)]))
+        return [chosen, *_texts(found)]
+
+    def act(name: str, done: str) -> Any:
+        def handler(
+            numbers: list[str] | None, why: str, count: float, request: gr.Request, *asked_for: Any
+        ) -> list[Any]:
+            with asked(service, request) as who:
+                project_id = project_of(service, who, request, "manage").project_id
+                ids = [int(number) for number in numbers or ()]
+                value: Any = int(count or 0) if name == "ask_for" else why or ""
+                changed = getattr(service.browsing, name)(who, project_id, ids, value)
+            gr.Info(f"{changed:,} {done}")
+            return search(request, *asked_for)
+
+        return handler
+
+    results = [total, rows, selected]
+    page.load(load, None, [*filters, *results], **QUIETLY)
+    gr.on([find.click, text.submit], search, filters, results, **QUIETLY)
+    rows.select(look, selected, [selected, *shown], **QUIETLY)
+    everything.click(_all_of, rows, selected, **QUIETLY)
+    acts = (
+        (withdraw, "withdraw", "withdrawn"),
+        (restore, "restore", "put back"),
+        (hand_back, "hand_back", "back in the queue"),
+        (ask_for, "ask_for", "tasks go to more or fewer people now"),
+    )
+    for button, name, done in acts:
+        button.click(act(name, done), [selected, reason, people, *filters], results, **QUIETLY)
+
+
+def _all_of(rows: list[list[str]] | None) -> list[str]:
+    return [str(row[0]) for row in rows or () if row and row[0]]
+
+
+def _query(asked_for: Any) -> TaskQuery:
+    names = ("text", "state", "annotator", "kind", "sort", "flagged", "against_judge")
+    values = dict(zip((*names, "least_spread"), asked_for, strict=True))
+    try:
+        return TaskQuery.model_validate(
+            {name: value for name, value in values.items() if value not in (ANY, None)}
+        )
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise Refused(f"{problem['loc'][0]}: {problem['msg']}") from None
+
+
+def _cells(row: TaskRow) -> list[str]:
+    return [
+        str(row.task_id),
+        row.pair_id,
+        row.state if row.kind == "task" else f"{row.kind}, {row.state}",
+        f"{row.annotations} of {row.wanted}" if row.kind == "task" else str(row.annotations),
+        "some: neither" if row.spread is None else str(row.spread) if row.annotations else NONE,
+        str(row.flags or NONE),
+        "yes" if row.against_judge else NONE,
+        row.excerpt,
+    ]
+
+
+def _texts(found: Opened) -> list[str]:
+    prompt = "\n\n".join(f"[{turn.role}]\n{turn.content}" for turn in found.pair.prompt)
+    said = table(
+        ["Who", "What", "Why"],
+        [[escape_markdown(part) for part in line] for line in found.said],
+    )
+    heading = f"## Task {found.row.task_id}, pair {escape_markdown(found.row.pair_id)}"
+    texts = [heading, prompt, found.pair.response_1, found.pair.response_2]
+    return [*texts, said if found.said else "Nobody annotated it yet."]
