@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, get_args
 
 import gradio as gr
@@ -13,6 +14,7 @@ from app.service import Service
 from app.service.exporting import OF_ATTRIBUTES, OF_PREFERENCE
 from app.ui.handling import QUIETLY, asked, project_of
 from app.ui.tables import escape_markdown, table
+from app.web.annotating import own_guidelines
 
 _EXPORTS = {
     "preference": "HelpSteer2-Preference, for `judge data prepare`",
@@ -31,6 +33,7 @@ def build(page: gr.Blocks, service: Service) -> None:
     with gr.Row():
         with gr.Column(min_width=340):
             _settings(page, service)
+            _guidelines(page, service)
         with gr.Column(min_width=340):
             _people(page, service)
             _files(page, service)
@@ -41,12 +44,6 @@ def _settings(page: gr.Blocks, service: Service) -> None:
     gr.Markdown("## Settings")
     fields = {
         "name": gr.Textbox(label="Name", max_length=100),
-        "guidelines": gr.Textbox(
-            label="Guidelines (markdown; empty: those that come with the program)",
-            lines=4,
-            max_lines=12,
-            max_length=50_000,
-        ),
         "blind": gr.Checkbox(label="Blind: the judge is shown after the annotator's own choice"),
         "annotations": gr.Number(label="Annotations a task", precision=0),
         "more_on_disagreement": gr.Number(label="More where the first three disagree", precision=0),
@@ -79,16 +76,70 @@ def _settings(page: gr.Blocks, service: Service) -> None:
     save.click(change, list(fields.values()), None, **QUIETLY)
 
 
+def _guidelines(page: gr.Blocks, service: Service) -> None:
+    gr.Markdown("## Guidelines")
+    text = gr.Textbox(
+        label="Markdown; empty: those that come with the program",
+        lines=8,
+        max_lines=24,
+        max_length=50_000,
+        elem_id="guidelines",
+    )
+    began = gr.Textbox("", visible=False)
+    with gr.Row():
+        save = gr.Button("Save the guidelines", variant="primary")
+        own = gr.Button("Begin with the program's own")
+        preview = gr.Button("Preview")
+    shown = gr.Markdown(elem_id="preview")
+
+    def load(request: gr.Request) -> tuple[str, str]:
+        with asked(service, request) as who:
+            stored = _managed(service, who, request).settings.guidelines
+        return stored, stored
+
+    def begin(request: gr.Request) -> str:
+        with asked(service, request) as who:
+            return own_guidelines(_managed(service, who, request).settings.kind)
+
+    def change(text: str, began: str, request: gr.Request) -> str:
+        with asked(service, request) as who:
+            project = _managed(service, who, request)
+            if project.settings.guidelines != (began or ""):
+                raise Refused(
+                    "someone else changed the guidelines meanwhile: copy yours, reload the page,"
+                    " and bring both together"
+                )
+            settings = project.settings.model_copy(update={"guidelines": text or ""})
+            service.projects.change(who, project.project_id, settings)
+        gr.Info("The guidelines are saved.")
+        return text or ""
+
+    def look(text: str, request: gr.Request) -> str:
+        with asked(service, request) as who:
+            project = _managed(service, who, request)
+        return text or own_guidelines(project.settings.kind)
+
+    page.load(load, None, [text, began], **QUIETLY)
+    save.click(change, [text, began], began, **QUIETLY)
+    own.click(begin, None, text, **QUIETLY)
+    preview.click(look, text, shown, **QUIETLY)
+
+
 def _people(page: gr.Blocks, service: Service) -> None:
     gr.Markdown("## People")
     people = gr.Markdown()
     name = gr.Textbox(label="Name", max_length=100)
     role = gr.Dropdown(label="Role", choices=[*ROLES, _NO_ROLE], value="annotator")
     password = gr.Textbox(
-        label="Password of a new account, or a new one (12 characters or more; empty: as it is)",
-        type="password",
+        label="Password (12 characters or more): of a new account, or a new one", type="password"
     )
-    save = gr.Button("Save")
+    with gr.Row():
+        add = gr.Button("Add an account", variant="primary")
+        change_role = gr.Button("Give this role")
+        change_password = gr.Button("New password")
+        lock = gr.Button("Lock")
+        unlock = gr.Button("Unlock")
+    happened = gr.Markdown(elem_id="people-said")
 
     def show(who: Person, project_id: int) -> str:
         members = service.projects.members(who, project_id)
@@ -102,18 +153,76 @@ def _people(page: gr.Blocks, service: Service) -> None:
         with asked(service, request) as who:
             return show(who, _managed(service, who, request).project_id)
 
-    def change(name: str, role: str, password: str, request: gr.Request) -> tuple[str, str]:
-        with asked(service, request) as who:
-            project_id = _managed(service, who, request).project_id
-            if password and service.accounts.exists(name):
-                service.accounts.reset_password(who, name, password)
-            elif password:
-                service.accounts.create(who, name, password)
-            service.projects.set_role(who, project_id, name, None if role == _NO_ROLE else role)  # type: ignore[arg-type]
-            return show(who, project_id), ""
+    def handler(act: Act) -> Any:
+        def run(name: str, role: str, password: str, request: gr.Request) -> tuple[str, str, str]:
+            with asked(service, request) as who:
+                project_id = _managed(service, who, request).project_id
+                given = None if role == _NO_ROLE else role
+                said = act(service, who, project_id, (name or "").strip(), given, password or "")
+                return show(who, project_id), "", escape_markdown(said)
+
+        return run
 
     page.load(load, None, people, **QUIETLY)
-    save.click(change, [name, role, password], [people, password], **QUIETLY)
+    acts = (
+        (add, _add),
+        (change_role, _give_role),
+        (change_password, _give_password),
+        (lock, _lock),
+        (unlock, _unlock),
+    )
+    for button, act in acts:
+        # What was said of the act before goes at once: it is no answer to this one.
+        button.click(lambda: "", None, happened, **QUIETLY).then(
+            handler(act), [name, role, password], [people, password, happened], **QUIETLY
+        )
+
+
+Act = Callable[[Service, Person, int, str, Any, str], str]
+"""Does something with a name, a role and a password; returns what was done."""
+
+
+def _add(
+    service: Service, who: Person, project_id: int, name: str, role: Any, password: str
+) -> str:
+    """Make an account: who has one already is neither given another password nor a role."""
+    if role is None:
+        raise Refused("choose a role for the new account")
+    if service.accounts.exists(name):
+        raise Refused(
+            f"there is an account called {name!r} already: give it a role, or a new password"
+        )
+    service.accounts.create(who, name, password)
+    service.projects.set_role(who, project_id, name, role)
+    return f"{name} can sign in now, as {role}"
+
+
+def _give_role(
+    service: Service, who: Person, project_id: int, name: str, role: Any, password: str
+) -> str:
+    service.projects.set_role(who, project_id, name, role)
+    return f"{name} is {role} now" if role else f"{name} takes no part any more"
+
+
+def _give_password(
+    service: Service, who: Person, project_id: int, name: str, role: Any, password: str
+) -> str:
+    service.accounts.reset_password(who, name, password)
+    return f"{name} has a new password; other sessions have ended"
+
+
+def _lock(
+    service: Service, who: Person, project_id: int, name: str, role: Any, password: str
+) -> str:
+    service.accounts.set_active(who, name, False)
+    return f"{name} is locked out"
+
+
+def _unlock(
+    service: Service, who: Person, project_id: int, name: str, role: Any, password: str
+) -> str:
+    service.accounts.set_active(who, name, True)
+    return f"{name} can sign in again"
 
 
 def _files(page: gr.Blocks, service: Service) -> None:

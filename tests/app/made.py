@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from argon2 import PasswordHasher
+from sqlalchemy import text
 
 from app.review.project import Person, Role, Settings
 from app.review.task import Choice, Final, TaskView
 from app.service import Service
+from app.store.database import Store
 from judge.judgment import Failure, Judgment, reconcile
 from judge.runs.folder import RunDir
 from judge.runs.jsonlines import encode_line
@@ -161,3 +163,23 @@ class Team:
 def token() -> str:
     """Return what a page makes for one press of a button."""
     return uuid.uuid4().hex
+
+
+def set_back(store: Store, revision: str) -> None:
+    """Give a database that this program filled the schema of an earlier revision: the data of
+    today in the tables of then."""
+    later = {
+        "0003": ["ALTER TABLE task DROP COLUMN least"],
+        "0002": [],
+        "0001": (
+            ["DROP TRIGGER event_UPDATE", "DROP TRIGGER event_DELETE"]
+            if store.is_sqlite
+            else ["DROP FUNCTION event_unchangeable CASCADE"]
+        ),
+    }
+    with store.writing() as tx:
+        for known, statements in later.items():
+            if known >= revision:
+                for statement in statements:
+                    tx.execute(text(statement))
+        tx.execute(text("UPDATE alembic_version SET version_num = :now"), {"now": revision})

@@ -95,10 +95,11 @@ def test_migrated_from_empty_it_is_what_the_program_expects(store_url: str) -> N
 def test_migrated_from_the_oldest_revision_nothing_is_lost(
     store_url: str, clock: Clock, tmp_path: Path
 ) -> None:
-    old = Store.open(store_url, "0001")
-    assert old.revision() == "0001"
+    old = Store.open(store_url)
     team = Team.made(Service(old, clock, quick_hasher()), tmp_path / "run")
     team.annotate("ann", 2)
+    set_back(old, "0001")
+    assert old.revision() == "0001"
     old.close()
     store = Store.open(store_url)
     assert (store.revision(), differences(store)) == ("0004", [])

@@ -27,6 +27,7 @@ from tests.app.made import (
     made_run,
     pair_row,
     quick_hasher,
+    set_back,
     token,
 )
 
@@ -219,7 +220,7 @@ FORMER: list[tuple[str, str, str | None, bool, tuple[str, str]]] = [
 def test_a_database_of_the_version_before_is_brought_over(
     store_url: str, clock: Clock, tmp_path: Path
 ) -> None:
-    old = Store.open(store_url, "0002")
+    old = Store.open(store_url)
     team = Team.made(Service(old, clock, quick_hasher()), tmp_path / "run", annotations=5)
     long_run(team, tmp_path)
     people = [*(f"p{n}" for n in range(len(FORMER) + 1))]
@@ -246,6 +247,7 @@ def test_a_database_of_the_version_before_is_brought_over(
                                      "explanation": None, "statement": "x",
                                      "elaboration": ""}))
         )  # fmt: skip
+    set_back(old, "0002")
     old.close()
     team.service = Service(Store.open(store_url), clock, quick_hasher())
     with team.service.store.reading() as tx:

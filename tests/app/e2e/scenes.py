@@ -190,6 +190,7 @@ SCENES: dict[str, Scene] = {
     "skip": Scene("ann", TASK, _skip),
     "adjudicate": Scene("ada", _REVIEW.format(page="adjudicate"), _wait(".opinion")),
     "dashboard": Scene("max", _REVIEW.format(page="dashboard"), _wait(".js-plotly-plot")),
+    "tasks": Scene("max", _REVIEW.format(page="tasks"), _wait("text=16 tasks.")),
     "manage": Scene("max", _REVIEW.format(page="manage"), _wait("text=Take away")),
     "ask": Scene("max", _REVIEW.format(page="ask"), _ask),
     # Changes the task, so it comes last.

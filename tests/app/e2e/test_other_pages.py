@@ -11,8 +11,8 @@ from playwright.sync_api import Page, expect
 
 from app.live import LiveJudge, LiveJudgeError, Piece
 from judge.judgment import Judgment
-from tests.app.e2e.conftest import Site, press, ready, revealed
-from tests.app.made import token
+from tests.app.e2e.conftest import Site, press, ready, revealed, wait_until
+from tests.app.made import PASSWORD, token
 
 
 @pytest.fixture
@@ -121,12 +121,25 @@ def test_a_manager_changes_the_project(site: Site, open_page: Callable[..., Page
     settings = service.projects.get(site.team.people["max"], project).settings
     assert settings.annotations == 4 and settings.blind
 
-    people = page.get_by_label("Name").nth(1)
+    people, said = page.get_by_label("Name").nth(1), page.locator("#people-said")
     people.fill("newcomer")
     page.get_by_label("Password").fill("a password long enough")
-    page.get_by_role("button", name="Save").nth(1).click()
+    page.get_by_role("button", name="Add an account").click()
+    expect(said).to_contain_text("newcomer can sign in now, as annotator")
     expect(page.get_by_role("cell", name="newcomer")).to_be_visible()
     assert service.accounts.sign_in("newcomer", "a password long enough")
+    # Whoever is there already keeps password and role.
+    people.fill("ada")
+    page.get_by_label("Password").fill("another long password")
+    page.get_by_role("button", name="Add an account").click()
+    expect(page.get_by_text("there is an account called 'ada' already")).to_be_visible()
+    expect(said).to_be_empty()  # what was said of the act before is gone
+    assert service.accounts.sign_in("ada", PASSWORD)
+    page.get_by_role("button", name="Lock", exact=True).click()
+    expect(said).to_contain_text("ada is locked out")
+    expect(page.get_by_role("cell", name="adjudicator, locked")).to_be_visible()
+    page.get_by_role("button", name="Unlock").click()
+    expect(said).to_contain_text("ada can sign in again")
 
     expect(page.get_by_role("cell", name="torn text")).to_be_visible()
     number = page.get_by_role("row").filter(has_text="torn text").get_by_role("cell").first
@@ -135,6 +148,30 @@ def test_a_manager_changes_the_project(site: Site, open_page: Callable[..., Page
     page.get_by_role("button", name="Withdraw").click()
     expect(page.get_by_role("cell", name="withdrawn")).to_be_visible()
     assert service.figures.dashboard(None, project).progress.withdrawn == 1
+
+
+def test_guidelines_with_preview_and_two_who_edit_them(
+    site: Site, open_page: Callable[..., Page]
+) -> None:
+    service, project = site.service, site.team.project_id
+    page = open_page(site, "max", at(site, "manage"))
+    text = page.locator("#guidelines textarea")
+    page.get_by_role("button", name="Begin with the program's own").click()
+    wait_until(
+        page, "() => document.querySelector('#guidelines textarea').value.startsWith('Read the')"
+    )
+    text.fill("**Be kind**, and read twice.")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator("#preview strong")).to_have_text("Be kind")
+    page.get_by_role("button", name="Save the guidelines").click()
+    expect(page.get_by_text("The guidelines are saved.")).to_be_visible()
+    assert service.projects.settings(project).guidelines == "**Be kind**, and read twice."
+    site.team.change(guidelines="Another's words.")
+    text.fill("Mine.")
+    page.get_by_role("button", name="Save the guidelines").click()
+    expect(page.get_by_text("someone else changed the guidelines meanwhile")).to_be_visible()
+    expect(text).to_have_value("Mine.")
+    assert service.projects.settings(project).guidelines == "Another's words."
 
 
 def test_exports_are_taken_away(disputed: Site, open_page: Callable[..., Page]) -> None:
