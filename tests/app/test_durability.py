@@ -22,7 +22,16 @@ from app.store.copying import backup, copy
 from app.store.database import Store
 from app.store.schema import event, metadata
 from judge.errors import UsageError
-from tests.app.made import PASSWORD, Clock, Team, pair_row, quick_hasher, token, write_pairs
+from tests.app.made import (
+    PASSWORD,
+    Clock,
+    Team,
+    pair_row,
+    quick_hasher,
+    set_back,
+    token,
+    write_pairs,
+)
 
 ROOT = Path(__file__).parent.parent.parent
 WRITER = """
