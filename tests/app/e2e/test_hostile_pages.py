@@ -17,7 +17,7 @@ from tests.app.made import judgment, made_run, pair_row, token
 SHOW = """async ({ htmls }) => {
     const { PairView } = await import('/static/js/pair.js');
     const pair = new PairView(async () => null);
-    document.querySelector('.work').replaceChildren(pair.element);
+    document.querySelector('.pair').replaceWith(pair.element);
     const wrong = [];
     for (const [i, html] of htmls.entries()) {
         pair.set({ prompt: [{ role: 'user', html }], response_1: html, response_2: html });
