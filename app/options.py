@@ -31,7 +31,7 @@ class Oidc(BaseModel):
             return issuer
         if parts.scheme == "http" and parts.hostname in LOCAL_HOSTS:
             return issuer
-        raise ValueError(f"{issuer!r} is no https:// URL")
+        raise ValueError(f"{issuer!r} is not an https:// URL")
 
 
 class Options(BaseModel):

@@ -148,7 +148,7 @@ class JudgeConfig(VllmOptions):
             try:
                 value = json.loads(value)
             except ValueError:
-                raise ValueError(f"{value!r} is no JSON object") from None
+                raise ValueError(f"{value!r} is not a JSON object") from None
         reserved = sorted(RESERVED & value.keys()) if isinstance(value, dict) else []
         if reserved:
             raise ValueError(f"{reserved[0]} is not for the chat template alone")
@@ -178,7 +178,7 @@ class JudgeConfig(VllmOptions):
         if (self.engine == "server") != (self.url is not None):
             raise ValueError("engine server and a url go together: --engine server --url URL")
         if self.engine == "server" and (self.dtype != "auto" or self.batch_tokens is not None):
-            raise ValueError("dtype and batch_tokens are the server's own affair")
+            raise ValueError("dtype and batch_tokens are set by the server")
         if self.tokenizer is not None and self.engine != "server":
             raise ValueError("tokenizer is for engine server; other engines have the model's own")
         return self
@@ -198,7 +198,7 @@ class JudgeConfig(VllmOptions):
     def _weights_of_scorers(self) -> JudgeConfig:
         stray = [name for name in self.weights if name not in self.scorer]
         if stray:
-            raise ValueError(f"weights for {', '.join(stray)}, which is no --scorer")
+            raise ValueError(f"weights for {', '.join(stray)}, which is not a --scorer")
         return self
 
 
@@ -320,7 +320,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} is no YAML: {' '.join(str(error).split())}") from None
+        raise UsageError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from None
     if values is None:
         return {}
     if not isinstance(values, dict):

@@ -126,7 +126,7 @@ def _copies(tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenizer, Tokenizer, f
 
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
-        raise UsageError(f"{type(tokenizer).__name__} is no fast tokenizer; a judge needs one")
+        raise UsageError(f"{type(tokenizer).__name__} is not a fast tokenizer; a judge needs one")
     state: dict[str, Any] = json.loads(backend.to_str())
     state["post_processor"] = state["truncation"] = state["padding"] = None
     whole = Tokenizer.from_str(json.dumps(state))

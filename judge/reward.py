@@ -107,7 +107,7 @@ def pair_rewards(
         objective: with several outputs no probability follows, whatever it says.
 
     Returns:
-        An ``engine_error`` where a value is no finite number: never a tie.
+        An ``engine_error`` where a value is not a finite number: never a tie.
     """
     named = {
         name: [round(a, DIGITS), round(b, DIGITS)] if math.isfinite(a) and math.isfinite(b) else []
@@ -115,7 +115,7 @@ def pair_rewards(
     }
     bad = [name for name, values in named.items() if not values]
     if bad:
-        return RowError("engine_error", f"the value of {', '.join(bad)} is no finite number")
+        return RowError("engine_error", f"the value of {', '.join(bad)} is not a finite number")
     one, two = (
         round(
             math.fsum(
@@ -145,7 +145,7 @@ def check_weights(weights: Mapping[str, float], outputs: Sequence[str]) -> str |
     if unknown:
         return f"no output {', '.join(unknown)}; the model has {', '.join(outputs)}"
     if not all(math.isfinite(value) for value in weights.values()):
-        return "a weight is no finite number"
+        return "a weight is not a finite number"
     if not any(weights.values()):
         return "every weight is 0"
     return None

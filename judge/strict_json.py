@@ -50,4 +50,4 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _no_number(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")

@@ -301,7 +301,7 @@ def test_the_command_line_wins_over_the_file(good: Path, tmp_path: Path) -> None
     ("text", "message"),
     [
         ("- 1", "holds list, expected fields and values"),
-        ("a: [", "is no YAML"),
+        ("a: [", "is not valid YAML"),
         ("windw: 3", "field windw: Extra inputs are not permitted; the fields are input, out,"),
         ("window: many", "field window: Input should be a valid integer"),
     ],

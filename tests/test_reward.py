@@ -131,7 +131,7 @@ def test_a_line_holds_only_what_there_is() -> None:
         ({"truth": 1.0}, "no output truth; the model has helpfulness"),
         ({"helpfulness": 0.0}, "every weight is 0"),
         ({}, "every weight is 0"),
-        ({"helpfulness": math.nan}, "no finite number"),
+        ({"helpfulness": math.nan}, "not a finite number"),
     ],
 )
 def test_weights_that_fit(weights: dict[str, float], wrong: str | None) -> None:

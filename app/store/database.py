@@ -110,7 +110,7 @@ def _parse(url: str) -> URL:
         parsed = make_url(url)
     except ArgumentError:
         raise UsageError(
-            "the database is no URL; expected sqlite:///FILE or"
+            "the database is not a URL; expected sqlite:///FILE or"
             " postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
         ) from None
     if parsed.drivername in ("postgresql", "postgres"):

@@ -70,7 +70,9 @@ def build(page: gr.Blocks, service: Service, judge: LiveJudge) -> None:
 
 def _allow(service: Service, who: Person) -> None:
     if not may_ask(service.projects.of(who)):
-        raise NotAllowed("whoever annotates blind may not ask the judge: it would tell")
+        raise NotAllowed(
+            "annotators who work blind may not ask the judge: its answer would influence theirs"
+        )
 
 
 def _start(judge: LiveJudge) -> None:

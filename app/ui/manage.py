@@ -49,7 +49,7 @@ def _settings(page: gr.Blocks, service: Service) -> None:
         "more_on_disagreement": gr.Number(label="More where the first three disagree", precision=0),
         "order": gr.Dropdown(label="Order of the queue", choices=list(get_args(QueueOrder))),
         "lease_minutes": gr.Number(label="Minutes until an idle task goes back", precision=0),
-        "check_every": gr.Number(label="One check in so many tasks; 0: none", precision=0),
+        "check_every": gr.Number(label="One check in every N tasks; 0: none", precision=0),
         "too_fast_seconds": gr.Number(label="Seconds under which a choice is too fast"),
         "require_justification": gr.Checkbox(label="A reason in words is required"),
     }

@@ -24,7 +24,9 @@ def open_page(service: Service, who: Person, page: str, project_id: str | None) 
     """
     if page == "ask":
         if not may_ask(service.projects.of(who)):
-            raise NotAllowed("whoever annotates blind may not ask the judge: it would tell")
+            raise NotAllowed(
+                "annotators who work blind may not ask the judge: its answer would influence theirs"
+            )
         return
     if project_id is None or not project_id.isdecimal() or len(project_id) > 9:
         raise NotFound("there is no such project")

@@ -124,7 +124,7 @@ def _few(labels: Sequence[str | None]) -> list[str | None]:
 
 
 def _quarters(labels: Sequence[str | None]) -> list[str | None] | None:
-    """Return numbers by the quarter that they lie in; None where they are no numbers."""
+    """Return numbers by the quarter that they lie in; None where they are not numbers."""
     try:
         values = np.array([np.nan if label is None else float(label) for label in labels])
     except ValueError:

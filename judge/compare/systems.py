@@ -144,7 +144,7 @@ def read_run(folder: Path, every: int = 1) -> list[System]:
         every: only the first of each so many judgments and failures is read.
 
     Raises:
-        UsageError: when it is no run folder or damaged, or a complete run that was cut since.
+        UsageError: when it is not a run folder or damaged, or a complete run that was cut since.
     """
     config = read_config(folder)
     origin = _origin(folder, config)
@@ -187,7 +187,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         config = json.loads(file.read_bytes())
         config["config"].items(), config["identity"].items()
     except FileNotFoundError:
-        raise UsageError(f"{folder} is no run folder: it has no {CONFIG}") from None
+        raise UsageError(f"{folder} is not a run folder: it has no {CONFIG}") from None
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from None
     except (ValueError, TypeError, KeyError, AttributeError):

@@ -54,7 +54,7 @@ def refuse_another_config(output: Path, identity: dict[str, Any]) -> None:
         before = orjson.loads(manifest.read_bytes())
         old = {f"{p}.{k}": v for p in identity for k, v in before[p].items()}
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        raise UsageError(f"{manifest}: is no manifest. {ANEW}") from None
+        raise UsageError(f"{manifest}: is not a manifest. {ANEW}") from None
     new = {
         f"{part}.{key}": value for part, values in identity.items() for key, value in values.items()
     }

@@ -106,7 +106,7 @@ class Layout:
     def _texts(self, row: Row, name: str) -> tuple[str, ...]:
         value = row.list_of(name) if self.lists else [row.required(name)]
         if self.lists and (not value or not all(isinstance(text, str) for text in value)):
-            raise Unusable("wrong_type", f"{name} is no list of texts")
+            raise Unusable("wrong_type", f"{name} is not a list of texts")
         if not isinstance(value[0], str):
             raise Unusable("wrong_type", f"{name} is {checks.kind(value[0])}, expected text")
         return tuple(value)

@@ -74,7 +74,7 @@ def _messages(name: str, cell: str) -> list[Any] | dict[str, Any] | None:
     if found is None:
         if opened is not None and not alone and _is_torn(cell, opened["key"]):
             raise RowError(
-                "wrong_type", f"{name} opens like a list of messages, but is no whole JSON list"
+                "wrong_type", f"{name} opens like a list of messages, but is not a whole JSON list"
             )
         return None
     if not all(isinstance(item, dict) and any(s <= item.keys() for s in _SHAPES) for item in found):
@@ -83,7 +83,7 @@ def _messages(name: str, cell: str) -> list[Any] | dict[str, Any] | None:
 
 
 def _is_torn(cell: str, key: str) -> bool:
-    """Say whether a cell that is no list was one: no text goes on after a list that is whole."""
+    """Say whether a cell that is not a list was one: no text goes on after a list that is whole."""
     try:
         json.JSONDecoder().raw_decode(cell.lstrip())
     except (ValueError, RecursionError):

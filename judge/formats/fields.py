@@ -18,7 +18,7 @@ from judge.pair import Message, parse_prompt
 
 
 def _no_nan(constant: str) -> float | None:
-    """Return the value of one of JSON's three words for what is no number."""
+    """Return the value of one of JSON's three words for what is not a number."""
     return None if constant == "NaN" else float(constant)
 
 
@@ -41,7 +41,7 @@ def row_fields(row: RawRow) -> Mapping[str, Any]:
         fields = _DECODER.decode(row.decode().rstrip())
     except UnicodeDecodeError as error:
         found = f"byte 0x{row[error.start]:02x} at {error.start + 1} of the line"
-        raise RowError("bad_encoding", f"{found} is no UTF-8") from None
+        raise RowError("bad_encoding", f"{found} is not valid UTF-8") from None
     except json.JSONDecodeError as error:
         where = f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
         cut = "" if row.endswith(b"\n") else "; the input ends in this line: cut off?"

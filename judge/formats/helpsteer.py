@@ -77,7 +77,7 @@ def helpsteer3(row: Row) -> list[AnnotatedPair]:
     problem, and a row without any other is an undecided pair (``released_strength`` 0).
     """
     if not isinstance(row.required("context"), list):
-        raise Unusable("wrong_type", "context is no list of messages")
+        raise Unusable("wrong_type", "context is not a list of messages")
     pair = pair_of(row, *row.two("context", "response1", "response2"))
     annotations = annotations_of(row, "individual_preference", "score", ("reasoning",))
     overall = whole_number(row.fields.get("overall_preference"))

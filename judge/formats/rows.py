@@ -87,7 +87,7 @@ class Row:
         """Return the list in the field ``name``, also where it came as the text of one."""
         value = listed(self.required(name))
         if value is None:
-            raise Unusable("wrong_type", f"{name} is no list")
+            raise Unusable("wrong_type", f"{name} is not a list")
         return value
 
     def own_split(self, default: Split) -> Split:
@@ -181,7 +181,7 @@ def annotations_of(
     found = []
     for entry in entries:
         if not isinstance(entry, dict):
-            raise Unusable("wrong_type", f"{name} is no list of objects")
+            raise Unusable("wrong_type", f"{name} is not a list of objects")
         value = whole_number(entry.get(strength))
         if value is None or value not in (*STRENGTHS, NEITHER_VALID):
             shown = checks.shown(entry.get(strength))

@@ -179,7 +179,9 @@ def _json_records(stream: IO[bytes], file: FileSource) -> Iterator[Record]:
         rows = json.loads(stream.read().decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         hint = " (JSON lines? name it .jsonl)" if "Extra data" in str(error) else ""
-        raise UsageError(f"{file.path} is no JSON{hint}: {' '.join(str(error).split())}") from None
+        raise UsageError(
+            f"{file.path} is not valid JSON{hint}: {' '.join(str(error).split())}"
+        ) from None
     if not isinstance(rows, list):
         raise UsageError(f"{file.path} holds {type(rows).__name__}; expected an array of rows")
     for number, row in enumerate(rows, start=1):

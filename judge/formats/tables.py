@@ -171,7 +171,7 @@ def parquet_file(path: Path) -> Any:
     try:
         return parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
     except (ArrowException, OSError, ValueError) as error:
-        raise UsageError(f"{path} is no Parquet file: {' '.join(str(error).split())}") from None
+        raise UsageError(f"{path} is not a Parquet file: {' '.join(str(error).split())}") from None
 
 
 def parquet_rows(path: Path, labels: bool = False) -> Iterator[Mapping[str, Any] | RowError]:
@@ -219,4 +219,4 @@ def _parquet_row(batch: Any, index: int) -> Mapping[str, Any] | RowError:
         row: dict[str, Any] = batch.slice(index, 1).to_pylist()[0]
         return row
     except UnicodeDecodeError as error:
-        return RowError("bad_encoding", f"a text of the row is no UTF-8: {error.reason}")
+        return RowError("bad_encoding", f"a text of the row is not valid UTF-8: {error.reason}")

@@ -38,7 +38,8 @@ def text(name: str, value: Any) -> str:
     except UnicodeEncodeError as error:
         code = f"U+{ord(value[error.start]):04X}"
         raise RowError(
-            "bad_encoding", f"{name} has {code} at character {error.start + 1}, which is no UTF-8"
+            "bad_encoding",
+            f"{name} has {code} at character {error.start + 1}, which is not valid UTF-8",
         ) from None
     return value
 

@@ -115,7 +115,9 @@ class _Loaded:
         if isinstance(item, Pair):
             return number, check_pair(number, item, *rules)
         if not isinstance(item, Mapping):
-            raise TypeError(f"{type(item).__name__} is no pair; expected a Pair or a row's fields")
+            raise TypeError(
+                f"{type(item).__name__} is not a pair; expected a Pair or a row's fields"
+            )
         return number, read_row(Record(number, item), IdSet(), *rules)
 
 

@@ -151,7 +151,7 @@ class PairwiseJudge:
             if isinstance(answer, Prompt):
                 continue  # it fits, the other order's does not
             if not _are_numbers(answer):
-                error = RowError("engine_error", "the probabilities are no numbers")
+                error = RowError("engine_error", "the probabilities are not numbers")
                 return _failure(line, pair, order, error)
             verdicts[order] = answer
         # Both orders hold the same texts, so one of them counts every neutralised name once.

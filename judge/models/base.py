@@ -86,7 +86,7 @@ def weights_digest(path: Path) -> str:
 
     Raises:
         OSError: when the file cannot be read.
-        ValueError: when it is no safetensors file, or cut short.
+        ValueError: when it is not a safetensors file, or cut short.
     """
     whole = hashlib.sha256()
     with path.open("rb") as file:
@@ -115,7 +115,7 @@ def _header(file: Any) -> tuple[int, dict[str, Any]]:
         header: dict[str, Any] = json.loads(file.read(length))
         header.pop("__metadata__", None)
     except (struct.error, UnicodeDecodeError, json.JSONDecodeError, AttributeError):
-        raise ValueError("is no safetensors file") from None
+        raise ValueError("is not a safetensors file") from None
     return 8 + length, header
 
 
@@ -158,7 +158,7 @@ def weights_problem(path: Path, base: Base) -> str | None:
     except OSError as error:
         return f"{path}: {error.strerror}"
     except (ValueError, KeyError, TypeError) as error:
-        return f"{path} {error if isinstance(error, ValueError) else 'is no safetensors file'}"
+        return f"{path} {error if isinstance(error, ValueError) else 'is not a safetensors file'}"
     if found != base.weights_digest:
         return f"{path} holds other weights (digest {found[:12]}, not {base.weights_digest[:12]})"
     return None

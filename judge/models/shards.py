@@ -165,7 +165,7 @@ def read_file(path: Path) -> tuple[dict[str, StoredTensor], dict[str, str]]:
             (length,) = struct.unpack("<Q", file.read(8))
             header = json.loads(file.read(length))
     except (OSError, SafetensorError) as error:
-        raise UsageError(f"{path}: no whole safetensors file: {error}") from None
+        raise UsageError(f"{path}: not a whole safetensors file: {error}") from None
     metadata = header.pop("__metadata__", {})
     start = 8 + length
     tensors = {

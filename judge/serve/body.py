@@ -109,16 +109,18 @@ def _parse_json(body: bytes) -> Any:
         return onekey.loads(body.decode())
     except UnicodeDecodeError as error:
         found = f"byte 0x{body[error.start]:02x} at {error.start + 1}"
-        raise _malformed(f"the body is no UTF-8: {found}") from None
+        raise _malformed(f"the body is not valid UTF-8: {found}") from None
     except json.JSONDecodeError as error:
         where = f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
-        raise _malformed(f"the body is no JSON: {where}") from None
+        raise _malformed(f"the body is not valid JSON: {where}") from None
     except onekey.Ambiguous as error:
         raise _malformed(str(error)) from None
     except RecursionError:
-        raise _malformed("the body is no JSON that can be read: nested too deeply") from None
+        raise _malformed("the body is not valid JSON that can be read: nested too deeply") from None
     except ValueError as error:  # a number of thousands of digits, or none
-        raise _malformed(f"the body is no JSON: {' '.join(str(error).split())[:200]}") from None
+        raise _malformed(
+            f"the body is not valid JSON: {' '.join(str(error).split())[:200]}"
+        ) from None
 
 
 def _malformed(message: str) -> Refusal:

@@ -54,7 +54,7 @@ class Metrics:
             registry=registry,
         )
         self._dropped = Counter(
-            "judge_dropped_pairs", "Pairs nobody waited for any more.", ["cause"], registry=registry
+            "judge_dropped_pairs", "Pairs whose request was given up.", ["cause"], registry=registry
         )
         self._tokens = Counter(
             "judge_tokens", "Tokens, by what they were.", ["model", "kind"], registry=registry

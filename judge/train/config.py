@@ -200,7 +200,7 @@ class TrainerConfig(BaseModel):
             whole = self.global_batch_size // self.per_device_batch_size
             fitting = [n for n in range(1, whole + 1) if whole % n == 0]
             raise UsageError(
-                f"global_batch_size {self.global_batch_size} is no multiple of {micro} "
+                f"global_batch_size {self.global_batch_size} is not a multiple of {micro} "
                 f"({self.per_device_batch_size} x {world_size} processes); use one of "
                 f"{', '.join(map(str, fitting))} processes, or another global_batch_size"
             )

@@ -53,7 +53,7 @@ class GuardedTrainer(Trainer):
         super().__init__(*args, **kwargs)
 
     def stop_at(self, what: str, value: float) -> None:
-        """Raise the error for a step whose ``what`` ("loss", ...) is no finite number."""
+        """Raise the error for a step whose ``what`` ("loss", ...) is not a finite number."""
         names = self.step_names
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         step = self.state.global_step + (what == "loss")
@@ -64,7 +64,7 @@ class GuardedTrainer(Trainer):
         )
 
     def check_loss(self, loss: Any, names: list[str]) -> None:
-        """Note which examples a micro-batch of training holds; stop if its loss is no number."""
+        """Note which examples a micro-batch of training holds; stop if its loss is not a number."""
         self.step_names += names
         value = float(loss.detach())
         if not math.isfinite(value):

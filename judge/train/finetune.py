@@ -60,9 +60,9 @@ def check_adapters(config: TrainerConfig, layers: Layers) -> None:
     """
     why = None
     if layers.adapters and config.deepspeed:
-        why = "an adapter is no base under DeepSpeed"
+        why = "an adapter cannot be a base under DeepSpeed"
     elif layers.adapters and config.quantization:
-        why = "an adapter is no base in 4 bits"
+        why = "an adapter cannot be a base in 4 bits"
     if why is not None:
         raise UsageError(f"model {config.model}: {why}; merge it into its base first")
 
@@ -246,7 +246,7 @@ def train_and_save(trainer: Any, config: TrainerConfig, evaluate_last: bool = Fa
         evaluate_last: see to it that the last step has a validation loss.
 
     Raises:
-        UsageError: for a checkpoint of another number of processes, a loss that is no number, a
+        UsageError: for a checkpoint of another number of processes, a loss that is not a number, a
             full disk, or when another process of the launch has gone.
     """
     output = Path(config.output_dir)

@@ -49,7 +49,7 @@ def read_recipe(recipe: str) -> tuple[Path, dict[str, Any]]:
     below it.
 
     Raises:
-        UsageError: in one line: a missing file, text that is no YAML or no section, a circle.
+        UsageError: in one line: a missing file, text that is not YAML or no section, a circle.
     """
     path = find_recipe(recipe)
     return path, _resolve(path, ())

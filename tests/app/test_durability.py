@@ -140,7 +140,7 @@ def test_a_database_of_a_newer_program_is_refused(store_url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("nonsense", "no URL"),
+        ("nonsense", "not a URL"),
         ("mysql://root@localhost/x", "no database of the kind mysql"),
         ("sqlite://", "in memory"),
         ("sqlite:///:memory:", "in memory"),

@@ -116,7 +116,7 @@ def test_several_projects_in_one_database(where: Path) -> None:
         (["add", "{run}", "ben"], "12"),
         (["password", "{run}", "ben"], "no account called 'ben'"),
         (["remove", "{run}", "Max"], "needs a manager"),
-        (["import", "{run}", "{tmp}"], "no run folder"),
+        (["import", "{run}", "{tmp}"], "not a run folder"),
         (["import", "{run}", "{tmp}/none.jsonl"], "cannot read"),
         (["import", "{run}", "{tmp}/none.jsonl", "--as", "queue"], "cannot read"),
         (["import", "{run}", "{run}", "--as", "gold", "--evaluation"], "--evaluation is for"),

@@ -115,7 +115,7 @@ def test_a_run_whose_input_changed_or_is_gone(
     with pytest.raises(UsageError, match="--pairs"):
         service.importing.run(project, run)
     assert service.importing.run(project, run, pairs=str(moved)).added == 2
-    with pytest.raises(UsageError, match="no run folder"):
+    with pytest.raises(UsageError, match="not a run folder"):
         service.importing.run(project, tmp_path)
 
 

@@ -111,7 +111,7 @@ def test_a_provider_is_handed_on_with_the_secret_of_the_environment(
     [
         ([], "nothing to review"),
         (["{tmp}/none"], "no such folder"),
-        (["{tmp}"], "no run folder"),
+        (["{tmp}"], "not a run folder"),
         (["{run}", "--no-auth", "--host", "0.0.0.0"], "only this machine"),
         (["{run}", "--port", "70000"], "--port"),
         (["{run}", "--database", "mysql://x"], "no database of the kind mysql"),
@@ -119,7 +119,7 @@ def test_a_provider_is_handed_on_with_the_secret_of_the_environment(
         (["{run}", "--oidc-client-id", "review"], "needs both"),
         (
             ["{run}", "--oidc-issuer", "http://id.example", "--oidc-client-id", "review"],
-            "--oidc-issuer: 'http://id.example' is no https:// URL",
+            "--oidc-issuer: 'http://id.example' is not an https:// URL",
         ),
     ],
 )

@@ -92,7 +92,7 @@ def test_folders_beside_the_named_ones_are_left_out_and_told(llmbar: Path) -> No
     items, notes = read("llmbar", llmbar)
     assert len(items) == len(read("llmbar", llmbar / "LLMBar")[0])
     left = [f"CaseStudy/{name}/dataset.json" for name in ("Base_9", "Constraint")]
-    assert notes == [f"{label} was not read: its folder is no subset" for label in left]
+    assert notes == [f"{label} was not read: its folder is not a subset" for label in left]
     with pytest.raises(UsageError, match="its subset is 'Base_9'; expected a dataset"):
         read("llmbar", llmbar / "CaseStudy")
 

@@ -195,7 +195,7 @@ def test_labels_of_a_column_and_their_rule(tmp_path: Path, loads: list[BatchConf
     ("more", "message"),
     [
         (["--probe", "smell"], "'position', 'length'"),
-        (["--no-judge"], "nobody to probe: --no-judge needs a --scorer"),
+        (["--no-judge"], "nothing to probe: --no-judge needs a --scorer"),
         (["--samples", 1], "samples"),
         (["--sample-temperature", 0], "sample_temperature"),
         (["--labels", "nowhere.jsonl"], "nowhere.jsonl"),

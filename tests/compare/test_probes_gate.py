@@ -119,7 +119,7 @@ def test_a_threshold_of_some_systems(tmp_path: Path) -> None:
         ("thresholds: []", "at least 1"),
         ("limits: []", "thresholds"),
         ("[1, 2]", "holds list"),
-        ("a: [", "is no YAML"),
+        ("a: [", "is not valid YAML"),
         ("", "thresholds"),
     ],
 )

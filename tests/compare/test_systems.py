@@ -155,7 +155,7 @@ def test_the_run_of_flipped_pairs_is_the_flipped_system(input: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("config.json", None, "is no run folder: it has no config.json"),
+        ("config.json", None, "is not a run folder: it has no config.json"),
         ("config.json", "{}", "config.json is damaged"),
         ("judgments.jsonl", None, "cannot read"),
         ("judgments.jsonl", '{"pair_id": 1}\n', "line 1 of"),

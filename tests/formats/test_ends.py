@@ -213,4 +213,4 @@ def test_a_cell_that_is_no_whole_list_is_a_failure(tmp_path: Path, cell: str) ->
     [found] = cells(tmp_path / "in.csv", row(1, prompt=cell))
     assert isinstance(found, Failure)
     assert found.reason == "wrong_type"
-    assert found.detail == "prompt opens like a list of messages, but is no whole JSON list"
+    assert found.detail == "prompt opens like a list of messages, but is not a whole JSON list"

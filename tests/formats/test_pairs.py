@@ -146,9 +146,9 @@ def test_what_is_neither_a_file_nor_on_the_hub_is_one_line(monkeypatch: pytest.M
     [
         ("missing.jsonl", None, "cannot read .*No such file"),
         ("in.txt", b"", "unknown format; expected .jsonl"),
-        ("in.json", b'{"a": 1}\n{"a": 2}', "is no JSON .JSON lines. name it .jsonl"),
+        ("in.json", b'{"a": 1}\n{"a": 2}', "is not valid JSON .JSON lines. name it .jsonl"),
         ("in.json", b'{"a": 1}', "holds dict; expected an array"),
-        ("in.parquet", b"PAR1", "is no Parquet file"),
+        ("in.parquet", b"PAR1", "is not a Parquet file"),
         ("in.csv", b"", "has no header"),
         ("in.csv", b"a,b\n1,2\n", "columns a, b; expected prompt, response_1, response_2"),
         ("in.jsonl.gz", b"no gzip", "is damaged after row 0: Not a gzipped file"),

@@ -221,7 +221,7 @@ def test_a_wrong_option_is_one_line(options: dict[str, Any], said: str) -> None:
 def test_a_whole_configuration_stands_alone() -> None:
     with pytest.raises(UsageError, match="takes no options"):
         Judge(JudgeConfig(model="mini"), mode="verdict")
-    with pytest.raises(TypeError, match="no pair"):
+    with pytest.raises(TypeError, match="not a pair"):
         next(Judge(JudgeConfig(model="mini", mode="verdict")).stream(["text"]))  # type: ignore[list-item]
 
 

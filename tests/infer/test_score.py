@@ -39,7 +39,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def special_rows() -> list[dict[str, Any] | bytes]:
-    """Mixed rows, and a tie, a reward that is no number and an over-long response."""
+    """Mixed rows, and a tie, a reward that is not a number and an over-long response."""
     rows = mixed_rows(23)
     rows[6] = row(7, response_1="TIE one", response_2="TIE two")
     rows[7] = row(8, response_2="NAN")
@@ -298,7 +298,7 @@ def test_the_report_of_both(special: Path, tmp_path: Path) -> None:
     page = write_report(tmp_path / "run").read_text()
     assert "Judge and reward models" in page and 'class="count">reg</th>' in page
     assert "agrees with the judge" in page
-    assert "failed: engine_error" in page and "the value of reward is no finite number" in page
+    assert "failed: engine_error" in page and "the value of reward is not a finite number" in page
     assert "rewards 0.250 and 0.250, P(1 better) 0.500" in page
     assert "helpfulness " in page and ">Strength</h2>" in page
 
@@ -346,7 +346,7 @@ def test_scorers_on_the_command_line(given: Any, expected: dict[str, str]) -> No
         ({"scorer": ["a=x", "a=y"]}, "every name once"),
         ({"scorer": ["judge=x"]}, "cannot be called 'judge'"),
         ({"scorer": ["runs/x"]}, "cannot be called 'runs/x'; expected NAME=PATH"),
-        ({"scorer": ["a=x"], "weights": ["b=w.json"]}, "weights for b, which is no --scorer"),
+        ({"scorer": ["a=x"], "weights": ["b=w.json"]}, "weights for b, which is not a --scorer"),
         ({"scorer": ["a=x"], "weights": ["w.json"]}, "'w.json': expected NAME=PATH"),
     ],
 )

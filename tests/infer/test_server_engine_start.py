@@ -78,8 +78,8 @@ def test_credentials_in_an_address_are_refused_and_not_repeated(url: str, tmp_pa
     [
         ({"engine": "server"}, "go together"),
         ({"url": "http://h"}, "go together"),
-        ({"engine": "server", "url": "http://h", "dtype": "float32"}, "server's own affair"),
-        ({"engine": "server", "url": "http://h", "batch_tokens": 5}, "server's own affair"),
+        ({"engine": "server", "url": "http://h", "dtype": "float32"}, "are set by the server"),
+        ({"engine": "server", "url": "http://h", "batch_tokens": 5}, "are set by the server"),
         ({"tokenizer": "mini"}, "tokenizer is for engine server"),
         ({"engine": "server", "url": "http://h", "concurrency": 0}, "concurrency"),
         ({"engine": "server", "url": "http://h", "timeout": 0}, "timeout"),
@@ -112,7 +112,7 @@ def test_nobody_listens(tmp_path: Path) -> None:
     ("reply", "says"),
     [
         (http(404, b"Not Found"), "HTTP 404: Not Found"),
-        (http(200, b"<html>It works!</html>"), "no JSON"),
+        (http(200, b"<html>It works!</html>"), "not valid JSON"),
         (http(200, b'{"data": "none"}'), "list of models"),
         (http(200, b'{"data": [{"name": "x"}]}'), "list of models"),
         (http(301, b"", {"location": "https://elsewhere"}), "HTTP 301"),

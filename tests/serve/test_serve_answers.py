@@ -127,16 +127,16 @@ def test_a_conversation_is_judged_as_one() -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"", "no JSON: Expecting value at character 1"),
-        (b"{", "no JSON"),
+        (b"", "not valid JSON: Expecting value at character 1"),
+        (b"{", "not valid JSON"),
         (
             b'{"prompt": "a", "response_1": "b", "response_2": "c", "response_1": "d"}',
             'the field "response_1" stands twice, with two values',
         ),
-        (b'{"prompt": "a\xff"}', "no UTF-8: byte 0xff at 14"),
-        (b'{"prompt": NaN}', "NaN is no number"),
-        (b'{"prompt": -Infinity}', "-Infinity is no number"),
-        (b'{"prompt": ' + b"9" * 5000 + b"}", "no JSON: Exceeds the limit"),
+        (b'{"prompt": "a\xff"}', "not valid UTF-8: byte 0xff at 14"),
+        (b'{"prompt": NaN}', "NaN is not a number"),
+        (b'{"prompt": -Infinity}', "-Infinity is not a number"),
+        (b'{"prompt": ' + b"9" * 5000 + b"}", "not valid JSON: Exceeds the limit"),
         (b"[" * 200_000, "nested too deeply"),
         (b'{"prompt": ' + b"[" * 5000 + b"]" * 5000 + b"}", "nested too deeply"),
         (b"[1]", "the body is a list; expected an object with prompt"),

@@ -430,7 +430,7 @@ def test_the_command_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
     for options, message in (
         ([], "give either a factor or a file"),
         (["--factor", "1", "--search", "x.jsonl"], "give either a factor or a file"),
-        (["--factor", "nan"], "no finite number"),
+        (["--factor", "nan"], "not a finite number"),
         (["--factor", "1", "--weak", str(tmp_path / "none")], "no model folder at"),
         (["--search", str(tmp_path / "none.jsonl")], "cannot read"),
     ):

@@ -81,7 +81,7 @@ def test_the_card_says_what_the_manifest_says(exported: Path) -> None:
     manifest = json.loads((exported / "manifest.json").read_text())
     _, front, body = text.split("---\n", 2)
     assert yaml.safe_load(front)["tags"] == ["llm-as-a-judge", "pairwise-justifier"]
-    assert "base_model" not in yaml.safe_load(front)  # `mini` is no hub id
+    assert "base_model" not in yaml.safe_load(front)  # `mini` is not a hub id
     assert "| pairs.jsonl | apache-2.0 |" in body
     assert f"| 2 | {manifest['validation_losses']['2']:.4f} |" in body
     assert f"| train examples | {manifest['counts']['train_examples']} |" in body
@@ -121,7 +121,7 @@ def test_what_cannot_be_exported(
         run(ExportConfig(model=str(adapter), output_dir=str(exported)))
     bare = tmp_path / "bare"
     tiny_base(bare, mini_tokenizer)
-    with pytest.raises(UsageError, match="is no trained model"):
+    with pytest.raises(UsageError, match="is not a trained model"):
         run(ExportConfig(model=str(bare), output_dir=str(tmp_path / "out")))
     with pytest.raises(UsageError, match=r"inputs are pairs\.jsonl"):
         config = ExportConfig(
@@ -187,5 +187,5 @@ def test_a_licence_that_speaks_against_it(exported: Path, tmp_path: Path) -> Non
     assert planned("cc-by-nc-4.0", despite=True).repo_id == "us/judge"
     with pytest.raises(UsageError, match="OWNER/NAME"):
         plan(exported, "judge", public=False, data_licences=(), despite=False)
-    with pytest.raises(UsageError, match="no folder of judge train export"):
+    with pytest.raises(UsageError, match="not a folder of judge train export"):
         plan(tmp_path / "nothing", "us/judge", public=False, data_licences=(), despite=False)

@@ -166,7 +166,7 @@ def test_processes_that_do_not_divide_the_batch(
     prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "3")
-    with pytest.raises(UsageError, match="no multiple of 12") as raised:
+    with pytest.raises(UsageError, match="not a multiple of 12") as raised:
         justifier.run(smoke(prepared, tmp_path / "run"))
     assert "use one of 1, 2 processes, or another global_batch_size" in one_line(raised)
 

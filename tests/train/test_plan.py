@@ -76,7 +76,7 @@ def test_batches_by_hand() -> None:
     mixed = recipe("llama31_70b_zero3", "global_batch_size=4", "group_by_length=false", "seed=1")
     unlike = batches_of(mixed, lengths, 2)
     assert unlike.forwarded == 160 and unlike.busy < 1  # packed: no padding, but waiting
-    with pytest.raises(UsageError, match="no multiple"):
+    with pytest.raises(UsageError, match="not a multiple"):
         batches_of(config, lengths, 3)
 
 
@@ -257,8 +257,8 @@ def test_the_command_and_its_exit_codes() -> None:
         (["nothing"], "no recipe 'nothing'"),
         (["llama31_70b_zero3", "max_lenght=3"], "max_lenght"),
         (["llama31_70b_zero3", "--gpu", "h100"], "unknown GPU 'h100'; expected one of"),
-        (["llama31_70b_zero3", "--gpus", "48"], "global_batch_size 128 is no multiple of 96"),
-        (["llama31_70b_zero3", "--gpus", "12"], "no whole nodes of 8"),
+        (["llama31_70b_zero3", "--gpus", "48"], "global_batch_size 128 is not a multiple of 96"),
+        (["llama31_70b_zero3", "--gpus", "12"], "not make whole nodes of 8"),
         (["llama31_70b_zero3", "--data", "nowhere"], "no folder nowhere"),
         (["llama31_70b_zero3", "--data", "."], "no training set of `judge data prepare`"),
         (["smoke"], "names no hardware; give --gpus and --gpu"),

@@ -77,16 +77,19 @@ def test_an_index_says_which_file_holds_a_tensor(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda f: (f / "model-00002-of-00002.safetensors").unlink(), "no whole safetensors file"),
+        (
+            lambda f: (f / "model-00002-of-00002.safetensors").unlink(),
+            "not a whole safetensors file",
+        ),
         (
             lambda f: (f / "model-00002-of-00002.safetensors").write_bytes(b"\xff" * 100),
-            "no whole safetensors file",
+            "not a whole safetensors file",
         ),
         (
             lambda f: (f / "model-00001-of-00002.safetensors").write_bytes(
                 (f / "model-00001-of-00002.safetensors").read_bytes()[:-4]
             ),
-            "no whole safetensors file",
+            "not a whole safetensors file",
         ),
         (lambda f: (f / INDEX).write_text("[1]"), "expected a weight_map"),
         (

@@ -149,7 +149,9 @@ def test_a_reward_model_starts_from_an_adapter_of_either_kind(
 
 def test_adapters_are_no_base_in_four_bits(small: dict[str, Path], prepared: Path) -> None:
     config = smoke(prepared, Path("x"), "model=small", *SHORT, "quantization.type=nf4")
-    with pytest.raises(UsageError, match="model small: an adapter is no base in 4 bits; merge it"):
+    with pytest.raises(
+        UsageError, match="model small: an adapter cannot be a base in 4 bits; merge it"
+    ):
         load_model(config, None)  # type: ignore[arg-type]
 
 

@@ -64,7 +64,7 @@ def leave(inputs: Sequence[Input]) -> dict[str, str]:
     named = {there.label: _subset(there.subset) in SUBSETS for there in inputs}
     if not any(named.values()):
         return {}
-    return {label: "its folder is no subset" for label, known in named.items() if not known}
+    return {label: "its folder is not a subset" for label, known in named.items() if not known}
 
 
 def _subset(name: object) -> str:

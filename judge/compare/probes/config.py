@@ -60,7 +60,7 @@ class ProbeConfig(BatchConfig):
         if engine_kind(self.engine).judges_windows:
             raise ValueError("engine ray is for judge batch and judge bench")
         if not self.judge and not self.scorer:
-            raise ValueError("nobody to probe: --no-judge needs a --scorer")
+            raise ValueError("nothing to probe: --no-judge needs a --scorer")
         return self
 
     @property

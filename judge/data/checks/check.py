@@ -85,7 +85,7 @@ def check_config(values: Mapping[str, Any]) -> CheckConfig:
         name = ".".join(map(str, first["loc"][:1]))
         if name == "skip":
             raise UsageError(
-                f"{first['input']!r} is no check; expected one of {', '.join(CHECKS)}"
+                f"{first['input']!r} is not a check; expected one of {', '.join(CHECKS)}"
             ) from None
         raise UsageError(f"--{name.replace('_', '-')}: {first['msg']}") from None
 
@@ -228,7 +228,7 @@ def _refuse_another(output: Path, identity: dict[str, Any]) -> None:
         before = orjson.loads(file.read_bytes())
         old = {**before["options"], "input": before["input"], "against": before["against_files"]}
     except (OSError, ValueError, KeyError, TypeError):
-        raise UsageError(f"{file}: is no report of a check. {ANEW}") from None
+        raise UsageError(f"{file}: is not the report of a check. {ANEW}") from None
     new = {**identity["options"], "input": identity["input"], "against": identity["against_files"]}
     refuse_another(output, old, new, "a report", ANEW)
 

@@ -42,8 +42,8 @@ def run(config: DPOConfig, progress: Progress = UNWATCHED) -> dict[str, Any]:
 
     Raises:
         UsageError: for missing data or model, data of another kind, strengths that the loss cannot
-            use, a model without a chat template, a loss that is no number, or an output folder of
-            another configuration.
+            use, a model without a chat template, a loss that is not a number, or an output folder
+            of another configuration.
     """
     output = Path(config.output_dir)
     data = _preferences(config)

@@ -68,7 +68,7 @@ def add_reference(
         progress: is told how far it is.
 
     Raises:
-        UsageError: when one is no finite number.
+        UsageError: when one is not a finite number.
     """
     file = ReferenceFile(path, key_of(pairs, about))
     found = file.read()[: len(pairs)]
@@ -106,7 +106,7 @@ def _check(found: list[tuple[float, float]], names: list[str], path: Path) -> No
     for name, values in zip(names, found, strict=True):
         if not all(abs(value) < float("inf") for value in values):
             raise UsageError(
-                f"{path}: the reference's log-probability of {name} is no finite number; is the"
+                f"{path}: the reference's log-probability of {name} is not a finite number; is the"
                 " model whole?"
             )
 

@@ -107,7 +107,7 @@ def run(config: PolicySFTConfig, progress: Progress = UNWATCHED) -> dict[str, An
 
     Raises:
         UsageError: for missing data or model, a line that is no conversation, a model without a
-            chat template, a loss that is no number, or an output folder of another configuration.
+            chat template, a loss that is not a number, or an output folder of another one.
     """
     output, source = Path(config.output_dir), Path(config.data)
     data = read_data_manifest(source) if source.is_dir() else {}

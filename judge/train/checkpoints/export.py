@@ -75,7 +75,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
         if (place / MANIFEST_FILE).is_file() and (place / JUDGE_FILE).is_file():
             found: dict[str, Any] = json.loads((place / MANIFEST_FILE).read_text(encoding="utf-8"))
             return found
-    raise UsageError(f"{folder} is no trained model: no {MANIFEST_FILE} of judge train beside it")
+    raise UsageError(
+        f"{folder} is not a trained model: no {MANIFEST_FILE} of judge train beside it"
+    )
 
 
 def _check_template(model: Checkpoint) -> None:

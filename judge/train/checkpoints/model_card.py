@@ -39,8 +39,9 @@ def render_card(name: str, manifest: Mapping[str, Any], card: Mapping[str, Any])
         "## Figures",
         "\n".join(_figures(manifest)),
         "## Limits",
-        "Nobody has written down what this model is not good for: whoever publishes it should. A"
-        " validation loss says nothing about pairs of another kind than its training data.",
+        "Nobody has written down what this model is not suitable for: please do so before you"
+        " publish it. A validation loss says nothing about pairs of another kind than its training"
+        " data.",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -54,7 +54,7 @@ def plan(
     """
     manifest = _manifest(folder)
     if repo_id.count("/") != 1 or not all(repo_id.split("/")):
-        raise UsageError(f"{repo_id!r} is no hub id; expected OWNER/NAME")
+        raise UsageError(f"{repo_id!r} is not a hub id; expected OWNER/NAME")
     known: Mapping[str, str | None] = manifest[EXPORT]["data_licences"]
     said = licences_of(manifest, data_licences)
     licences = {name: said[name] if data_licences else known[name] for name in known}
@@ -109,5 +109,5 @@ def _manifest(folder: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
         manifest[EXPORT]["data_licences"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise UsageError(f"{folder} is no folder of judge train export") from None
+        raise UsageError(f"{folder} is not a folder of judge train export") from None
     return manifest

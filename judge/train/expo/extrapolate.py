@@ -61,7 +61,7 @@ def run(config: ExpoConfig) -> dict[str, Any]:
     if (config.factor is None) == (config.search is None):
         raise UsageError("give either a factor or a file to search it on")
     if config.factor is not None and not math.isfinite(config.factor):
-        raise UsageError(f"factor {config.factor} is no finite number")
+        raise UsageError(f"factor {config.factor} is not a finite number")
     weak = open_checkpoint(config.weak, config.base)
     strong = open_checkpoint(config.strong, config.base)
     matches = match(weak, strong)

@@ -160,7 +160,7 @@ def _hardware(request: PlanRequest, config: TrainerConfig) -> tuple[int, Gpu]:
         raise UsageError(f"{request.recipe} names no hardware; give --gpus and --gpu")
     if gpus > request.gpus_per_node and gpus % request.gpus_per_node:
         raise UsageError(
-            f"{gpus} GPUs are no whole nodes of {request.gpus_per_node}; see --gpus-per-node"
+            f"{gpus} GPUs do not make whole nodes of {request.gpus_per_node}; see --gpus-per-node"
         )
     if gpus > 1 and config.quantization is not None:
         raise UsageError("a recipe with quantization runs on one GPU; plan it with --gpus 1")

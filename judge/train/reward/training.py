@@ -33,8 +33,8 @@ def run(config: RewardConfig, progress: Progress = UNWATCHED) -> dict[str, Any]:
 
     Raises:
         UsageError: for missing data or model, data of another kind, labels off their scale, a base
-            without a chat template or with a head that does not fit, a loss that is no number, or
-            an output folder of another configuration.
+            without a chat template or with a head that does not fit, a loss that is not a number,
+            or an output folder of another configuration.
     """
     return tuning.run(RewardTuning(config), progress)
 

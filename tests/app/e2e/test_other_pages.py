@@ -240,7 +240,7 @@ def test_a_judge_that_is_away_is_no_verdict(
 
 def test_who_annotates_blind_may_not_ask(site: Site, open_page: Callable[..., Page]) -> None:
     page = open_page(site, "ann", "/review/ask")
-    expect(page.get_by_text("it would tell")).to_be_visible()
+    expect(page.get_by_text("would influence theirs")).to_be_visible()
     page.goto(f"{site.url}/review/?project={site.team.project_id}")
     expect(page.locator(".options")).to_be_visible()
     expect(page.get_by_role("link", name="Ask the judge")).to_have_count(0)

@@ -141,7 +141,7 @@ def test_same_bytes_and_another_configuration_is_refused(tmp_path: Path) -> None
         run(config)
     run(config.model_copy(update={"fresh": True}))
     (out / "check.json").write_text("[]")
-    with pytest.raises(UsageError, match="is no report"):
+    with pytest.raises(UsageError, match="not the report"):
         run(config)
 
 
@@ -225,7 +225,7 @@ def test_exit_codes(tmp_path: Path) -> None:
         (["-"], "standard input"),
         (["nothing.jsonl"], "nothing.jsonl"),
         (["pairs.jsonl", "--against", "nothing.jsonl"], "nothing.jsonl"),
-        (["pairs.jsonl", "--skip", "emails"], "'emails' is no check"),
+        (["pairs.jsonl", "--skip", "emails"], "'emails' is not a check"),
         (["pairs.jsonl", "--language", "english"], "'english' is not known"),
         (["pairs.jsonl", "--out", "pairs.jsonl"], "is a file"),
         (["pairs.jsonl", "--near", "2"], "--near"),

@@ -208,9 +208,9 @@ def _by_id(choice: Mapping[str, Any], listed: str, name: str) -> dict[int, float
     if not found or len(found) < len(entries):
         raise Broken("no token's probability, or one's twice")
     if not all(type(token) is int and token >= 0 for token in found):
-        raise Broken("probabilities of what are no tokens")
+        raise Broken("probabilities of what are not tokens")
     if not all(type(value) in (int, float) and math.isfinite(value) for value in found.values()):
-        raise Broken("what are no probabilities")
+        raise Broken("what are not probabilities")
     return found
 
 

@@ -300,7 +300,7 @@ class Client:
         except onekey.Ambiguous as error:
             raise Broken("a reply that contradicts itself", str(error)) from None
         except (ValueError, RecursionError):
-            raise Broken("a reply that is no JSON", message_of(said)) from None
+            raise Broken("a reply that is not valid JSON", message_of(said)) from None
         if isinstance(reply, list) and body is None:  # some list their models so
             return {"data": reply}
         if not isinstance(reply, dict):

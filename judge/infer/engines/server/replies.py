@@ -137,7 +137,7 @@ def _content(content: Any) -> tuple[Any, list[str]]:
         elif kind == "refusal":
             raise Declined("refused", "the model refused", part.get("refusal"))
         else:
-            raise Broken("a part of a message that is no text", kind if kind else part)
+            raise Broken("a part of a message that is not text", kind if kind else part)
     return "".join(texts), thoughts
 
 
@@ -217,7 +217,7 @@ def _log_prob(value: Any) -> float:
         raise ValueError(value)
     number = float(value)
     if math.isnan(number) or number > ROUNDING:
-        raise Broken("what is no log-probability", value)
+        raise Broken("what is not a log-probability", value)
     return -math.inf if number <= IMPOSSIBLE else number
 
 
