@@ -153,6 +153,11 @@ def _people(page: gr.Blocks, service: Service) -> None:
         with asked(service, request) as who:
             return show(who, _managed(service, who, request).project_id)
 
+    def clear(request: gr.Request) -> str:
+        with asked(service, request) as who:
+            _managed(service, who, request)
+        return ""
+
     def handler(act: Act) -> Any:
         def run(name: str, role: str, password: str, request: gr.Request) -> tuple[str, str, str]:
             with asked(service, request) as who:
@@ -173,7 +178,7 @@ def _people(page: gr.Blocks, service: Service) -> None:
     )
     for button, act in acts:
         # What was said of the act before goes at once: it is no answer to this one.
-        button.click(lambda: "", None, happened, **QUIETLY).then(
+        button.click(clear, None, happened, **QUIETLY).then(
             handler(act), [name, role, password], [people, password, happened], **QUIETLY
         )
 

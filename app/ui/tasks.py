@@ -93,6 +93,11 @@ def build(page: gr.Blocks, service: Service) -> None:
         chosen = list(dict.fromkeys([*(before or []), str(number)]))
         return [chosen, *_texts(found)]
 
+    def select_all(shown: list[list[str]] | None, request: gr.Request) -> list[str]:
+        with asked(service, request) as who:
+            project_of(service, who, request, "manage")
+        return [str(row[0]) for row in shown or () if row and row[0]]
+
     def act(name: str, done: str) -> Any:
         def handler(
             numbers: list[str] | None, why: str, count: float, request: gr.Request, *asked_for: Any
@@ -111,7 +116,7 @@ def build(page: gr.Blocks, service: Service) -> None:
     page.load(load, None, [*filters, *results], **QUIETLY)
     gr.on([find.click, text.submit], search, filters, results, **QUIETLY)
     rows.select(look, selected, [selected, *shown], **QUIETLY)
-    everything.click(_all_of, rows, selected, **QUIETLY)
+    everything.click(select_all, rows, selected, **QUIETLY)
     acts = (
         (withdraw, "withdraw", "withdrawn"),
         (restore, "restore", "put back"),
@@ -120,10 +125,6 @@ def build(page: gr.Blocks, service: Service) -> None:
     )
     for button, name, done in acts:
         button.click(act(name, done), [selected, reason, people, *filters], results, **QUIETLY)
-
-
-def _all_of(rows: list[list[str]] | None) -> list[str]:
-    return [str(row[0]) for row in rows or () if row and row[0]]
 
 
 def _query(asked_for: Any) -> TaskQuery:

@@ -21,6 +21,9 @@ from tests.app.made import PASSWORD
 JSON = {"Accept": "application/json"}
 PUBLIC = {"/health", "/favicon.ico", "/sign-in"}
 
+NAMED = ("adjudicate", "dashboard", "tasks", "manage", "ask")
+"""Every page but the first; a new one is named here with who may open it."""
+
 
 def client(site: Site, name: str | None = None, **headers: str) -> httpx.Client:
     cookies = {} if name is None else {"review_session": site.session(name)}
@@ -72,7 +75,7 @@ def test_what_gradio_opens_beyond_pages_and_events_is_closed_to_everyone(
                 opened.add((method, path))
         upload = http.post(f"{ROOT}/gradio_api/upload", files={"files": ("x.txt", b"x")})
         assert upload.status_code == 404
-    pages = {f"{ROOT}/", *(f"{ROOT}/{p}" for p in ("adjudicate", "dashboard", "manage", "ask"))}
+    pages = {f"{ROOT}/", *(f"{ROOT}/{p}" for p in NAMED)}
     events = {("POST", f"{ROOT}/gradio_api/queue/join"), ("GET", f"{ROOT}/gradio_api/queue/data")}
     assert opened == {("GET", page) for page in pages} | events
 
