@@ -319,7 +319,7 @@ def test_a_manager_finds_tasks_again_and_changes_many(
     expect(page.get_by_text("please give a reason")).to_be_visible()
     page.get_by_label("Reason", exact=True).fill("The source is broken")
     page.get_by_role("button", name="Withdraw").click()
-    expect(page.get_by_text("1 withdrawn")).to_be_visible()
+    expect(page.get_by_text("1 withdrawn", exact=True)).to_be_visible()
     assert browsing.open(None, site.team.project_id, 2).row.state == "withdrawn"
     # A link of a flag leads here.
     page.goto(site.url + at(site, "tasks") + "&task=3")
