@@ -226,7 +226,7 @@ def test_the_command(run: Path, tmp_path: Path) -> None:
         (["RUN", "--queue", "-1"], "queue: Input should be greater than or equal to 0"),
         (["RUN", "--seed", "-1"], "seed: Input should be"),
         (["RUN", "--label-rule", "best"], "best"),
-        (["RUN", "--out", "FILE"], "cannot write to"),
+        (["RUN", "--out", "FILE"], "cannot write "),
         (["FILE"], "no such folder"),
         (["=RUN"], "'=RUN' is neither a folder nor NAME=DIR"),
         (["a="], "'a=' is neither a folder nor NAME=DIR"),

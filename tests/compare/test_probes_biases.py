@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,12 @@ import pytest
 from judge.compare.probes.config import PROBES
 from judge.compare.probes.figures import FIGURES, Figure
 from judge.compare.probes.texts import ATTACKS, NULL_ANSWERS
-from judge.infer.engines.protocol import ScriptedEngine
+from judge.errors import RowError
+from judge.infer.engines.protocol import Mode, Sampling, ScriptedEngine
 from judge.infer.scorers.pairs import PairScorer
 from judge.infer.scorers.protocol import ScriptedScorer
+from judge.prompt import Prompt
+from judge.verdict import Verdict
 from tests.probed import Opinion, draw, engine, fair, lines, probe, quality, rows
 
 PAIRS = rows(120)
@@ -142,21 +146,30 @@ def test_a_judge_that_loves_a_null_answer(tmp_path: Path, loved: str) -> None:
 def test_a_judge_that_is_of_two_minds(tmp_path: Path) -> None:
     """Its samples say the opposite with probability 0.3: so their majority, their entropy."""
     loaded: list[ScriptedEngine] = []
+    now: list[Sampling] = [Sampling()]
+
+    class Telling(ScriptedEngine):
+        """Tells its opinion how it is asked to write."""
+
+        def judge(self, prompts: Sequence[Prompt], mode: Mode) -> list[Verdict | RowError]:
+            now[0] = self.sampling
+            return super().judge(prompts, mode)
 
     def opinion(first: str, second: str) -> float:
-        (judge,) = loaded  # once, for all runs
-        asked.add((judge.seed, judge.temperature))
-        drawn = judge.temperature > 0 and draw(judge.seed, *sorted((first, second))) < 0.3
+        seed, temperature = now[0].seed, now[0].temperature
+        asked.add((seed, temperature))
+        drawn = temperature > 0 and draw(seed, *sorted((first, second))) < 0.3
         return -fair(first, second) if drawn else fair(first, second)
 
     def load() -> ScriptedEngine:
-        loaded.append(engine(opinion))
+        loaded.append(Telling(engine(opinion).script))
         return loaded[-1]
 
     asked: set[tuple[int, float]] = set()
     report = probe(
         tmp_path, fair, rows(400), ["consistency"], load=load, mode="justify", samples=3, seed=7
     )
+    assert len(loaded) == 1  # for all runs
     assert asked == {(7, 0.0), (8, 0.7), (9, 0.7), (10, 0.7)}
     # Three samples are unanimous with 0.7^3 + 0.3^3 = 0.37, else two of them agree.
     assert finds(report.figure("consistency.majority", "judge"), 0.37 + 0.63 * 2 / 3)

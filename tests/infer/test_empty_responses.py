@@ -108,7 +108,7 @@ def test_who_reads_the_run_reads_them_too(tmp_path: Path) -> None:
     page = write_report(tmp_path / "run", open_source(str(input))).read_text()
     assert "Question 1?" in page and "Second answer 1." in page
     there = gather(CompareConfig(runs=(str(tmp_path / "run"),)))
-    assert there.matched.facts["p1"].lengths == (0, len("Second answer 1."))
+    assert there.matched.metadata["p1"].lengths == (0, len("Second answer 1."))
     assert there.people.decisions["p1"].preference == "response_2"
     assert there.baseline.decisions["p1"].preference == "response_2"
 
