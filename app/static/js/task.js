@@ -224,7 +224,8 @@ class TaskPage {
       if (!(error instanceof Refusal)) throw error;
       if (error.status === 409 && this.id) {
         const { state } = (await this.queue.open(this.id)).task;
-        if (state !== this.entry.task.state) {
+        // "returned" is no decision of theirs: others took the place, as the message says.
+        if (state !== this.entry.task.state && state !== "returned") {
           this.busy = false;
           await this.decidedElsewhere(this.id);
           return;
