@@ -266,6 +266,8 @@ def test_what_is_typed_before_the_next_task_is_shown_acts_on_it(
     page.route("**/complete", lambda route: on_their_way.append(route))
     press(page, "r", "Enter", "6", "j", "N", "o", "w")
     assert shown(page) == texts
+    while not on_their_way:  # the keys are there before the request that they make
+        page.wait_for_timeout(20)
     on_their_way[0].continue_()
     next_task(page, texts)
     expect(page.locator("input[value='3']")).to_be_checked()
