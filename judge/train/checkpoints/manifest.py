@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -169,8 +170,8 @@ def git_revision() -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries a training run depends on."""
+    """Return the versions of Python and of the libraries that are here of those training uses."""
     names = ("torch", "transformers", "trl", "peft", "accelerate", "tokenizers")
     return {"judge": __version__, "python": platform.python_version()} | {
-        name: version(name) for name in names
+        name: version(name) for name in names if find_spec(name) is not None
     }
