@@ -29,9 +29,10 @@ from trl import RewardConfig as TrlConfig
 from trl import RewardTrainer as TrlTrainer
 
 from judge.conversation import ConversationBuilder
+from judge.train.batches.sequences import SequenceSet
 from judge.train.config import RewardConfig
 from judge.train.finetune import load_tokenizer, trainer_arguments
-from judge.train.reward.data import RewardSet, load_set
+from judge.train.reward.data import load_set
 from judge.train.reward.model import choose_padding, load_reward_model
 from judge.train.reward.training import build_trainer
 
@@ -159,7 +160,7 @@ def compare(recipe: RewardConfig, path: Path, options: argparse.Namespace) -> No
         raise SystemExit(f"gates: ratio at least {options.least}, losses within 1e-4")
 
 
-def trl_trainer(arguments: TrlConfig, model: Any, tokenizer: Any, data: RewardSet) -> TrlTrainer:
+def trl_trainer(arguments: TrlConfig, model: Any, tokenizer: Any, data: SequenceSet) -> TrlTrainer:
     """Return TRL's trainer with its own collator on the same token ids."""
     rows = [
         {"chosen_ids": item["sequences"][0], "rejected_ids": item["sequences"][1]}

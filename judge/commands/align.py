@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from judge.commands.recipes import Overrides, Recipe, listed
-from judge.commands.watched import close, paged, watched
+from judge.commands.watched import train_as
 from judge.train.align.config import DPOConfig, PolicySFTConfig
 
 app = typer.Typer(help="Align models with preferences.", no_args_is_help=True)
@@ -14,24 +14,10 @@ app = typer.Typer(help="Align models with preferences.", no_args_is_help=True)
 @app.command("dpo", epilog=listed("align dpo", DPOConfig))
 def dpo(config: Recipe, overrides: Overrides = None) -> None:
     """Train on preferences: regular, margin or scaled DPO; goes on after an interruption."""
-    from judge.train.config import load_recipe
-
-    recipe = load_recipe(config, overrides or [], DPOConfig)
-    with paged(recipe.output_dir), watched() as screen:
-        from judge.train.align import dpo
-
-        manifest = dpo.run(recipe, screen)
-    close(manifest, screen)
+    train_as("judge.train.align.dpo", DPOConfig, config, overrides or [])
 
 
 @app.command("sft", epilog=listed("align sft", PolicySFTConfig))
 def sft(config: Recipe, overrides: Overrides = None) -> None:
     """Fine-tune on chosen responses, or on conversations; goes on after an interruption."""
-    from judge.train.config import load_recipe
-
-    recipe = load_recipe(config, overrides or [], PolicySFTConfig)
-    with paged(recipe.output_dir), watched() as screen:
-        from judge.train.align import sft
-
-        manifest = sft.run(recipe, screen)
-    close(manifest, screen)
+    train_as("judge.train.align.sft", PolicySFTConfig, config, overrides or [])

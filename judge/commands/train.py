@@ -10,7 +10,7 @@ import typer
 
 from judge.commands import trained
 from judge.commands.recipes import Overrides, Recipe, listed
-from judge.commands.watched import close, page_of, paged, watched
+from judge.commands.watched import page_of, train_as, watched
 from judge.exits import LOOK
 from judge.train.config import JustifierConfig, RewardConfig
 
@@ -23,27 +23,13 @@ app.command()(trained.push)
 @app.command("justifier", epilog=listed("train justifier", JustifierConfig))
 def justifier(config: Recipe, overrides: Overrides = None) -> None:
     """Fine-tune a judge on prepared sets; the same command goes on after an interruption."""
-    from judge.train.config import load_recipe
-
-    recipe = load_recipe(config, overrides or [], JustifierConfig)
-    with paged(recipe.output_dir), watched() as screen:
-        from judge.train.sft import training
-
-        manifest = training.run(recipe, screen)
-    close(manifest, screen)
+    train_as("judge.train.sft.training", JustifierConfig, config, overrides or [])
 
 
 @app.command("reward", epilog=listed("train reward", RewardConfig))
 def reward(config: Recipe, overrides: Overrides = None) -> None:
     """Train a reward model: regression or Bradley-Terry; goes on after an interruption."""
-    from judge.train.config import load_recipe
-
-    recipe = load_recipe(config, overrides or [], RewardConfig)
-    with paged(recipe.output_dir), watched() as screen:
-        from judge.train.reward import training
-
-        manifest = training.run(recipe, screen)
-    close(manifest, screen)
+    train_as("judge.train.reward.training", RewardConfig, config, overrides or [])
 
 
 @app.command("report")

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import typer
 from judge.errors import UsageError
 
 if TYPE_CHECKING:
+    from judge.train.config import TrainerConfig
     from judge.train.progress import Progress
 
 
@@ -49,6 +51,23 @@ def watched() -> Iterator[Progress]:
     with TrainingScreen(Console(stderr=True)) as screen:
         screen.doing("starting")
         yield screen
+
+
+def train_as(module: str, kind: type[TrainerConfig], recipe: str, overrides: list[str]) -> None:
+    """Train as a recipe says: shown while it goes on, with its page and its last lines.
+
+    Args:
+        module: whose ``run`` trains; imported when the screen is there, which takes seconds.
+        kind: of recipe.
+        recipe: a file, or the name of a bundled one.
+        overrides: ``KEY=VALUE`` over its fields.
+    """
+    from judge.train.config import load_recipe
+
+    config = load_recipe(recipe, overrides, kind)
+    with paged(config.output_dir), watched() as screen:
+        manifest = import_module(module).run(config, screen)
+    close(manifest, screen)
 
 
 def close(manifest: dict[str, Any], screen: Progress) -> None:

@@ -14,6 +14,7 @@ from transformers import (
     LlamaConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    TrainingArguments,
 )
 
 from judge.errors import UsageError
@@ -168,6 +169,18 @@ def trainer_arguments(config: TrainerConfig) -> dict[str, Any]:
         "log_level_replica": "passive",  # as loud as the first process
         "deepspeed": config.deepspeed,
     }
+
+
+def plain_arguments(config: TrainerConfig) -> TrainingArguments:
+    """Return transformers' own arguments, for what TRL has no trainer of.
+
+    Raises:
+        UsageError: as :func:`trainer_arguments`, and for several GPUs in one process.
+    """
+    arguments = TrainingArguments(**trainer_arguments(config))
+    if arguments.n_gpu > 1:
+        raise UsageError("several GPUs need a launcher (accelerate launch, torchrun)")
+    return arguments
 
 
 def choose_packing(config: TrainerConfig, model: PreTrainedModel) -> bool:

@@ -72,10 +72,10 @@ def test_a_file_of_conversations_is_divided_by_its_prompts(base: Path, tmp_path:
     )
     assert done.exit_code == 0, done.output
     counts = json.loads((tmp_path / "out" / "manifest.json").read_text())["counts"]
-    sides = [held_out(c, 0.25) for _, c in read_conversations(file)]
+    sides = [held_out(one.conversations[0], 0.25) for one in read_conversations(file)]
     assert counts == {"train_examples": sides.count(False), "val_examples": min(8, sum(sides))}
     assert 4 <= sum(sides) <= 16
-    assert not any(held_out(c, 0.0) for _, c in read_conversations(file))
+    assert not any(held_out(one.conversations[0], 0.0) for one in read_conversations(file))
 
 
 @pytest.mark.parametrize(

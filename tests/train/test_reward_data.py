@@ -11,7 +11,8 @@ import pytest
 
 from judge.conversation import ConversationBuilder
 from judge.errors import UsageError
-from judge.train.reward.data import RewardSet, load_set
+from judge.train.batches.sequences import SequenceSet
+from judge.train.reward.data import load_set
 
 FIVE = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 
@@ -42,7 +43,7 @@ def rated(name: str = "r", **fields: Any) -> dict[str, Any]:
 
 def load(
     path: Path, rows: list[Any], builder: ConversationBuilder, objective: Any, **options: Any
-) -> RewardSet:
+) -> SequenceSet:
     path.write_text(
         "".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows),
         encoding="utf-8",

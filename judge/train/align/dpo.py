@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments, set_seed
+from transformers import PreTrainedTokenizerBase, TrainingArguments
 
 from judge.conversation import ConversationBuilder, template_digest
-from judge.errors import UsageError
 from judge.models import resolve_model
 from judge.models.layers import digest_of
+from judge.train import tuning
 from judge.train.align.config import DPOConfig
-from judge.train.align.examples import PairSet, ResponseCollator, load_pairs
+from judge.train.align.examples import ResponseCollator, load_pairs
 from judge.train.align.log_probs import add_scores
-from judge.train.align.policy import load_policy, with_adapter
 from judge.train.align.reference import add_reference
 from judge.train.align.trainer import DPOTrainer
-from judge.train.checkpoints.manifest import claim_output, read_data_manifest, write_manifest
-from judge.train.finetune import (
-    choose_packing,
-    join_deepspeed,
-    load_tokenizer,
-    train_and_save,
-    trainer_arguments,
-)
-from judge.train.observe import observe
+from judge.train.batches.sequences import SequenceSet
+from judge.train.checkpoints.adapter_start import with_adapter
+from judge.train.checkpoints.manifest import data_of_kind
+from judge.train.finetune import choose_packing, plain_arguments
 from judge.train.progress import UNWATCHED, Progress, TrainingFacts, facts_of
 from judge.train.reward.model import choose_padding
+from judge.train.sequence_trainer import about, left_out
+from judge.train.sft.training import load_model
 
-_LOGGED = ("eval_loss", "eval_accuracy", "eval_reward_margin", "eval_chosen_change")
+_FIGURES = ("eval_loss", "eval_accuracy", "eval_reward_margin", "eval_chosen_change")
 
 
 def run(config: DPOConfig, progress: Progress = UNWATCHED) -> dict[str, Any]:
@@ -45,139 +40,88 @@ def run(config: DPOConfig, progress: Progress = UNWATCHED) -> dict[str, Any]:
             use, a model without a chat template, a loss that is not a number, or an output folder
             of another configuration.
     """
-    output = Path(config.output_dir)
-    data = _preferences(config)
-    finished = claim_output(output, config)
-    if finished is not None:
-        return finished
-    # The arguments before the model: with DeepSpeed's in force it is partitioned while it loads.
-    arguments = TrainingArguments(**trainer_arguments(config))
-    join_deepspeed(config)
-    set_seed(config.seed)
-    progress.doing(f"reading the pairs of {config.data}")
-    tokenizer = load_tokenizer(config)
-    train, evaluation = _pairs(config, tokenizer)
-    progress.doing(f"loading the model {config.model}")
-    model = load_policy(config, tokenizer)
-    trainer = build_trainer(config, arguments, model, tokenizer, train, evaluation)
-    computed = _ask_reference(trainer, config, tokenizer, (train, evaluation), progress)
-    observe(trainer, config, _facts(trainer, config, train, evaluation), progress)
-    started = time.time()
-    train_and_save(trainer, config, evaluate_last=True)
-    seconds = time.time() - started
-    if not trainer.is_world_process_zero():
-        return {}
-    tokenizer.save_pretrained(output)
-    about = _about(trainer, train, evaluation, seconds) | {"reference_pairs_computed": computed}
-    card = {"kind": "policy", "chat_template": template_digest(tokenizer)}
-    return write_manifest(output, config, data, trainer, card, about)
+    return tuning.run(DPOTuning(config, progress), progress)
 
 
-def build_trainer(
-    config: DPOConfig,
-    arguments: TrainingArguments,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    train: PairSet,
-    evaluation: PairSet,
-) -> DPOTrainer:
-    """Return the trainer for ``config``; packing, padding token and adapter are settled here."""
-    packed = choose_packing(config, model)
-    add_scores(model)
-    return DPOTrainer(
-        model=with_adapter(model, config),
-        args=arguments,
-        train_dataset=train.items,
-        eval_dataset=evaluation.items,
-        processing_class=tokenizer,
-        data_collator=ResponseCollator(packed, tokenizer.pad_token_id),
-        recipe=config,
-        examples=train,
-    )
+class DPOTuning:
+    """Direct preference optimisation; a :class:`judge.train.tuning.FineTuning`."""
 
+    evaluate_last = True
+    tokenizer: PreTrainedTokenizerBase
+    train: SequenceSet
+    evaluation: SequenceSet
+    computed = 0
+    """Pairs whose reference had to be computed."""
 
-def _preferences(config: DPOConfig) -> dict[str, Any]:
-    data = read_data_manifest(Path(config.data))
-    found = (data.get("options") or {}).get("kind")
-    if found != "preference":
-        raise UsageError(
-            f"{config.data} holds data of kind {found or 'justifier'}; DPO needs `judge data"
-            " prepare --kind preference`"
+    def __init__(self, config: DPOConfig, progress: Progress) -> None:
+        self.config = config
+        self.progress = progress
+
+    def check_data(self) -> dict[str, Any]:
+        return data_of_kind(Path(self.config.data), "preference", "DPO")
+
+    def arguments(self) -> TrainingArguments:
+        return plain_arguments(self.config)
+
+    def read(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Read the pairs; those for validation longest first, for less padding."""
+        config, builder = self.config, ConversationBuilder(tokenizer)
+        self.tokenizer = tokenizer
+        self.train, self.evaluation = (
+            load_pairs(
+                Path(config.data) / f"{split}.jsonl", config.loss, builder, config.max_length, limit
+            )
+            for split, limit in (("train", config.train_limit), ("val", config.eval_limit))
         )
-    return data
+        self.evaluation.items.sort(key=lambda item: -max(map(len, item["sequences"])))
+        choose_padding(tokenizer, self.train.last_ids | self.evaluation.last_ids)
 
-
-def _pairs(config: DPOConfig, tokenizer: PreTrainedTokenizerBase) -> tuple[PairSet, PairSet]:
-    """Return training and validation pairs; the latter longest first, for less padding."""
-    builder = ConversationBuilder(tokenizer)
-    train, evaluation = (
-        load_pairs(
-            Path(config.data) / f"{split}.jsonl", config.loss, builder, config.max_length, limit
+    def trainer(
+        self, arguments: TrainingArguments, tokenizer: PreTrainedTokenizerBase
+    ) -> DPOTrainer:
+        """Return the trainer, whose pairs have been given the reference's log-probabilities."""
+        model = load_model(self.config, tokenizer)
+        packed = choose_packing(self.config, model)
+        add_scores(model)
+        trainer = DPOTrainer(
+            model=with_adapter(model, self.config, task_type="CAUSAL_LM"),
+            args=arguments,
+            train_dataset=self.train.items,
+            eval_dataset=self.evaluation.items,
+            processing_class=tokenizer,
+            data_collator=ResponseCollator(packed, tokenizer.pad_token_id),
+            recipe=self.config,
+            examples=self.train,
         )
-        for split, limit in (("train", config.train_limit), ("val", config.eval_limit))
-    )
-    evaluation.items.sort(key=lambda item: -max(map(len, item["sequences"])))
-    items = [*train.items, *evaluation.items]
-    choose_padding(tokenizer, {ids[-1] for item in items for ids in item["sequences"]})
-    return train, evaluation
+        self._ask_reference(trainer)
+        return trainer
 
+    def _ask_reference(self, trainer: DPOTrainer) -> None:
+        config, output = self.config, Path(self.config.output_dir)
+        depends_on = {
+            "model": config.model,
+            "revision": config.revision,
+            "digest": digest_of(resolve_model(config.model)),
+            "random_init": config.random_init and [config.random_init, config.seed],
+            "template": template_digest(self.tokenizer),
+            "packed": trainer.packed,
+            "batch": config.per_device_batch_size,
+            "processes": trainer.args.world_size,
+            "bf16": config.bf16,
+        }
+        for name, pairs in (("train", self.train), ("val", self.evaluation)):
+            file = output / f"reference_{name}.jsonl"
+            self.computed += add_reference(trainer, pairs, file, depends_on, self.progress)
 
-def _ask_reference(
-    trainer: DPOTrainer,
-    config: DPOConfig,
-    tokenizer: PreTrainedTokenizerBase,
-    sets: tuple[PairSet, PairSet],
-    progress: Progress,
-) -> int:
-    """Add the reference to both sets; return how many pairs had to be computed."""
-    about = {
-        "model": config.model,
-        "revision": config.revision,
-        "digest": digest_of(resolve_model(config.model)),
-        "random_init": config.random_init and [config.random_init, config.seed],
-        "template": template_digest(tokenizer),
-        "packed": trainer.packed,
-        "batch": config.per_device_batch_size,
-        "processes": trainer.args.world_size,
-        "bf16": config.bf16,
-    }
-    output = Path(config.output_dir)
-    return sum(
-        add_reference(trainer, pairs, output / f"reference_{name}.jsonl", about, progress)
-        for name, pairs in zip(("train", "val"), sets, strict=True)
-    )
+    def facts(self, trainer: DPOTrainer) -> TrainingFacts:
+        config, train, evaluation = self.config, self.train, self.evaluation
+        what = f"a policy ({config.loss} DPO, beta {config.beta:g})"
+        sizes, unused = (len(train), len(evaluation)), left_out(train, evaluation)
+        return facts_of(trainer, config, what, sizes, train.tokens, unused)
 
+    def card(self) -> dict[str, Any]:
+        return {"kind": "policy", "chat_template": template_digest(self.tokenizer)}
 
-def _facts(
-    trainer: DPOTrainer, config: DPOConfig, train: PairSet, evaluation: PairSet
-) -> TrainingFacts:
-    left_out = {
-        f"{why.replace('_', ' ')}, of {name}": count
-        for name, pairs in (("training", train), ("validation", evaluation))
-        for why, count in sorted(pairs.left_out.items())
-    }
-    tokens = sum(len(ids) for item in train.items for ids in item["sequences"])
-    what = f"a policy ({config.loss} DPO, beta {config.beta:g})"
-    return facts_of(trainer, config, what, (len(train), len(evaluation)), tokens, left_out)
-
-
-def _about(
-    trainer: DPOTrainer, train: PairSet, evaluation: PairSet, seconds: float
-) -> dict[str, Any]:
-    counts: dict[str, Any] = {"train_examples": len(train), "val_examples": len(evaluation)}
-    counts |= {f"train_dropped_{why}": n for why, n in sorted(train.left_out.items())}
-    counts |= {f"val_dropped_{why}": n for why, n in sorted(evaluation.left_out.items())}
-    tokens = trainer.tokens
-    return {
-        "counts": counts,
-        "packed": trainer.packed,
-        "tokens_this_session": tokens["forwarded"],
-        "padding_share": tokens["padding"] / max(1, tokens["forwarded"]),
-        "seconds_this_session": round(seconds),
-        "validation": {
-            name.removeprefix("eval_"): value
-            for row in trainer.state.log_history  # the last one stays
-            for name, value in row.items()
-            if name in _LOGGED
-        },
-    }
+    def about(self, trainer: DPOTrainer, seconds: float) -> dict[str, Any]:
+        told = about(trainer, self.train, self.evaluation, seconds, _FIGURES)
+        return told | {"reference_pairs_computed": self.computed}

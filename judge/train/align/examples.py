@@ -3,46 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import chain, islice
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from judge.conversation import ConversationBuilder, Turn
-from judge.errors import RowError, UsageError
+from judge.conversation import ConversationBuilder
 from judge.train.align.config import BRADLEY_TERRY, PreferenceLoss
-from judge.train.batches.packing import pack, pad
-from judge.train.reward.data import RewardExample, read_examples
+from judge.train.batches.sequences import (
+    Conversation,
+    Encode,
+    Example,
+    SequenceCollator,
+    SequenceSet,
+    collect,
+)
+from judge.train.reward.data import read_examples
 
 STRENGTHS = 1, 3
 """What a margin may be: the size of an overall strength."""
-_BATCH = 512
-
-
-@dataclass
-class PairSet:
-    """Pairs as token ids.
-
-    An item holds ``index`` (into ``names``), ``prompt`` (how many ids of each sequence are given),
-    ``sequences`` (chosen and rejected, each prompt and response) and ``labels`` (the margin).
-    """
-
-    items: list[dict[str, Any]] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)
-    """Pairs that were not used, by why: ``no_preference`` (identical responses among them),
-    ``only_spacing_differs``, ``empty_response``, ``too_long``, ``bad_prompt``."""
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    @property
-    def lengths(self) -> list[int]:
-        """Tokens of every pair's longer sequence."""
-        return [max(map(len, item["sequences"])) for item in self.items]
 
 
 def load_pairs(
@@ -51,8 +32,12 @@ def load_pairs(
     builder: ConversationBuilder,
     max_length: int,
     limit: int | None,
-) -> PairSet:
+) -> SequenceSet:
     """Read and tokenise a file of ``judge data prepare --kind preference``.
+
+    Items hold chosen and rejected, and the margin. Left out, besides what every set leaves out:
+    ``no_preference`` (identical responses among them), ``only_spacing_differs``,
+    ``empty_response``.
 
     Args:
         path: ``train.jsonl`` or ``val.jsonl``.
@@ -65,39 +50,32 @@ def load_pairs(
         UsageError: for an unreadable file, a line that is none of this kind (with its number), or
             when no pair is left.
     """
-    result = PairSet()
-    examples = read_examples(path, BRADLEY_TERRY[loss], ("reward",), result.left_out)
-    while batch := list(islice(examples, _BATCH)):
-        usable = [one for one in batch if _is_usable(path, loss, one, result.left_out)]
-        for example, turns in zip(usable, _turns(usable, builder), strict=True):
-            if turns is None:
-                result.left_out["bad_prompt"] += 1
-            elif max(len(turn.prompt) + len(turn.response) for turn in turns) > max_length:
-                result.left_out["too_long"] += 1
-            elif limit is None or len(result) < limit:
-                _add(result, example, turns)
-        if limit is not None and len(result) >= limit:
-            break
-    if not result.items:
-        reasons = ", ".join(f"{n} {why}" for why, n in sorted(result.left_out.items()))
-        raise UsageError(f"{path}: no pair to train on ({reasons or 'the file is empty'})")
+
+    def check(strength: float) -> None:
+        low, high = STRENGTHS
+        if loss != "regular" and not low <= strength <= high:
+            raise ValueError(f"strength {strength:g}, loss {loss} needs {low} to {high}")
+
+    left_out: Counter[str] = Counter()
+    examples = read_examples(path, BRADLEY_TERRY[loss], ("reward",), left_out, check)
+    usable = (example for example in examples if _is_usable(example, left_out))
+    result = collect(usable, as_turns(builder), max_length, limit, left_out)
+    result.refuse_none(path, "pair to train on")
     return result
 
 
-def _is_usable(
-    path: Path, loss: PreferenceLoss, example: RewardExample, left_out: Counter[str]
-) -> bool:
-    """Say whether a pair can be trained on; count why not.
+def as_turns(builder: ConversationBuilder) -> Encode:
+    """Return how a policy's conversations become ids: the prompt is given, the response written."""
 
-    Raises:
-        UsageError: when the loss needs another strength.
-    """
-    low, high = STRENGTHS
-    if loss != "regular" and not low <= example.labels[0] <= high:
-        raise UsageError(
-            f"{path}: {example.name}: strength {example.labels[0]:g}, loss {loss} needs {low} to"
-            f" {high}"
-        )
+    def encode(conversations: list[Conversation]) -> list[tuple[int, list[int]]]:
+        turns = builder.turns(conversations)
+        return [(len(turn.prompt), turn.prompt + turn.response) for turn in turns]
+
+    return encode
+
+
+def _is_usable(example: Example, left_out: Counter[str]) -> bool:
+    """Say whether a pair can be trained on; count why not."""
     chosen, rejected = (messages[-1].content.split() for messages in example.conversations)
     if not chosen or not rejected:
         left_out["empty_response"] += 1
@@ -106,42 +84,11 @@ def _is_usable(
     return bool(chosen and rejected and chosen != rejected)
 
 
-def _turns(
-    examples: list[RewardExample], builder: ConversationBuilder
-) -> Iterator[list[Turn] | None]:
-    """Yield chosen and rejected of each pair, None where a text cannot be encoded."""
-    try:
-        flat = builder.turns(list(chain.from_iterable(one.conversations for one in examples)))
-    except RowError:  # of one of them: each by itself
-        for example in examples:
-            try:
-                yield builder.turns(example.conversations)
-            except RowError:
-                yield None
-        return
-    rest = iter(flat)
-    for _ in examples:
-        yield list(islice(rest, 2))
-
-
-def _add(result: PairSet, example: RewardExample, turns: list[Turn]) -> None:
-    result.items.append(
-        {
-            "index": len(result),
-            "prompt": len(turns[0].prompt),
-            "sequences": [turn.prompt + turn.response for turn in turns],
-            "labels": list(example.labels),
-        }
-    )
-    result.names.append(example.name)
-
-
 @dataclass
 class ResponseCollator:
-    """Puts the sequences of a batch (of pairs chosen and rejected in turn) into one input.
+    """Puts the sequences of a batch into one input, and says where their responses are.
 
-    Returns ``index`` (``[items]``), ``labels`` (``[items, labels]``), the arguments of
-    :func:`judge.train.batches.packing.pack` or ``pad`` without ``ends``, and with N = all tokens of
+    Returns what a :class:`SequenceCollator` does without ``ends``, and with N = all tokens of
     responses: ``score_at`` (``[N]``, the positions before them, counted over all rows),
     ``shift_labels`` (``[1, N]``, the tokens) and ``of`` (``[N]``, whose sequence each is).
     """
@@ -149,23 +96,19 @@ class ResponseCollator:
     packed: bool
     pad_id: int
 
-    def __call__(self, items: list[dict[str, Any]]) -> dict[str, Any]:
-        sequences = [ids for item in items for ids in item["sequences"]]
-        given = [item["prompt"] for item in items for _ in item["sequences"]]
-        inputs = pack(sequences) if self.packed else pad(sequences, self.pad_id)
-        ends = inputs.pop("ends").tolist()
+    def __call__(self, items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        batch = SequenceCollator(self.packed, self.pad_id)(items)
+        sequences = [(item["prompt"], ids) for item in items for ids in item["sequences"]]
+        ends = batch.pop("ends").tolist()
         at: list[int] = []
         tokens: list[int] = []
         of: list[int] = []
-        for number, (ids, prompt, end) in enumerate(zip(sequences, given, ends, strict=True)):
-            written = len(ids) - prompt
+        for number, ((given, ids), end) in enumerate(zip(sequences, ends, strict=True)):
+            written = len(ids) - given
             at += range(end - written, end)
-            tokens += ids[prompt:]
+            tokens += ids[given:]
             of += [number] * written
-        return {
-            "index": torch.tensor([item["index"] for item in items]),
-            "labels": torch.tensor([item["labels"] for item in items]),
-            **inputs,
+        return batch | {
             "score_at": torch.tensor(at),
             "shift_labels": torch.tensor([tokens]),
             "of": torch.tensor(of),

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import UsageError
-from judge.train.align.examples import PairSet
+from judge.runs.jsonlines import append_synced, encode_line, read_rows, repair_tail
+from judge.runs.whole import write_whole
+from judge.train.batches.sequences import SequenceSet
 from judge.train.progress import Progress
 
 WINDOW = 256
@@ -33,28 +35,32 @@ class ReferenceFile:
 
     def read(self) -> list[tuple[float, float]]:
         """Return chosen and rejected of the pairs that are there; none of another key."""
+        if not self.path.is_file():
+            return []
+        repair_tail(self.path)
         try:
-            lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]
-            if not lines or json.loads(lines[0]) != {"key": self.key}:
+            rows = list(read_rows(self.path, dict))
+            if rows[:1] != [{"key": self.key}]:
                 return []
-            return [(row["chosen"], row["rejected"]) for row in map(json.loads, lines[1:])]
-        except (OSError, ValueError, KeyError, TypeError):
+            return [(row["chosen"], row["rejected"]) for row in rows[1:]]
+        except (UsageError, KeyError):  # it is computed anew
             return []
 
     def begin(self, kept: list[tuple[float, float]]) -> None:
-        """Write the key and the pairs that are kept, in one step."""
-        part = self.path.with_suffix(".part")
-        part.write_text(json.dumps({"key": self.key}) + "\n" + _lines(kept), encoding="utf-8")
-        part.replace(self.path)
+        """Write the key and the pairs that are kept, in one step.
+
+        Raises:
+            UsageError: in one line, when the disk refuses.
+        """
+        write_whole(self.path, encode_line({"key": self.key}) + _lines(kept))
 
     def add(self, found: list[tuple[float, float]]) -> None:
-        """Append pairs."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(_lines(found))
+        """Append pairs, and wait until they are on the disk."""
+        append_synced(self.path, _lines(found))
 
 
 def add_reference(
-    trainer: Any, pairs: PairSet, path: Path, about: dict[str, Any], progress: Progress
+    trainer: Any, pairs: SequenceSet, path: Path, about: dict[str, Any], progress: Progress
 ) -> int:
     """Give each item of ``pairs`` the reference's log-probabilities; return how many were computed.
 
@@ -111,11 +117,11 @@ def _check(found: list[tuple[float, float]], names: list[str], path: Path) -> No
             )
 
 
-def _lines(found: list[tuple[float, float]]) -> str:
-    return "".join(json.dumps({"chosen": c, "rejected": r}) + "\n" for c, r in found)
+def _lines(found: list[tuple[float, float]]) -> bytes:
+    return b"".join(encode_line({"chosen": c, "rejected": r}) for c, r in found)
 
 
-def key_of(pairs: PairSet, about: dict[str, Any]) -> str:
+def key_of(pairs: SequenceSet, about: dict[str, Any]) -> str:
     """Return the digest of what reference log-probabilities depend on."""
     whole = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for item in pairs.items:

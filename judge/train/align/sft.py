@@ -2,82 +2,43 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from transformers import EvalPrediction, PreTrainedTokenizerBase, TrainingArguments, set_seed
+from transformers import EvalPrediction, PreTrainedTokenizerBase, TrainingArguments
 
 from judge.conversation import ConversationBuilder, template_digest
-from judge.errors import UsageError
+from judge.train import tuning
 from judge.train.align.config import PolicySFTConfig
-from judge.train.align.conversations import (
-    Conversation,
-    ConversationSet,
-    held_out,
-    load_conversations,
-    read_conversations,
-)
+from judge.train.align.conversations import held_out, load_conversations, read_conversations
 from judge.train.align.examples import ResponseCollator
 from judge.train.align.log_probs import add_scores, response_log_probs
-from judge.train.align.policy import load_policy, with_adapter
-from judge.train.batches.balancing import LengthGroupedTwins
-from judge.train.checkpoints.manifest import claim_output, read_data_manifest, write_manifest
-from judge.train.config import TrainerConfig
-from judge.train.faults import GuardedTrainer
-from judge.train.finetune import (
-    choose_packing,
-    join_deepspeed,
-    load_tokenizer,
-    train_and_save,
-    trainer_arguments,
-)
-from judge.train.observe import observe
-from judge.train.progress import UNWATCHED, Progress, facts_of
+from judge.train.batches.sequences import Example, SequenceSet
+from judge.train.checkpoints.adapter_start import with_adapter
+from judge.train.checkpoints.manifest import read_data_manifest
+from judge.train.finetune import choose_packing, plain_arguments
+from judge.train.progress import UNWATCHED, Progress, TrainingFacts, facts_of
 from judge.train.reward.model import choose_padding
+from judge.train.sequence_trainer import SequenceTrainer, about, left_out
+from judge.train.sft.training import load_model
 
 
-class PolicyTrainer(GuardedTrainer):
+class PolicyTrainer(SequenceTrainer):
     """A Trainer whose step's loss is the mean over all tokens of its responses."""
 
-    # compute_loss divides by the whole step's count (_get_num_items_in_batch).
-    loss_is_scaled_for_ga = True
-
-    def __init__(self, *args: Any, recipe: TrainerConfig, examples: ConversationSet, **kwargs: Any):
-        self.recipe = recipe
-        self.examples = examples
-        self.packed: bool = kwargs["data_collator"].packed
-        self.tokens: Counter[str] = Counter()
+    def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, compute_metrics=mean_loss, **kwargs)
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
-        if self.packed:
-            return super()._get_train_sampler(train_dataset)
-        batch = self.recipe.per_device_batch_size * self.args.world_size
-        return LengthGroupedTwins(self.examples.lengths, False, batch, self.recipe.seed)
+    def units(self, batch: Mapping[str, Any]) -> torch.Tensor:
+        """Return how many response tokens there are."""
+        return torch.tensor(batch["score_at"].numel())
 
-    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Any:
-        """Return how many response tokens a step's micro-batches hold, over all processes."""
-        count = sum(batch["score_at"].numel() for batch in batch_samples)
-        return self.accelerator.gather(torch.as_tensor(count, device=device)).sum()
-
-    def compute_loss(
-        self,
-        model: Any,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: Any = None,
-    ) -> Any:
-        log_probs, tokens = response_log_probs(model, inputs)
-        count = tokens.sum() if num_items_in_batch is None else num_items_in_batch
-        loss = -log_probs.sum() / count * self.accelerator.num_processes  # whose mean is taken
-        self.check_loss(loss, [self.examples.names[i] for i in inputs["index"].tolist()])
-        self.tokens["forwarded"] += inputs["input_ids"].numel()
-        return (loss, log_probs) if return_outputs else loss
+    def summed_loss(self, model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+        log_probs, _ = response_log_probs(model, inputs)
+        return -log_probs.sum(), log_probs
 
     def prediction_step(
         self,
@@ -103,84 +64,77 @@ def run(config: PolicySFTConfig, progress: Progress = UNWATCHED) -> dict[str, An
     """Fine-tune the policy of ``config``; return its manifest, also written to ``output_dir``.
 
     Running it again after an interruption goes on from the newest checkpoint, with the same result
-    as an uninterrupted run; a finished run is not repeated.
+    as an uninterrupted run; a finished run is not repeated. ``progress`` is told how it goes.
 
     Raises:
         UsageError: for missing data or model, a line that is no conversation, a model without a
             chat template, a loss that is not a number, or an output folder of another one.
     """
-    output, source = Path(config.output_dir), Path(config.data)
-    data = read_data_manifest(source) if source.is_dir() else {}
-    finished = claim_output(output, config)
-    if finished is not None:
-        return finished
-    # The arguments before the model: with DeepSpeed's in force it is partitioned while it loads.
-    arguments = TrainingArguments(**trainer_arguments(config))
-    join_deepspeed(config)
-    set_seed(config.seed)
-    progress.doing(f"reading the conversations of {config.data}")
-    tokenizer = load_tokenizer(config)
-    train, evaluation = _sets(config, tokenizer)
-    progress.doing(f"loading the model {config.model}")
-    model = load_policy(config, tokenizer)
-    packed = choose_packing(config, model)
-    add_scores(model)
-    trainer = PolicyTrainer(
-        model=with_adapter(model, config),
-        args=arguments,
-        train_dataset=train.items,
-        eval_dataset=evaluation.items,
-        processing_class=tokenizer,
-        data_collator=ResponseCollator(packed, tokenizer.pad_token_id),
-        recipe=config,
-        examples=train,
-    )
-    left_out = {
-        f"{why.replace('_', ' ')}, of {name}": count
-        for name, part in (("training", train), ("validation", evaluation))
-        for why, count in sorted(part.left_out.items())
-    }
-    sizes = len(train), len(evaluation)
-    tokens = sum(train.lengths)
-    observe(
-        trainer, config, facts_of(trainer, config, "a policy", sizes, tokens, left_out), progress
-    )
-    started = time.time()
-    train_and_save(trainer, config, evaluate_last=True)
-    seconds = round(time.time() - started)
-    if not trainer.is_world_process_zero():
-        return {}
-    tokenizer.save_pretrained(output)
-    counts = {"train_examples": len(train), "val_examples": len(evaluation)}
-    counts |= {f"train_dropped_{why}": n for why, n in sorted(train.left_out.items()) if n}
-    counts |= {f"val_dropped_{why}": n for why, n in sorted(evaluation.left_out.items()) if n}
-    about = {"counts": counts, "packed": packed, "seconds_this_session": seconds}
-    card = {"kind": "policy", "chat_template": template_digest(tokenizer)}
-    return write_manifest(output, config, data, trainer, card, about)
+    return tuning.run(PolicyTuning(config), progress)
 
 
-def _sets(
-    config: PolicySFTConfig, tokenizer: PreTrainedTokenizerBase
-) -> tuple[ConversationSet, ConversationSet]:
-    """Return training and validation conversations, none of whose prompts is on both sides."""
-    builder, source = ConversationBuilder(tokenizer), Path(config.data)
-    if source.is_dir():
-        read = [read_conversations(source / f"{split}.jsonl") for split in ("train", "val")]
-    else:
-        read = [_side(source, config.val_share, held) for held in (False, True)]
-    train, evaluation = (
-        load_conversations(found, builder, config.max_length, limit)
-        for found, limit in zip(read, (config.train_limit, config.eval_limit), strict=True)
-    )
-    for name, part in (("train", train), ("validate", evaluation)):
-        if not part.items:
-            reasons = ", ".join(f"{n} {why}" for why, n in sorted(part.left_out.items()) if n)
-            raise UsageError(f"{source}: no conversation to {name} on ({reasons or 'none there'})")
-    items = [*train.items, *evaluation.items]
-    choose_padding(tokenizer, {ids[-1] for item in items for ids in item["sequences"]})
-    return train, evaluation
+class PolicyTuning:
+    """Supervised fine-tuning of a policy; a :class:`judge.train.tuning.FineTuning`."""
 
+    evaluate_last = True
+    tokenizer: PreTrainedTokenizerBase
+    train: SequenceSet
+    evaluation: SequenceSet
 
-def _side(source: Path, share: float, held: bool) -> Iterator[tuple[str, Conversation]]:
-    """Yield the conversations of a file that are held out, or the others."""
-    return (item for item in read_conversations(source) if held_out(item[1], share) is held)
+    def __init__(self, config: PolicySFTConfig) -> None:
+        self.config = config
+        self.source = Path(config.data)
+
+    def check_data(self) -> dict[str, Any]:
+        return read_data_manifest(self.source) if self.source.is_dir() else {}
+
+    def arguments(self) -> TrainingArguments:
+        return plain_arguments(self.config)
+
+    def read(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Read both sides, which share no prompt."""
+        config, builder = self.config, ConversationBuilder(tokenizer)
+        self.tokenizer = tokenizer
+        self.train, self.evaluation = (
+            load_conversations(self._side(held), builder, config.max_length, limit)
+            for held, limit in ((False, config.train_limit), (True, config.eval_limit))
+        )
+        self.train.refuse_none(self.source, "conversation to train on")
+        self.evaluation.refuse_none(self.source, "conversation to validate on")
+        choose_padding(tokenizer, self.train.last_ids | self.evaluation.last_ids)
+
+    def _side(self, held: bool) -> Iterator[Example]:
+        """Return the conversations that are held out for validation, or the others."""
+        if self.source.is_dir():
+            return read_conversations(self.source / ("val.jsonl" if held else "train.jsonl"))
+        share = self.config.val_share
+        found = read_conversations(self.source)
+        return (one for one in found if held_out(one.conversations[0], share) is held)
+
+    def trainer(
+        self, arguments: TrainingArguments, tokenizer: PreTrainedTokenizerBase
+    ) -> PolicyTrainer:
+        model = load_model(self.config, tokenizer)
+        packed = choose_packing(self.config, model)
+        add_scores(model)
+        return PolicyTrainer(
+            model=with_adapter(model, self.config, task_type="CAUSAL_LM"),
+            args=arguments,
+            train_dataset=self.train.items,
+            eval_dataset=self.evaluation.items,
+            processing_class=tokenizer,
+            data_collator=ResponseCollator(packed, tokenizer.pad_token_id),
+            recipe=self.config,
+            examples=self.train,
+        )
+
+    def facts(self, trainer: PolicyTrainer) -> TrainingFacts:
+        train, evaluation = self.train, self.evaluation
+        sizes, unused = (len(train), len(evaluation)), left_out(train, evaluation)
+        return facts_of(trainer, self.config, "a policy", sizes, train.tokens, unused)
+
+    def card(self) -> dict[str, Any]:
+        return {"kind": "policy", "chat_template": template_digest(self.tokenizer)}
+
+    def about(self, trainer: PolicyTrainer, seconds: float) -> dict[str, Any]:
+        return about(trainer, self.train, self.evaluation, seconds, ("eval_loss",))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,80 +12,47 @@ import torch
 from transformers import EvalPrediction
 
 from judge.train.align.config import BRADLEY_TERRY, DPOConfig
-from judge.train.align.examples import PairSet
 from judge.train.align.log_probs import response_log_probs
-from judge.train.batches.balancing import LengthGroupedTwins
-from judge.train.faults import GuardedTrainer
 from judge.train.losses import PAIR_LOSSES
+from judge.train.sequence_trainer import SequenceTrainer
 
 
-class DPOTrainer(GuardedTrainer):
+class DPOTrainer(SequenceTrainer):
     """A Trainer for pairs with labels ``[pairs, 3]``: margin, reference of chosen, of rejected.
 
-    A step's loss is the mean over all its pairs, however the step is cut into micro-batches and
-    spread over processes. The losses are those of the Bradley-Terry models, of implicit rewards.
+    The losses are those of the Bradley-Terry models, of implicit rewards; their mean is over pairs.
 
     Args:
         recipe: the loss, ``beta`` and how to batch.
         examples: the training pairs.
     """
 
-    # compute_loss divides by the whole step's count (_get_num_items_in_batch).
-    loss_is_scaled_for_ga = True
+    recipe: DPOConfig
 
-    def __init__(self, *args: Any, recipe: DPOConfig, examples: PairSet, **kwargs: Any):
-        self.recipe = recipe
-        self.examples = examples
-        self.packed: bool = kwargs["data_collator"].packed
-        self.tokens: Counter[str] = Counter()
+    def __init__(self, *args: Any, recipe: DPOConfig, **kwargs: Any):
         self._sums: dict[str, float] = defaultdict(float)
-        super().__init__(*args, compute_metrics=lambda p: figures_of(recipe, p), **kwargs)
+        metrics = partial(figures_of, recipe)
+        super().__init__(*args, recipe=recipe, compute_metrics=metrics, **kwargs)
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
-        if self.packed:
-            return super()._get_train_sampler(train_dataset)
-        batch = self.recipe.per_device_batch_size * self.args.world_size
-        return LengthGroupedTwins(self.examples.lengths, False, batch, self.recipe.seed)
+    def units(self, batch: Mapping[str, Any]) -> torch.Tensor:
+        """Return how many pairs there are."""
+        return torch.tensor(len(batch["index"]))
 
-    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Any:
-        """Return how many pairs a step's micro-batches hold, over all processes."""
-        count = sum(len(batch["index"]) for batch in batch_samples)
-        return self.accelerator.gather(torch.as_tensor(count, device=device)).sum()
-
-    def compute_loss(
-        self,
-        model: Any,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: Any = None,
-    ) -> Any:
-        log_probs, tokens = response_log_probs(model, inputs)
-        log_probs, labels = log_probs.view(-1, 2), inputs["labels"]
-        losses = losses_of(self.recipe, log_probs, labels)
-        count = len(losses) if num_items_in_batch is None else num_items_in_batch
-        loss = losses.sum() / count * self.accelerator.num_processes  # whose mean is taken
-        self.check_loss(loss, [self.examples.names[i] for i in inputs["index"].tolist()])
-        self._count(inputs, log_probs.detach(), tokens.view(-1, 2))
-        return (loss, log_probs) if return_outputs else loss
-
-    def _count(self, inputs: dict[str, Any], log_probs: torch.Tensor, tokens: torch.Tensor) -> None:
-        """Add a micro-batch to the figures of the log."""
-        real = inputs["attention_mask"].sum().item() if "attention_mask" in inputs else None
-        self.tokens["forwarded"] += inputs["input_ids"].numel()
-        self.tokens["padding"] += 0 if real is None else inputs["input_ids"].numel() - int(real)
-        self.tokens["pairs"] += len(log_probs)
-        found = figures(self.recipe, log_probs, inputs["labels"], tokens)
-        for name, values in found.items():
+    def summed_loss(self, model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+        found, tokens = response_log_probs(model, inputs)
+        log_probs, labels = found.view(-1, 2), inputs["labels"]
+        told = figures(self.recipe, log_probs.detach(), labels, tokens.view(-1, 2))
+        for name, values in told.items():
             self._sums[name] += float(values.sum())
         self._sums["pairs"] += len(log_probs)
-        self.count_right(int(found["accuracy"].sum()), len(log_probs))
+        self.count_right(int(told["accuracy"].sum()), len(log_probs))
+        return losses_of(self.recipe, log_probs, labels).sum(), log_probs
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add this process's implicit rewards and log-probabilities to the lines of training."""
         if "loss" in logs and self._sums:
             pairs = self._sums.pop("pairs")
             logs |= {name: total / pairs for name, total in self._sums.items()}
-            logs["padding_share"] = self.tokens["padding"] / max(1, self.tokens["forwarded"])
             self._sums.clear()
         super().log(logs, start_time)
 

@@ -1,4 +1,4 @@
-"""A new LoRA adapter that starts from the weights of another one."""
+"""A model inside a new LoRA adapter, which may start from the weights of another one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,30 @@ from judge.errors import UsageError
 from judge.models import resolve_model
 from judge.models.layers import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from judge.train.config import TrainerConfig
+from judge.train.finetune import lora_config, store_base
+
+
+def with_adapter(model: Any, config: TrainerConfig, **task: Any) -> Any:
+    """Return the model inside the recipe's LoRA adapter, or the model itself without one.
+
+    Args:
+        task: what of PEFT's configuration the kind of model decides.
+
+    Raises:
+        UsageError: as :func:`start_adapter`.
+    """
+    adapter = lora_config(config, **task)
+    if adapter is None:
+        return model
+    from peft import get_peft_model
+
+    # Under ZeRO-3 all trained weights must have one precision (deepspeedai/DeepSpeed#8072).
+    adapted = get_peft_model(model, adapter, autocast_adapter_dtype=config.deepspeed is None)
+    start_adapter(adapted, config)
+    store_base(adapted, config)
+    if config.gradient_checkpointing:
+        adapted.enable_input_require_grads()
+    return adapted
 
 
 def start_adapter(model: Any, config: TrainerConfig) -> None:

@@ -54,6 +54,26 @@ def read_data_manifest(data: Path) -> dict[str, Any]:
     return manifest
 
 
+def data_of_kind(data: Path, kind: str, who: str) -> dict[str, Any]:
+    """Return the manifest of prepared data after checking that it is of one kind.
+
+    Args:
+        kind: of ``judge data prepare``: ``preference``, ``regression``.
+        who: what needs it, for the error.
+
+    Raises:
+        UsageError: when there is none, or it is of another kind.
+    """
+    manifest = read_data_manifest(data)
+    found = (manifest.get("options") or {}).get("kind")
+    if found != kind:
+        raise UsageError(
+            f"{data} holds data of kind {found or 'justifier'}; {who} needs `judge data prepare"
+            f" --kind {kind}`"
+        )
+    return manifest
+
+
 def data_manifest(data: Path, template: str) -> dict[str, Any]:
     """Return the manifest of prepared data after checking that it was made with ``template``.
 

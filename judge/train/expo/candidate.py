@@ -13,8 +13,9 @@ from judge.models.checkpoint import Checkpoint
 from judge.models.loading import load_classifier, load_tokenizer
 from judge.models.shards import FLOATS
 from judge.train.batches.packing import pad
+from judge.train.batches.sequences import SequenceSet
 from judge.train.expo.matching import Match
-from judge.train.reward.data import RewardSet, load_set
+from judge.train.reward.data import load_set
 from judge.train.reward.model import read_at_ends
 
 BATCH_TOKENS = 8192
@@ -64,7 +65,7 @@ class Candidate:
                 values[position : position + len(piece)].copy_(piece)
                 position += len(piece)
 
-    def read(self, pairs: Path, limit: int | None) -> RewardSet:
+    def read(self, pairs: Path, limit: int | None) -> SequenceSet:
         """Read a ``preference`` file of ``judge data prepare`` under the model's chat template.
 
         Raises:
@@ -75,7 +76,7 @@ class Candidate:
         longest = min(LONGEST, context)
         return load_set(pairs, "bt", (), ConversationBuilder(tokenizer), longest, limit)
 
-    def outputs(self, preferences: RewardSet) -> torch.Tensor:
+    def outputs(self, preferences: SequenceSet) -> torch.Tensor:
         """Return the outputs for chosen and rejected: float32 ``[pairs, 2, outputs]``."""
         sequences = [ids for item in preferences.items for ids in item["sequences"]]
         found: list[torch.Tensor] = [torch.empty(0)] * len(sequences)
@@ -87,7 +88,7 @@ class Candidate:
                     found[i] = row
         return torch.stack(found).view(len(preferences), 2, -1)
 
-    def count_right(self, preferences: RewardSet, output: int) -> int:
+    def count_right(self, preferences: SequenceSet, output: int) -> int:
         """Return how many chosen responses get a strictly higher reward; a tie is wrong."""
         rewards = self.outputs(preferences)[:, :, output]
         return int((rewards[:, 0] > rewards[:, 1]).sum())

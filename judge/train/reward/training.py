@@ -8,21 +8,19 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
 from judge.conversation import ConversationBuilder, template_digest
-from judge.errors import UsageError
 from judge.train import tuning
-from judge.train.checkpoints.adapter_start import start_adapter
-from judge.train.checkpoints.manifest import read_data_manifest
+from judge.train.batches.sequences import SequenceCollator, SequenceSet
+from judge.train.checkpoints.adapter_start import with_adapter
+from judge.train.checkpoints.manifest import data_of_kind
 from judge.train.config import RewardConfig
-from judge.train.finetune import (
-    choose_packing,
-    lora_config,
-    store_base,
-    trainer_arguments,
-)
+from judge.train.finetune import choose_packing, plain_arguments
 from judge.train.progress import UNWATCHED, Progress, TrainingFacts, facts_of
-from judge.train.reward.data import RewardSet, load_set
+from judge.train.reward.data import load_set
 from judge.train.reward.model import HEAD, choose_padding, load_reward_model, read_at_ends
-from judge.train.reward.trainer import RewardCollator, RewardTrainer
+from judge.train.reward.trainer import RewardTrainer
+from judge.train.sequence_trainer import about, left_out
+
+_FIGURES = ("eval_loss", "eval_accuracy", "eval_pearson")
 
 
 def run(config: RewardConfig, progress: Progress = UNWATCHED) -> dict[str, Any]:
@@ -44,20 +42,19 @@ class RewardTuning:
 
     evaluate_last = True
     tokenizer: PreTrainedTokenizerBase
-    train: RewardSet
-    evaluation: RewardSet
+    train: SequenceSet
+    evaluation: SequenceSet
 
     def __init__(self, config: RewardConfig) -> None:
         self.config = config
 
     def check_data(self) -> dict[str, Any]:
-        return _data_of_kind(self.config)
+        objective = self.config.objective
+        kind = "regression" if objective == "regression" else "preference"
+        return data_of_kind(Path(self.config.data), kind, f"objective {objective}")
 
     def arguments(self) -> TrainingArguments:
-        arguments = TrainingArguments(**trainer_arguments(self.config))
-        if arguments.n_gpu > 1:
-            raise UsageError("several GPUs need a launcher (accelerate launch, torchrun)")
-        return arguments
+        return plain_arguments(self.config)
 
     def read(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer = tokenizer
@@ -70,31 +67,21 @@ class RewardTuning:
         return build_trainer(self.config, arguments, model, tokenizer, self.train, self.evaluation)
 
     def facts(self, trainer: RewardTrainer) -> TrainingFacts:
-        return _facts(trainer, self.config, self.train, self.evaluation)
+        config, train, evaluation = self.config, self.train, self.evaluation
+        what = f"a reward model ({config.objective}: {', '.join(config.outputs)})"
+        sizes, unused = (len(train), len(evaluation)), left_out(train, evaluation)
+        return facts_of(trainer, config, what, sizes, train.tokens, unused)
 
     def card(self) -> dict[str, Any]:
         return _judge(self.config, self.tokenizer)
 
     def about(self, trainer: RewardTrainer, seconds: float) -> dict[str, Any]:
-        return _about(trainer, self.train, self.evaluation, seconds)
-
-
-def _facts(
-    trainer: RewardTrainer, config: RewardConfig, train: RewardSet, evaluation: RewardSet
-) -> TrainingFacts:
-    left_out = {
-        f"{why.replace('_', ' ')}, of {name}": count
-        for name, examples in (("training", train), ("validation", evaluation))
-        for why, count in sorted(examples.left_out.items())
-    }
-    what = f"a reward model ({config.objective}: {', '.join(config.outputs)})"
-    tokens = sum(len(ids) for item in train.items for ids in item["sequences"])
-    return facts_of(trainer, config, what, (len(train), len(evaluation)), tokens, left_out)
+        return about(trainer, self.train, self.evaluation, seconds, _FIGURES)
 
 
 def load_sets(
     config: RewardConfig, tokenizer: PreTrainedTokenizerBase
-) -> tuple[RewardSet, RewardSet]:
+) -> tuple[SequenceSet, SequenceSet]:
     """Return training and validation examples; give ``tokenizer`` a padding token that fits them.
 
     Validation examples come longest first: their order is of no account, and padding is less.
@@ -112,8 +99,7 @@ def load_sets(
         for split, limit in (("train", config.train_limit), ("val", config.eval_limit))
     )
     evaluation.items.sort(key=lambda item: -max(map(len, item["sequences"])))
-    items = [*train.items, *evaluation.items]
-    choose_padding(tokenizer, {ids[-1] for item in items for ids in item["sequences"]})
+    choose_padding(tokenizer, train.last_ids | evaluation.last_ids)
     return train, evaluation
 
 
@@ -122,52 +108,23 @@ def build_trainer(
     arguments: TrainingArguments,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    train: RewardSet,
-    evaluation: RewardSet,
+    train: SequenceSet,
+    evaluation: SequenceSet,
 ) -> RewardTrainer:
     """Return the trainer for ``config``; packing, padding token and adapter are settled here."""
     model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
     packed = choose_packing(config, model)
     read_at_ends(model)
     return RewardTrainer(
-        model=_with_adapter(model, config),
+        model=with_adapter(model, config, task_type="SEQ_CLS", modules_to_save=[HEAD]),
         args=arguments,
         train_dataset=train.items,
         eval_dataset=evaluation.items,
         processing_class=tokenizer,
-        data_collator=RewardCollator(packed, tokenizer.pad_token_id),
+        data_collator=SequenceCollator(packed, tokenizer.pad_token_id),
         recipe=config,
         examples=train,
     )
-
-
-def _with_adapter(model: PreTrainedModel, config: RewardConfig) -> Any:
-    """Return the model inside the recipe's LoRA adapter, whose folder keeps the head too."""
-    adapter = lora_config(config, task_type="SEQ_CLS", modules_to_save=[HEAD])
-    if adapter is None:
-        return model
-    from peft import get_peft_model
-
-    # Under ZeRO-3 all trained weights must have one precision (deepspeedai/DeepSpeed#8072).
-    adapted = get_peft_model(model, adapter, autocast_adapter_dtype=config.deepspeed is None)
-    start_adapter(adapted, config)
-    store_base(adapted, config)
-    if config.gradient_checkpointing:
-        adapted.enable_input_require_grads()
-    return adapted
-
-
-def _data_of_kind(config: RewardConfig) -> dict[str, Any]:
-    """Return the manifest of the data after checking that it suits the objective."""
-    data = read_data_manifest(Path(config.data))
-    kind = "regression" if config.objective == "regression" else "preference"
-    found = (data.get("options") or {}).get("kind")
-    if found != kind:
-        raise UsageError(
-            f"{config.data} holds data of kind {found or 'justifier'}; objective "
-            f"{config.objective} needs `judge data prepare --kind {kind}`"
-        )
-    return data
 
 
 def _judge(config: RewardConfig, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
@@ -177,28 +134,4 @@ def _judge(config: RewardConfig, tokenizer: PreTrainedTokenizerBase) -> dict[str
         "objective": config.objective,
         "outputs": list(config.outputs),
         "chat_template": template_digest(tokenizer),
-    }
-
-
-def _about(
-    trainer: RewardTrainer, train: RewardSet, evaluation: RewardSet, seconds: float
-) -> dict[str, Any]:
-    """Return the counts of a finished training, this process's tokens and its rate."""
-    counts: dict[str, Any] = {"train_examples": len(train), "val_examples": len(evaluation)}
-    counts |= {f"train_dropped_{why}": n for why, n in sorted(train.left_out.items())}
-    counts |= {f"val_dropped_{why}": n for why, n in sorted(evaluation.left_out.items())}
-    tokens = trainer.tokens
-    return {
-        "counts": counts,
-        "packed": trainer.packed,
-        "tokens_this_session": tokens["forwarded"],
-        "padding_share": tokens["padding"] / max(1, tokens["forwarded"]),
-        "examples_per_second": round(tokens["examples"] / seconds, 3),
-        "seconds_this_session": round(seconds),
-        "validation": {
-            name.removeprefix("eval_"): value
-            for row in trainer.state.log_history  # the last one stays
-            for name, value in row.items()
-            if name in ("eval_loss", "eval_accuracy", "eval_pearson")
-        },
     }
