@@ -71,8 +71,8 @@ class Anchoring(BaseModel):
     """Of the changed ones: the strength came nearer to the judge's."""
 
 
-class AnnotatorFigures(BaseModel):
-    """One person's work."""
+class WorkFigures(BaseModel):
+    """One person's work, of any kind."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -86,6 +86,11 @@ class AnnotatorFigures(BaseModel):
     per_hour: float | None
     """Completed tasks an hour of work, of the last 200, as on the person's own page; a pause of
     more than 15 minutes is no work."""
+
+
+class AnnotatorFigures(WorkFigures):
+    """One person's choices."""
+
     against_consensus: Against
     """Against the consensus of the others' annotations of the same tasks."""
     shown_first: Share

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from statistics import fmean, median
+from statistics import fmean
 
 from pydantic import BaseModel, ConfigDict
 
 from app.review.agreement import share_of
-from app.review.figures import PacePoint, Progress, Share
-from app.review.pace import LATEST, per_hour, seconds_left
+from app.review.figures import PacePoint, Progress, Share, WorkFigures
 from app.review.project import Settings
 from app.review.ratings import RatedAnnotation, RatedTask, Side
-from app.review.rules import is_too_fast
+from app.review.work import pace, progress, work
 from judge.annotated import ATTRIBUTES, MAX_RATING, Attribute
 from judge.consensus import SIMILAR, most_similar
 from judge.data.ratings import nearest_first
@@ -45,18 +44,9 @@ class AttributeFigures(BaseModel):
     """Mean of |rating - the reward models' value|, of ratings made blind."""
 
 
-class RaterFigures(BaseModel):
-    """One person's work."""
+class RaterFigures(WorkFigures):
+    """One person's ratings."""
 
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    completed: int
-    skipped: int
-    flagged: int
-    median_seconds: float | None
-    too_fast: Share
-    per_hour: float | None
     from_others: float | None
     """Mean of |helpfulness - mean of the others'| over the same responses."""
 
@@ -89,14 +79,9 @@ def rating_board(
     for task in counted:
         for one in task.annotations:
             own[one.name].append((one, task))
-    hours = Counter(
-        one.completed_at.replace(minute=0, second=0, microsecond=0)
-        for task in counted
-        for one in task.annotations
-    )
     return RatingBoard(
         computed_at=now,
-        progress=_progress(tasks, counted, flagged_tasks),
+        progress=progress(tasks, counted, flagged_tasks),
         dropped=sum(
             task.agreed(side).dropped is not None
             for task in counted
@@ -108,30 +93,7 @@ def rating_board(
             _rater(settings, name, own[name], skipped.get(name, 0), flagged.get(name, 0))
             for name in sorted({*own, *skipped, *flagged})
         ),
-        pace=tuple(PacePoint(hour=hour, completed=n) for hour, n in sorted(hours.items())),
-    )
-
-
-def _progress(tasks: Sequence[RatedTask], counted: Sequence[RatedTask], flagged: int) -> Progress:
-    whole = sum(task.has_all for task in counted)
-    untouched = sum(not task.begun and not task.annotations for task in counted)
-    done = sum(len(task.annotations) for task in counted)
-    wanted = sum(max(task.wanted, len(task.annotations)) for task in counted)
-    moments: defaultdict[str, list[datetime]] = defaultdict(list)
-    for task in counted:
-        for one in task.annotations:
-            moments[one.name].append(one.completed_at)
-    return Progress(
-        tasks=len(counted),
-        untouched=untouched,
-        in_progress=len(counted) - whole - untouched,
-        finished=whole,
-        to_adjudicate=0,
-        withdrawn=len(tasks) - len(counted),
-        flagged=flagged,
-        annotations=done,
-        annotations_wanted=wanted,
-        seconds_left=seconds_left(wanted - done, moments.values()),
+        pace=pace(one for task in counted for one in task.annotations),
     )
 
 
@@ -185,7 +147,6 @@ def _rater(
     skipped: int,
     flagged: int,
 ) -> RaterFigures:
-    latest = sorted((one for one, _ in own), key=lambda one: one.completed_at)[-LATEST:]
     apart = []
     for one, task in own:
         for side in task.sides():
@@ -199,12 +160,6 @@ def _rater(
             if mine is not None and others:
                 apart.append(abs(mine.helpfulness - fmean(others)))
     return RaterFigures(
-        name=name,
-        completed=len(own),
-        skipped=skipped,
-        flagged=flagged,
-        median_seconds=median(one.seconds for one in latest) if latest else None,
-        too_fast=share_of(is_too_fast(settings, one.seconds, task.words) for one, task in own),
-        per_hour=per_hour([one.completed_at for one in latest]),
+        **work(settings, name, own, skipped, flagged),
         from_others=fmean(apart) if apart else None,
     )

@@ -14,7 +14,7 @@ from app.review.rules import spread
 from app.review.statement import lacks_reason
 from app.review.task import Choice
 from app.service.access import allow, checked_reason, checked_token, project_of
-from app.store import events, projects, queue, views
+from app.store import annotated, events, projects, queue
 from app.store.database import Store, Transaction
 from judge.pair import Message, Pair
 
@@ -66,7 +66,7 @@ class Adjudicating:
                 return []  # what still lies too far apart is dropped (HelpSteer2, section 2)
             found = [
                 task
-                for task in of_queue(views.tasks(tx, project_id))
+                for task in of_queue(annotated.tasks(tx, project_id))
                 if task.is_disputed and not _annotated_by(task, who)
             ]
             found.sort(key=lambda task: -_width(task))
@@ -120,7 +120,7 @@ class Adjudicating:
         project_id = project_of(tx, who, task_id, "adjudicate")
         if allow(tx, who, project_id, "adjudicate").kind == "attributes":
             raise Refused("ratings are not adjudicated")
-        found = of_queue(views.tasks(tx, project_id, [task_id]))
+        found = of_queue(annotated.tasks(tx, project_id, [task_id]))
         if not found:
             raise NotFound("there is no such task")
         if _annotated_by(found[0], who):
@@ -140,7 +140,7 @@ def _width(task: Task) -> int:
 
 
 def _disputes(tx: Transaction, project_id: int, tasks: Sequence[Task]) -> list[Dispute]:
-    pairs = views.texts(tx, project_id, [task.task_id for task in tasks])
+    pairs = annotated.texts(tx, project_id, [task.task_id for task in tasks])
     return [_dispute(task, pair) for task, pair in zip(tasks, pairs, strict=True)]
 
 

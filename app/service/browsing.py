@@ -13,8 +13,9 @@ from app.review.browsing import TaskQuery, TaskRow, chosen, rated_row, row_of
 from app.review.project import MOST_ANNOTATIONS, Person, Settings
 from app.review.statement import statement_of
 from app.service.access import allow, checked_reason
+from app.service.acts import acted
 from app.service.assignments import EXCERPT, recount
-from app.store import browse, events, projects, queue, views
+from app.store import annotated, browse, events, projects, queue, views
 from app.store.database import Store, Transaction
 from judge.pair import Pair
 
@@ -109,7 +110,7 @@ class Browsing:
                 recount(tx, settings, task_id)
                 if queue.lock(tx, task_id).wanted != before.wanted:
                     changed += 1
-                    self._log(tx, who, project_id, "overlap", task_id, {"least": people})
+                    acted(tx, self._now(), who, project_id, "overlap", {"least": people}, task_id)
         return changed
 
     def hand_back(
@@ -128,7 +129,7 @@ class Browsing:
                         continue
                     queue.change(tx, assignment_id, state="returned", lease_until=None)
                     queue.free_place(tx, places)
-                    self._log(tx, who, project_id, "release", task_id, {}, said)
+                    acted(tx, self._now(), who, project_id, "release", {}, task_id, said)
                     changed += 1
         return changed
 
@@ -142,7 +143,7 @@ class Browsing:
                 if queue.lock(tx, task_id).withdrawn != withdrawn:
                     projects.set_withdrawn(tx, task_id, withdrawn)
                     kind: events.Kind = "withdraw" if withdrawn else "restore"
-                    self._log(tx, who, project_id, kind, task_id, {}, said)
+                    acted(tx, self._now(), who, project_id, kind, {}, task_id, said)
                     changed += 1
         return changed
 
@@ -153,28 +154,6 @@ class Browsing:
         if projects.of_task(tx, task_id) != project_id:
             raise NotFound(f"this project has no task {task_id}")
         return settings
-
-    def _log(
-        self,
-        tx: Transaction,
-        who: Person | None,
-        project_id: int,
-        kind: events.Kind,
-        task_id: int,
-        data: dict[str, int],
-        reason: str = "",
-    ) -> None:
-        account_id = None if who is None else who.account_id
-        events.add(
-            tx,
-            project_id,
-            kind,
-            self._now(),
-            account_id=account_id,
-            task_id=task_id,
-            data=data,
-            reason=reason,
-        )
 
 
 def _checked(ids: Sequence[int]) -> list[int]:
@@ -189,9 +168,9 @@ def _checked(ids: Sequence[int]) -> list[int]:
 def _rows(tx: Transaction, project_id: int, settings: Settings) -> list[TaskRow]:
     flags = browse.flags(tx, project_id)
     if settings.kind == "attributes":
-        rated = views.rated_tasks(tx, project_id)
+        rated = annotated.rated_tasks(tx, project_id)
         return [rated_row(task, flags.get(task.task_id, 0)) for task in rated]
-    tasks = views.tasks(tx, project_id)
+    tasks = annotated.tasks(tx, project_id)
     return [row_of(task, flags.get(task.task_id, 0)) for task in tasks]
 
 
@@ -199,12 +178,12 @@ def _said(
     tx: Transaction, project_id: int, settings: Settings, task_id: int
 ) -> tuple[tuple[str, str, str], ...]:
     if settings.kind == "attributes":
-        rated = next(one for one in views.rated_tasks(tx, project_id) if one.task_id == task_id)
+        rated = next(one for one in annotated.rated_tasks(tx, project_id) if one.task_id == task_id)
         return tuple(
             (one.name, one.said().ratings.model_dump_json(), one.said().justification)
             for one in rated.annotations
         )
-    (task,) = views.tasks(tx, project_id, [task_id])
+    (task,) = annotated.tasks(tx, project_id, [task_id])
     return tuple(_opinions(task))
 
 

@@ -33,7 +33,7 @@ from app.service.rating_files import (
     whole_file,
     write_ratings,
 )
-from app.store import events, views
+from app.store import annotated, events
 from app.store.database import Store, Transaction
 
 Kind = Literal["preference", "labels", "dpo", "csv", "history", "ratings"]
@@ -100,7 +100,7 @@ class Exporting:
         with self._store.reading() as tx:
             settings = allow(tx, who, project_id, "export")
             chosen, missing = [], Counter[str]()
-            for task in views.tasks(tx, project_id):
+            for task in annotated.tasks(tx, project_id):
                 why = left_out(task, training=kind in TRAINING, unfinished=unfinished)
                 if why is None or kind in ("csv", "history"):
                     chosen.append(task)
@@ -132,7 +132,7 @@ class Exporting:
         missing = Counter[str]()
         with self._store.reading() as tx:
             settings = allow(tx, who, project_id, "export")
-            tasks = views.rated_tasks(tx, project_id)
+            tasks = annotated.rated_tasks(tx, project_id)
             if kind == "csv":
                 with whole_file(out, packed=False) as file:
                     rows = (row for task in tasks for row in rated_csv_rows(settings, task))
@@ -144,7 +144,7 @@ class Exporting:
                     why = rated_left_out(settings, task, unfinished)
                     chosen += [task] if why is None else []
                     missing.update([why] if why else [])
-                pairs = views.texts(tx, project_id, [task.task_id for task in chosen])
+                pairs = annotated.texts(tx, project_id, [task.task_id for task in chosen])
                 count, far = write_ratings(out, zip(chosen, pairs, strict=True), first)
                 missing.update({"helpfulness_spread": far} if far else {})
                 shared = sum(task.evaluation_prompt for task in chosen)
@@ -173,7 +173,7 @@ def _rows(
         for task in tasks:
             yield from csv_rows(settings, task)
     else:
-        pairs = views.texts(tx, project_id, [task.task_id for task in tasks])
+        pairs = annotated.texts(tx, project_id, [task.task_id for task in tasks])
         for task, pair in zip(tasks, pairs, strict=True):
             if kind == "preference":
                 yield preference_row(task, pair, which)

@@ -13,7 +13,7 @@ from app.review.figures import Dashboard
 from app.review.project import Person, Settings
 from app.review.rating_figures import RatingBoard, rating_board
 from app.service.access import allow
-from app.store import views
+from app.store import annotated, views
 from app.store.database import Store
 
 
@@ -56,7 +56,7 @@ class Figures:
             counts = views.skipped_and_flagged(tx, project_id)
             flagged = views.flagged_tasks(tx, project_id)
             if settings.kind == "attributes":
-                rated = views.rated_tasks(tx, project_id)
+                rated = annotated.rated_tasks(tx, project_id)
                 return rating_board(settings, rated, *counts, flagged, self._now())
-            tasks = views.tasks(tx, project_id)
+            tasks = annotated.tasks(tx, project_id)
         return dashboard(settings, tasks, *counts, flagged, self._now())

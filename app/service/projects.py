@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,7 +13,8 @@ from app.review.project import Member, Person, Project, Role, Settings
 from app.review.ratings import wanted_ratings
 from app.review.rules import queue_position, wanted
 from app.service.access import allow, allow_any_manager, checked_reason, project_of
-from app.store import accounts, events, projects, queue, views
+from app.service.acts import acted
+from app.store import accounts, annotated, events, projects, queue, views
 from app.store.database import Store, Transaction
 
 SourceKind = Literal["run", "pairs", "gold", "attention"]
@@ -109,7 +110,7 @@ class Projects:
             made = projects.create(tx, settings, now)
             if made is None:
                 raise Refused(f"there is a project called {settings.name!r} already")
-            self._log(tx, who, made, "project", settings.model_dump())
+            acted(tx, self._now(), who, made, "project", settings.model_dump())
             if who is not None:
                 accounts.set_role(tx, made, who.account_id, "manager")
             return made
@@ -129,7 +130,7 @@ class Projects:
                 raise Refused("a project that has tasks cannot ask for something else")
             if not projects.set_settings(tx, project_id, settings):
                 raise Refused(f"there is a project called {settings.name!r} already")
-            self._log(tx, who, project_id, "settings", settings.model_dump())
+            acted(tx, self._now(), who, project_id, "settings", settings.model_dump())
             moved = (before.order, before.seed) != (settings.order, settings.seed)
             rules = ("annotations", "more_on_disagreement")
             recounted = any(getattr(before, rule) != getattr(settings, rule) for rule in rules)
@@ -163,7 +164,7 @@ class Projects:
             if had and not accounts.managers(tx, project_id):
                 raise Refused("a project needs a manager; make someone else one first")
             data = {"account": found.name, "role": role}
-            self._log(tx, who, project_id, "role", data)
+            acted(tx, self._now(), who, project_id, "role", data)
 
     def sources(self, who: Person | None, project_id: int) -> list[Source]:
         """Return where the project's tasks come from."""
@@ -193,29 +194,7 @@ class Projects:
             if queue.lock(tx, task_id).withdrawn != withdrawn:
                 projects.set_withdrawn(tx, task_id, withdrawn)
                 kind: events.Kind = "withdraw" if withdrawn else "restore"
-                self._log(tx, who, project_id, kind, {}, task_id, checked_reason(reason))
-
-    def _log(
-        self,
-        tx: Transaction,
-        who: Person | None,
-        project_id: int,
-        kind: events.Kind,
-        data: dict[str, Any],
-        task_id: int | None = None,
-        reason: str = "",
-    ) -> None:
-        account_id = None if who is None else who.account_id
-        events.add(
-            tx,
-            project_id,
-            kind,
-            self._now(),
-            account_id=account_id,
-            task_id=task_id,
-            data=data,
-            reason=reason,
-        )
+                acted(tx, self._now(), who, project_id, kind, {}, task_id, checked_reason(reason))
 
 
 def put_in_order(tx: Transaction, project_id: int, settings: Settings) -> None:
@@ -231,9 +210,9 @@ def put_in_order(tx: Transaction, project_id: int, settings: Settings) -> None:
 
 def _recount_all(tx: Transaction, project_id: int, settings: Settings) -> None:
     if settings.kind == "attributes":
-        for rated in views.rated_tasks(tx, project_id):
+        for rated in annotated.rated_tasks(tx, project_id):
             said = [one.said().ratings for one in rated.annotations]
             queue.set_wanted(tx, rated.task_id, wanted_ratings(settings, said))
         return
-    for task in views.tasks(tx, project_id):
+    for task in annotated.tasks(tx, project_id):
         queue.set_wanted(tx, task.task_id, wanted(settings, task.strengths()))

@@ -197,9 +197,9 @@ def test_checks_and_withdrawn_tasks_are_no_training_data(team: Team, tmp_path: P
     team.annotate("ann", 1)
     team.annotate("ann", 1)
     with team.service.store.reading() as tx:
-        from app.store import views
+        from app.store import annotated
 
-        first = views.tasks(tx, team.project_id)[0].task_id
+        first = annotated.tasks(tx, team.project_id)[0].task_id
     team.service.projects.withdraw(team.people["max"], first, "broken")
     found = written(team, "preference", tmp_path / "out")
     assert (found.rows, found.left_out["check"], found.left_out["withdrawn"]) == (1, 1, 1)

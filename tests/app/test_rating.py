@@ -18,7 +18,7 @@ from app.review.project import Settings
 from app.review.ratings import ANCHORS, MEANINGS, RatedChoice, Ratings, wanted_ratings
 from app.review.task import Choice, Draft, TaskView
 from app.service import Service
-from app.store import views
+from app.store import annotated
 from judge.annotated import ATTRIBUTES
 from judge.cli import app
 from judge.errors import UsageError
@@ -100,7 +100,7 @@ def test_blind_ratings_then_the_models_values_then_both_are_kept(
             break
     assert shown == {0, 1}
     with service.store.reading() as tx:
-        found = views.rated_tasks(tx, team.project_id)[0]
+        found = annotated.rated_tasks(tx, team.project_id)[0]
     people = len(found.annotations)
     assert found.values("response_1", first=True)["helpfulness"] == (4,) * people
     assert found.values("response_1")["helpfulness"] == (3,) * people
@@ -158,7 +158,7 @@ def test_two_more_people_where_the_first_three_disagree(service: Service, tmp_pa
     assert rate(team, "dora", ONE, low).state == "complete"
     rate(team, "eva", ONE, low)
     with service.store.reading() as tx:
-        (task,) = views.rated_tasks(tx, team.project_id)
+        (task,) = annotated.rated_tasks(tx, team.project_id)
     assert (task.wanted, task.has_all) == (5, True)
     assert task.agreed("response_2").means["helpfulness"] == 1.0
     same = Ratings(**{side: rated(ONE, ONE).ratings.response_1 for side in ("response_1",)})

@@ -160,9 +160,9 @@ def test_an_emptied_reason_is_no_first_reason(team: Team) -> None:
     done = complete(team, "ann", task, strength=strength, explanation="wrong", words="edited")
     assert done.final is not None and done.final.words == "edited"
     with team.service.store.reading() as tx:
-        from app.store import views
+        from app.store import annotated
 
-        (one,) = next(t.annotations for t in views.tasks(tx, team.project_id) if t.annotations)
+        (one,) = next(t.annotations for t in annotated.tasks(tx, team.project_id) if t.annotations)
     assert one.elaboration() == "" and one.origin("x") == "none"
 
 
@@ -251,9 +251,9 @@ def test_a_database_of_the_version_before_is_brought_over(
     old.close()
     team.service = Service(Store.open(store_url), clock, quick_hasher())
     with team.service.store.reading() as tx:
-        from app.store import events, views
+        from app.store import annotated, events
 
-        tasks = views.tasks(tx, team.project_id)
+        tasks = annotated.tasks(tx, team.project_id)
         stands = {one.name: one for task in tasks for one in task.annotations}
         kept = [e.data for e, _, _ in events.history(tx, team.project_id) if e.kind == "final"]
     for name, (called, *_, (words, reason)) in zip(people, FORMER, strict=False):

@@ -189,7 +189,10 @@ def test_pairs_that_cannot_teach_are_counted(base: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize("loss", ["margin", "scaled"])
 def test_strengths_are_asked_for(base: Path, tmp_path: Path, loss: Any) -> None:
     builder = ConversationBuilder(AutoTokenizer.from_pretrained(base))
-    for margin, said in ((4, f"line 1: strength 4, loss {loss} needs 1 to 3"), (None, "line 1: margin None")):
+    for margin, said in (
+        (4, f"line 1: strength 4, loss {loss} needs 1 to 3"),
+        (None, "line 1: margin None"),
+    ):
         made = _rows(tmp_path / f"{margin}", {"margin": margin})
         with pytest.raises(UsageError, match=said):
             load_pairs(made / "train.jsonl", loss, builder, 1024, None)

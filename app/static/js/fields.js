@@ -1,5 +1,6 @@
 // What a person decides about a task: the choice and its reason, then what is kept after the reveal.
 
+import { decisionButtons } from "./buttons.js";
 import { choose } from "./dialogs.js";
 import { announce, h } from "./dom.js";
 import { Options, sameSide } from "./options.js";
@@ -21,13 +22,7 @@ export class Fields {
     this.reason = h("textarea", { id: "reason", rows: 4, maxLength: 20000, dir: "auto", oninput: () => this.typed(), onpointerdown: () => this.pointed() });
     this.insert = h("button.small", { type: "button", onclick: () => this.insertJudges() }, "Insert the judge's words");
     this.problem = h("p.alert.problem", { role: "alert" });
-    this.buttons = {
-      submit: h("button.primary", { onclick: actions.submit, title: "Enter, or Ctrl+Enter while writing" }),
-      skip: h("button", { onclick: actions.skip, title: "Key K" }, "Skip"),
-      flag: h("button", { onclick: actions.flag, title: "Key F" }, "Flag"),
-      undo: h("button", { onclick: actions.undo, title: "Key U" }, "Undo"),
-      next: h("button.primary", { onclick: actions.next, title: "Key →" }, "Go on"),
-    };
+    this.buttons = decisionButtons(actions);
     this.build();
   }
 

@@ -1,5 +1,6 @@
 // HelpSteer2's five attributes of each response, 0 to 4, in place of the seven options.
 
+import { decisionButtons } from "./buttons.js";
 import { announce, h } from "./dom.js";
 
 const VALUES = [0, 1, 2, 3, 4];
@@ -21,13 +22,7 @@ export class RatingFields {
     this.reason = h("textarea", { id: "reason", rows: 2, maxLength: 20000, dir: "auto", oninput: () => this.changed() });
     this.problem = h("p.alert.problem", { role: "alert" });
     this.title = h("h2.sr", {}, "Ratings");
-    this.buttons = {
-      submit: h("button.primary", { onclick: actions.submit, title: "Enter, or Ctrl+Enter while writing" }),
-      skip: h("button", { onclick: actions.skip, title: "Key K" }, "Skip"),
-      flag: h("button", { onclick: actions.flag, title: "Key F" }, "Flag"),
-      undo: h("button", { onclick: actions.undo, title: "Key U" }, "Undo"),
-      next: h("button.primary", { onclick: actions.next, title: "Key →" }, "Go on"),
-    };
+    this.buttons = decisionButtons(actions);
     this.build();
   }
 
