@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -225,3 +227,14 @@ def test_services_are_checked_before_anything_is_loaded(monkeypatch: pytest.Monk
     monkeypatch.setattr("judge.train.observe.find_spec", lambda name: None)
     with pytest.raises(UsageError, match="package wandb is not installed"):
         reporters(config("wandb"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's VmHWM")
+def test_peak_memory_is_not_that_of_the_program_that_started_it() -> None:
+    started = "import subprocess, sys; held = b'1' * (2 << 30); "
+    started += "subprocess.run([sys.executable, '-c', sys.argv[1]], check=True)"
+    child = "from judge.train.observe import peak_memory; print(peak_memory())"
+    done = subprocess.run(
+        [sys.executable, "-c", started, child], capture_output=True, text=True, check=True
+    )
+    assert 50 << 20 < int(done.stdout) < 1 << 30
