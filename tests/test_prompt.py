@@ -205,7 +205,7 @@ def test_a_tokenizer_without_the_fast_library_is_refused() -> None:
         chat_template = families.INST
 
     slow: Any = Slow()
-    with pytest.raises(UsageError, match="no fast tokenizer"):
+    with pytest.raises(UsageError, match="is not a fast tokenizer"):
         PromptBuilder(slow, PAPER)
 
 
