@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from judge.options import Option
 
 LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost")
 
@@ -12,16 +15,17 @@ LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost")
 class Oidc(BaseModel):
     """An OpenID Connect provider at which people may sign in."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    issuer: str
-    """Its issuer, as it writes it itself; its metadata lies under ``/.well-known``."""
-    client_id: str = Field(min_length=1)
-    """What this server is called there."""
+    issuer: Annotated[str, Option(metavar="URL")]
+    """People may also sign in at this OpenID Connect provider, with ``--oidc-client-id``: the URL
+    that it calls its issuer. The client's secret, if it has one: JUDGE_OIDC_SECRET."""
+    client_id: Annotated[str, Option(metavar="ID")] = Field(min_length=1)
+    """The client id that the provider gave this server."""
     secret: SecretStr | None = None
     """None: a public client, which PKCE alone protects."""
-    name: str = "your organisation"
-    """What the button on the sign-in page calls it."""
+    name: Annotated[str, Option(metavar="NAME")] = "your organisation"
+    """The provider's name on the sign-in page."""
 
     @field_validator("issuer")
     @classmethod
@@ -37,20 +41,29 @@ class Oidc(BaseModel):
 class Options(BaseModel):
     """Where and how the pages are served."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     host: str = "127.0.0.1"
+    """Address to listen on."""
     port: int = Field(default=7860, ge=0, le=65535)
-    """0 takes a free one."""
+    """Port; 0 takes a free one."""
     no_auth: bool = False
-    """Whoever reaches the port is the one person here, and manages every project."""
+    """No sign-in: one person, on this machine alone, who manages every project."""
     judge: str | None = "small"
-    """What answers on the page of the live judge: ``small``, ``mini``, a folder or hub id of a
-    model, or the URL of a ``judge serve``. None: there is no such page."""
+    """The live judge: ``small``, ``mini``, a folder or hub id of a model, the URL of a ``judge
+    serve``, or ``none``: no page to ask it."""
     oidc: Oidc | None = None
     """Where people may sign in beside the accounts here. None: nowhere else."""
-    trusted_proxies: tuple[str, ...] = ()
-    """Addresses of reverse proxies whose ``X-Forwarded-For`` and ``-Proto`` are believed."""
+    trusted_proxies: Annotated[
+        tuple[str, ...], Option(flag="--trusted-proxy", metavar="ADDRESS")
+    ] = ()
+    """Address of a reverse proxy in front, whose ``X-Forwarded-For`` and ``-Proto`` are believed.
+    May be repeated."""
+
+    @field_validator("judge")
+    @classmethod
+    def _none_of_them(cls, judge: str | None) -> str | None:
+        return None if judge == "none" else judge
 
     @model_validator(mode="after")
     def _alone_means_local(self) -> Options:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from judge.train.plan.planner import Plan, PlanRequest, plan
+from judge.train.plan.config import PlanRequest
+from judge.train.plan.planner import Plan, plan
 from judge.train.plan.report import SUMMARY_HEAD, header, summary_row
 from judge.train.recipe_files import RECIPES
 

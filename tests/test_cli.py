@@ -13,7 +13,7 @@ import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 import yaml
@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from app.asked import ReviewConfig
 from judge import __version__, exits
 from judge.cli import app
 from judge.commands.fields import help_of
@@ -29,14 +30,20 @@ from judge.commands.lazy import load as load_command
 from judge.commands.probe import _LEFT
 from judge.compare.config import CompareConfig
 from judge.compare.probes.config import ProbeConfig
+from judge.compare.rank.config import RankConfig
 from judge.config import BatchConfig, ScoreConfig, load_batch_config
 from judge.engine_options import RayOptions, VllmOptions
 from judge.errors import UsageError
 from judge.exits import EXTRAS, INTERRUPTED, LOOK, OVER_BUDGET, USAGE, missing
 from judge.infer.engines import registry as load
 from judge.infer.engines.protocol import Engine
+from judge.options import Option, checked
 from judge.screen import Screen, duration
 from judge.serve.config import ServeConfig
+from judge.train.checkpoints.config import ExportConfig, PushConfig, SelectConfig
+from judge.train.expo.config import ExpoConfig
+from judge.train.plan.config import PlanRequest
+from judge.train.reward.config import WeightsConfig
 from tests.scripted import TEMPLATE, engine, failures, judgments, results, row, write_rows
 
 ROOT = Path(__file__).parent.parent
@@ -115,13 +122,23 @@ def test_version() -> None:
         ("probe", ProbeConfig, {"config"}),
         ("serve", ServeConfig, {"config"}),
         ("compare", CompareConfig, {"out"}),
+        ("rank", RankConfig, set()),
+        ("train select", SelectConfig, set()),
+        ("train export", ExportConfig, set()),
+        ("train push", PushConfig, {"yes"}),
+        ("train expo", ExpoConfig, set()),
+        ("train weights", WeightsConfig, set()),
+        ("train plan", PlanRequest, {"as_json"}),
+        ("review", ReviewConfig, {"oidc_issuer", "oidc_client_id", "oidc_name"}),
     ],
 )
 def test_every_field_of_the_configuration_is_an_option(
     command: str, kind: type[BaseModel], own: set[str]
 ) -> None:
-    options = {p.name: p for p in load_command(command).params}
-    left = set(_LEFT) if command == "probe" else set()
+    name, *inner = command.split()
+    found = load_command(name)
+    options = {p.name: p for p in (found.commands[inner[0]] if inner else found).params}
+    left = {"probe": set(_LEFT), "train plan": {"counts"}, "review": {"oidc"}}.get(command, set())
     assert options.keys() - {"help"} == (kind.model_fields.keys() | own) - left
     for name, field in kind.model_fields.items():
         assert field.description, name
@@ -147,6 +164,25 @@ def test_the_help_of_a_field() -> None:
         "worded": "Where judge.Pair goes. (default: nowhere at all)",
         "switch": "Do it.",
     }
+
+
+def test_a_value_that_an_option_does_not_take_is_told_by_the_option() -> None:
+    class Inner(BaseModel):
+        one: int = 1
+
+    class Asked(BaseModel):
+        output_dir: Annotated[str, Option(flag="--out")] = "runs"
+        kind: Literal["a", "b"] = "a"
+        inner: Inner = Inner()
+
+    for given, message in (
+        ({"output_dir": 1}, "--out: Input should be a valid string"),
+        ({"kind": "c"}, "--kind: 'c' is not one of 'a' or 'b'"),
+        ({"inner": {"one": "x"}}, "--inner-one: Input should be a valid integer"),
+    ):
+        with pytest.raises(UsageError) as error:
+            checked(Asked, given)
+        assert str(error.value).startswith(message)
 
 
 def test_a_command_without_its_input_says_what_to_type() -> None:

@@ -24,6 +24,11 @@ LEAST_ROLE: dict[Action, Role] = {
 
 ProjectKind = Literal["preference", "attributes"]
 QueueOrder = Literal["given", "random", "informative"]
+ExportKind = Literal["preference", "labels", "dpo", "csv", "history", "ratings"]
+"""``preference``: a folder in HelpSteer2-Preference's layout, as ``judge data prepare`` reads it;
+``labels``: for ``judge compare --labels``; ``dpo``: prompt, chosen, rejected; ``csv``: a line an
+annotation, for spreadsheets; ``history``: everything that happened, as JSON lines; ``ratings``: of
+a project that rates, a folder in the layout of HelpSteer2's ratings."""
 
 MOST_ANNOTATIONS = 5
 """Of a task, the two more of HelpSteer2's rule included."""

@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from app.errors import Refused
 from app.review.annotation import Task, Which
-from app.review.project import Person, Settings
+from app.review.project import ExportKind, Person, Settings
 from app.review.training import (
     CSV_COLUMNS,
     csv_rows,
@@ -36,14 +36,9 @@ from app.service.rating_files import (
 from app.store import annotated, events
 from app.store.database import Store, Transaction
 
-Kind = Literal["preference", "labels", "dpo", "csv", "history", "ratings"]
-"""``preference``: a folder in HelpSteer2-Preference's layout, as ``judge data prepare`` reads it;
-``labels``: for ``judge compare --labels``; ``dpo``: prompt, chosen, rejected; ``csv``: a line an
-annotation, for spreadsheets; ``history``: everything that happened, as JSON lines; ``ratings``: of
-a project that rates, a folder in the layout of HelpSteer2's ratings."""
-OF_ATTRIBUTES: tuple[Kind, ...] = ("ratings", "csv", "history")
-OF_PREFERENCE: tuple[Kind, ...] = ("preference", "labels", "dpo", "csv", "history")
-TRAINING: tuple[Kind, ...] = ("preference", "dpo", "ratings")
+OF_ATTRIBUTES: tuple[ExportKind, ...] = ("ratings", "csv", "history")
+OF_PREFERENCE: tuple[ExportKind, ...] = ("preference", "labels", "dpo", "csv", "history")
+TRAINING: tuple[ExportKind, ...] = ("preference", "dpo", "ratings")
 """What models are trained on: nothing of an evaluation set is ever in it."""
 PREFERENCE_FILE = Path("preference") / "preference.jsonl.gz"
 
@@ -73,7 +68,7 @@ class Exporting:
         self,
         who: Person | None,
         project_id: int,
-        kind: Kind,
+        kind: ExportKind,
         out: Path,
         unfinished: bool = False,
         first: bool = False,
@@ -123,7 +118,7 @@ class Exporting:
         self,
         who: Person | None,
         project_id: int,
-        kind: Kind,
+        kind: ExportKind,
         out: Path,
         unfinished: bool,
         first: bool,
@@ -161,7 +156,7 @@ def _rows(
     tx: Transaction,
     project_id: int,
     settings: Settings,
-    kind: Kind,
+    kind: ExportKind,
     tasks: list[Task],
     which: Which,
     missing: Counter[str],

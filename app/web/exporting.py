@@ -12,12 +12,12 @@ from fastapi import APIRouter
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse
 
-from app.service.exporting import Kind
+from app.review.project import ExportKind
 from app.service.rating_files import DISAGREEMENTS, TRAIN, VALIDATION
 from app.web.session import Id, Reviewing, Who
 
 router = APIRouter()
-_NAMES: dict[Kind, str] = {
+_NAMES: dict[ExportKind, str] = {
     "preference": "preference.jsonl.gz",
     "labels": "labels.jsonl",
     "dpo": "dpo.jsonl",
@@ -28,7 +28,7 @@ _NAMES: dict[Kind, str] = {
 
 
 @router.get("/export/{project_id}/{kind}")
-def export(service: Reviewing, who: Who, project_id: Id, kind: Kind) -> FileResponse:
+def export(service: Reviewing, who: Who, project_id: Id, kind: ExportKind) -> FileResponse:
     """Write an export and send it."""
     project = service.projects.get(who, project_id).settings.name
     folder = Path(mkdtemp(prefix="review-export-"))

@@ -67,8 +67,8 @@ def bench(
     from judge.infer.asked import check_kind
     from judge.runs.folder import CONFIG
 
-    split, subset, revision = (given.pop(part) for part in ("split", "subset", "revision"))
-    fresh = given["fresh"]
+    split, subset, revision = (given.pop(part, None) for part in ("split", "subset", "revision"))
+    fresh = bool(given.get("fresh"))
     given |= {"reward_model": reward_model, "form": form, "weights": weights}
     kind = _kind(given)
     benchmark = find(name)
@@ -82,7 +82,7 @@ def bench(
     asked = _config(kind, config, given, planned)
     if not (folder / RUN / CONFIG).exists():  # a finished run is scored without its model
         check_kind(asked)
-    write_pairs(folder, items, planned, bool(fresh))
+    write_pairs(folder, items, planned, fresh)
     summary = _run(asked)
     result = score_run(benchmark, items, planned, folder / RUN, notes)
     _show(result, [write_result(result, folder), write_report(result, folder)])
@@ -95,7 +95,9 @@ def _kind(given: dict[str, Any]) -> Kind:
     kind: Kind = "judge" if given["reward_model"] is None else "reward_model"
     others = _OF_REWARDS if kind == "judge" else _OF_JUDGES
     stray = [
-        f"--{name.replace('_', '-')}" for name in sorted(others) if given.pop(name) is not None
+        f"--{name.replace('_', '-')}"
+        for name in sorted(others)
+        if given.pop(name, None) is not None
     ]
     if stray:
         what = "a judge (--model)" if kind == "judge" else "a reward model (--reward-model)"

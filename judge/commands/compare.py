@@ -9,6 +9,7 @@ import typer
 
 from judge.commands.fields import from_fields
 from judge.compare.config import CompareConfig
+from judge.options import checked
 
 
 @from_fields(CompareConfig, arguments=("runs",), required=("runs",))
@@ -30,7 +31,7 @@ def compare(
     from judge.compare.tables import tables
     from judge.report.tables import shown
 
-    config = CompareConfig.checked(**given)
+    config = checked(CompareConfig, given)
     with Console(stderr=True).status("comparing") as status:
         found = compare_runs(config, status.update)
         files = [] if out is None else [*write(found, out), write_report(found, out)]

@@ -10,7 +10,8 @@ from judge.commands.fields import from_fields
 from judge.commands.options import AllAnnotations, NoSpreadFilter, consensus_rules
 from judge.commands.stats import stats
 from judge.data.checks.check import CheckConfig
-from judge.data.config import PrepareConfig, prepare_config
+from judge.data.config import PrepareConfig
+from judge.options import checked
 
 app = typer.Typer(help="Training sets from annotated pairs.", no_args_is_help=True)
 
@@ -28,7 +29,7 @@ def prepare(
     from judge.data.prepare import run
     from judge.screen import counting, prepared_table
 
-    config = prepare_config(consensus_rules(given, all_annotations, no_spread_filter))
+    config = checked(PrepareConfig, consensus_rules(given, all_annotations, no_spread_filter))
     with counting(Console(stderr=True), "reading") as progress:
         manifest = run(config, progress)
     Console().print(prepared_table(manifest))
@@ -49,12 +50,12 @@ def check(
     """Show what a person should see before training: leaks, repeats, contradictions, artefacts."""
     from rich.console import Console
 
-    from judge.data.checks.check import check_config, is_serious, run
+    from judge.data.checks.check import is_serious, run
     from judge.data.checks.show import show
     from judge.exits import LOOK
     from judge.screen import counting
 
-    config = check_config({name: value for name, value in given.items() if value not in (None, [])})
+    config = checked(CheckConfig, given)
     with counting(Console(stderr=True), "checking") as progress:
         report = run(config, progress)
     show(report)

@@ -1,7 +1,9 @@
 """Options of the command line out of a configuration's fields: name, type, default and help.
 
 A command takes ``given``, the values of the options that were used by field, and hands them to
-:func:`judge.config.load_config`, which checks them. Nothing of a field is written a second time.
+:func:`judge.options.checked` or, with a file, :func:`judge.config.load_config`. Nothing of a field
+is written a second time. A field that is a configuration itself gives an option for each of its
+own: ``oidc`` of :class:`app.options.Options` gives ``--oidc-issuer`` and others.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from judge.options import Option
+from judge.options import option_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 GIVEN = "given"
@@ -43,15 +45,18 @@ def from_fields(
 
     def decorate(function: Command) -> Command:
         own = inspect.signature(function, eval_str=True).parameters
-        names = [name for name in _ordered(kind) if name not in leave and name not in own]
-        names.sort(key=lambda name: name not in arguments)
-        made = {name: _parameter(name, kind, name in arguments, name in required) for name in names}
+        fields = {n: f for n, f in _fields(kind) if n not in leave and n not in own}
+        names = sorted(fields, key=lambda name: name not in arguments)
+        made = {
+            name: _parameter(name, fields[name], name in arguments, name in required)
+            for name in names
+        }
         parameters = list(_in_place(own.values(), made))
 
         @wraps(function)
         def command(**values: Any) -> Any:
-            given = {name: values.pop(name) for name in made}
-            return function(**{GIVEN: given}, **values)
+            used = {name: values.pop(name) for name in made}
+            return function(**{GIVEN: _nested(kind, used)}, **values)
 
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -86,6 +91,35 @@ def _ordered(kind: type[BaseModel]) -> list[str]:
     return sorted(known, key=lambda name: ("input", "out", "output_dir", *known).index(name))
 
 
+def _fields(kind: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    """Yield the options' names in Python and their fields, also those of nested configurations."""
+    for name in _ordered(kind):
+        field = kind.model_fields[name]
+        if (inner := _nested_kind(field)) is None:
+            yield name, field
+        else:
+            yield from ((f"{name}_{part}", found) for part, found in _fields(inner))
+
+
+def _nested_kind(field: FieldInfo) -> type[BaseModel] | None:
+    kinds = (field.annotation, *get_args(field.annotation))
+    return next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+
+
+def _nested(kind: type[BaseModel], used: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of the options that were used, by field.
+
+    None, or an empty list, means that an option was not used.
+    """
+    given = {name: value for name, value in used.items() if value not in (None, [])}
+    for name, field in kind.model_fields.items():
+        if (inner := _nested_kind(field)) is not None:
+            parts = {p: f"{name}_{p}" for p in inner.model_fields if f"{name}_{p}" in given}
+            if parts:
+                given[name] = {part: given.pop(option) for part, option in parts.items()}
+    return given
+
+
 def _in_place(
     own: Collection[inspect.Parameter], made: dict[str, inspect.Parameter]
 ) -> Iterator[inspect.Parameter]:
@@ -96,11 +130,8 @@ def _in_place(
             yield parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
 
 
-def _parameter(
-    name: str, kind: type[BaseModel], argument: bool, required: bool
-) -> inspect.Parameter:
-    field = kind.model_fields[name]
-    said = next((m for m in field.metadata if isinstance(m, Option)), Option())
+def _parameter(name: str, field: FieldInfo, argument: bool, required: bool) -> inspect.Parameter:
+    said = option_of(field)
     value, metavar = _typed(name, field.annotation, said.metavar)
     shown: dict[str, Any] = {"help": help_of(field, said.default), "show_default": False}
     if argument:

@@ -24,12 +24,12 @@ NoSpreadFilter = Annotated[
 def consensus_rules(
     values: dict[str, Any], all_annotations: bool, no_spread_filter: bool
 ) -> dict[str, Any]:
-    """Return the values that were given, a rule that is switched off as None.
+    """Return the values that were given, and None for a rule that is switched off.
 
     Raises:
         UsageError: when a rule is switched off and given a number at once.
     """
-    given = {name: value for name, value in values.items() if value not in (None, [])}
+    given = dict(values)
     for off, rule, flag in (
         (all_annotations, "similar", "--all-annotations"),
         (no_spread_filter, "max_spread", "--no-spread-filter"),

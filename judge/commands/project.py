@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.asked import ExportConfig, ImportConfig, MemberConfig
+from judge.commands.fields import from_fields
 from judge.errors import UsageError
+from judge.options import checked
 
 if TYPE_CHECKING:
     from app.service import Service
@@ -37,17 +39,6 @@ PasswordFile = Annotated[
     typer.Option(metavar="FILE", help="Its first line is the password; else it is asked for."),
 ]
 AccountName = Annotated[str, typer.Argument(metavar="NAME", help="Name to sign in with.")]
-RoleName = Literal["annotator", "adjudicator", "manager"]
-Kind = Literal["preference", "labels", "dpo", "csv", "history", "ratings"]
-
-
-class Content(StrEnum):
-    """What an imported file is."""
-
-    tasks = "tasks"
-    gold = "gold"
-    attention = "attention"
-    queue = "queue"
 
 
 @app.command("create")
@@ -97,14 +88,11 @@ def settings(
 
 
 @app.command("add")
+@from_fields(MemberConfig)
 def add(
     where: Where,
     name: AccountName,
-    role: Annotated[RoleName, typer.Option(help="What the person may do.")] = "annotator",
-    external_id: Annotated[
-        str | None,
-        typer.Option(metavar="ID", help="Sign in through OpenID Connect under this identity."),
-    ] = None,
+    given: dict[str, Any],
     password_file: PasswordFile = None,
     project: Named = None,
 ) -> None:
@@ -112,15 +100,16 @@ def add(
 
     Without a terminal the password is the first line of the standard input.
     """
+    asked = checked(MemberConfig, given)
     with opened(where) as service:
         project_id = service.projects.find(project)
         if not service.accounts.exists(name):
-            password = None if external_id else _password(password_file)
+            password = None if asked.external_id else _password(password_file)
             service.accounts.create(None, name, password)
-        if external_id:
-            service.accounts.link_external(None, name, external_id)
-        service.projects.set_role(None, project_id, name, role)
-    typer.echo(f"{name} is {role} now")
+        if asked.external_id:
+            service.accounts.link_external(None, name, asked.external_id)
+        service.projects.set_role(None, project_id, name, asked.role)
+    typer.echo(f"{name} is now {asked.role}")
 
 
 @app.command("remove")
@@ -156,61 +145,29 @@ def unlock(where: Where, name: AccountName) -> None:
 
 
 @app.command("import")
-def import_(
-    where: Where,
-    input: Annotated[
-        str, typer.Argument(metavar="INPUT", help="A run folder, or a file or hub id of pairs.")
-    ],
-    content: Annotated[
-        Content,
-        typer.Option(
-            "--as",
-            help="Tasks; gold tasks or attention checks, whose annotations are the right answer; or"
-            " the queue of judge compare.",
-        ),
-    ] = Content.tasks,
-    evaluation: Annotated[
-        bool,
-        typer.Option(
-            "--evaluation",
-            help="An evaluation set: its content never leaves as training data, wherever else it"
-            " comes from.",
-        ),
-    ] = False,
-    pairs: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Where the pairs that a run judged are by now."),
-    ] = None,
-    project: Named = None,
-) -> None:
+@from_fields(ImportConfig, arguments=("input",), required=("input",))
+def import_(where: Where, given: dict[str, Any], project: Named = None) -> None:
     """Add tasks to a project; what is there already is not added again."""
-    if evaluation and content is not Content.tasks:
+    asked = checked(ImportConfig, given)
+    if asked.evaluation and asked.content != "tasks":
         raise UsageError("--evaluation is for tasks")
     with opened(where) as service:
         project_id = service.projects.find(project)
-        if content is Content.queue:
-            found = service.importing.informative(project_id, Path(input))
+        if asked.content == "queue":
+            found = service.importing.informative(project_id, Path(asked.input))
             typer.echo(f"{found:,} tasks have a place among the most informative")
             return
-        _show_import(_import(service, project_id, input, content, evaluation, pairs))
+        _show_import(_import(service, project_id, asked))
 
 
-def _import(
-    service: Service,
-    project_id: int,
-    input: str,
-    content: Content,
-    evaluation: bool,
-    pairs: str | None,
-) -> Imported:
-    if content is Content.gold or content is Content.attention:
-        kind: Literal["gold", "attention"] = "gold" if content is Content.gold else "attention"
-        return service.importing.checks(project_id, input, kind)
-    if Path(input).is_dir():
-        return service.importing.run(project_id, Path(input), pairs, evaluation)
-    if pairs is not None:
+def _import(service: Service, project_id: int, asked: ImportConfig) -> Imported:
+    if asked.content == "gold" or asked.content == "attention":
+        return service.importing.checks(project_id, asked.input, asked.content)
+    if Path(asked.input).is_dir():
+        return service.importing.run(project_id, Path(asked.input), asked.pairs, asked.evaluation)
+    if asked.pairs is not None:
         raise UsageError("--pairs is for a run folder")
-    return service.importing.pairs(project_id, input, evaluation)
+    return service.importing.pairs(project_id, asked.input, asked.evaluation)
 
 
 def _show_import(done: Imported) -> None:
@@ -226,33 +183,17 @@ def _show_import(done: Imported) -> None:
 
 
 @app.command("export")
-def export(
-    where: Where,
-    out: Annotated[
-        Path, typer.Option(help="File to write; of preference and ratings, the folder.")
-    ],
-    kind: Annotated[
-        Kind | None,
-        typer.Option(
-            help="HelpSteer2-Preference's layout, labels for judge compare, DPO pairs, CSV,"
-            " everything that happened, or HelpSteer2's ratings. (default: preference, of a project"
-            " that rates ratings)"
-        ),
-    ] = None,
-    unfinished: Annotated[
-        bool, typer.Option("--unfinished", help="Tasks that still lack annotations, too.")
-    ] = False,
-    first: Annotated[
-        bool, typer.Option("--first", help="The choices before the judge was revealed.")
-    ] = False,
-    project: Named = None,
-) -> None:
+@from_fields(ExportConfig, required=("out",))
+def export(where: Where, given: dict[str, Any], project: Named = None) -> None:
     """Write what people decided to a file."""
+    asked = checked(ExportConfig, given)
     with opened(where) as service:
         project_id = service.projects.find(project)
         rates = service.projects.settings(project_id).kind == "attributes"
-        chosen = kind or ("ratings" if rates else "preference")
-        done = service.exporting.write(None, project_id, chosen, out, unfinished, first)
+        kind = asked.kind or ("ratings" if rates else "preference")
+        done = service.exporting.write(
+            None, project_id, kind, asked.out, asked.unfinished, asked.first
+        )
     typer.echo(f"{done.rows:,} rows: {done.path}")
     for reason, count in done.left_out.items():
         typer.echo(f"  left out, {reason}: {count:,}")

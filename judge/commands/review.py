@@ -2,73 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from app.asked import ReviewConfig
+from judge.commands.fields import from_fields
 from judge.commands.project import opened
 from judge.errors import UsageError
+from judge.options import checked
 
 if TYPE_CHECKING:
-    from app.options import Options
     from app.service import Service
 
 
-def review(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(metavar="[DIR]", help="Run folder of judge batch or score, to be reviewed."),
-    ] = None,
-    database: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="A team's database. (default: an SQLite file in DIR)"),
-    ] = None,
-    project: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Name of the project. (default: DIR's name)")
-    ] = None,
-    pairs: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Where the pairs that the run judged are by now."),
-    ] = None,
-    evaluation: Annotated[
-        bool,
-        typer.Option(
-            "--evaluation", help="DIR judged an evaluation set: never export it as training data."
-        ),
-    ] = False,
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on. (default: 127.0.0.1)")
-    ] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 0: a free one. (default: 7860)")] = None,
-    no_auth: Annotated[
-        bool | None,
-        typer.Option("--no-auth", help="No sign-in: one person, on this machine alone."),
-    ] = None,
-    judge: Annotated[
-        str | None,
-        typer.Option(help="Live judge: a model, a judge serve's URL, none. (default: small)"),
-    ] = None,
-    trusted_proxy: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ADDRESS", help="A reverse proxy in front; may be repeated."),
-    ] = None,
-    oidc_issuer: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="People may also sign in at this OpenID Connect provider, with --oidc-client-id."
-            " The client's secret, if it has one: JUDGE_OIDC_SECRET.",
-        ),
-    ] = None,
-    oidc_client_id: Annotated[
-        str | None, typer.Option(metavar="ID", help="What this server is called there.")
-    ] = None,
-    oidc_name: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The provider's name on the sign-in page."),
-    ] = None,
-) -> None:
+@from_fields(ReviewConfig, arguments=("folder",), leave=("oidc_secret",))
+def review(given: dict[str, Any]) -> None:
     """Review judgments in the browser: choose first, then see the judge.
 
     The same command again goes on where the project stands, and adds what DIR has more.
@@ -76,81 +27,47 @@ def review(
     from app.listening import bound_socket
     from judge.compare.systems import read_config
 
-    options = _options(
-        host=host,
-        port=port,
-        no_auth=no_auth,
-        judge=judge,
-        trusted_proxies=tuple(trusted_proxy or ()) or None,
-        oidc=_oidc(issuer=oidc_issuer, client_id=oidc_client_id, name=oidc_name),
-    )
-    if database is None and folder is None:
+    asked = checked(ReviewConfig, _with_secret(given))
+    if asked.database is None and asked.folder is None:
         raise UsageError("nothing to review: expected a run folder, or a --database")
-    if folder is not None:
-        read_config(folder)  # before anything is made
+    if asked.folder is not None:
+        read_config(asked.folder)  # before anything is made
     # A port that is taken is no reason to make a database, and a password shown once, first.
     with (
-        bound_socket(options.host, options.port) as listener,
-        opened(database or str(folder), new=True) as service,
+        bound_socket(asked.host, asked.port) as listener,
+        opened(asked.database or str(asked.folder), new=True) as service,
     ):
-        if folder is not None:
-            _fill(service, folder, project, pairs, evaluation, alone=options.no_auth)
-        if not options.no_auth:
+        if asked.folder is not None:
+            _fill(service, asked.folder, asked)
+        if not asked.no_auth:
             _first_manager(service)
-        _look_for_the_judge(options.judge)
+        _look_for_the_judge(asked.judge)
         from app.main import serve  # seconds of imports, which no mistake has to wait for
 
-        serve(service, options, listener)
+        serve(service, asked, listener)
 
 
-def _oidc(**given: str | None) -> dict[str, str] | None:
-    """Return what is said of the provider; None where nothing is."""
-    import os
-
-    values = {name: value for name, value in given.items() if value is not None}
-    if not values:
-        return None
-    if "issuer" not in values or "client_id" not in values:
+def _with_secret(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with the client's secret beside what they say of the provider."""
+    if "oidc" not in given:
+        return given
+    if not given["oidc"].keys() >= {"issuer", "client_id"}:
         raise UsageError("sign-in at a provider needs both --oidc-issuer and --oidc-client-id")
     secret = os.environ.get("JUDGE_OIDC_SECRET")
-    return {**values, "secret": secret} if secret else values
+    return {**given, "oidc": {**given["oidc"], **({"secret": secret} if secret else {})}}
 
 
-def _options(**given: Any) -> Options:
-    from pydantic import ValidationError
-
-    from app.options import Options
-
-    values = {name: value for name, value in given.items() if value is not None}
-    if values.get("judge") == "none":
-        values["judge"] = None
-    try:
-        return Options.model_validate(values)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        field = "-".join(map(str, problem["loc"]))
-        text = problem["msg"].removeprefix("Value error, ")
-        raise UsageError(f"--{field.replace('_', '-')}: {text}" if field else text) from None
-
-
-def _fill(
-    service: Service,
-    folder: Path,
-    name: str | None,
-    pairs: str | None,
-    evaluation: bool,
-    *,
-    alone: bool,
-) -> None:
+def _fill(service: Service, folder: Path, asked: ReviewConfig) -> None:
     """Make the folder's project where there is none, and add its tasks."""
     from app.review.project import Settings
 
-    name = name or folder.resolve().name
+    name = asked.project or folder.resolve().name
     if name not in service.projects.names():
         # One person gives one annotation; a team three, as its manager may change.
-        settings = Settings(name=name, annotations=1) if alone else Settings(name=name)
+        settings = Settings(name=name, annotations=1) if asked.no_auth else Settings(name=name)
         service.projects.create(None, settings)
-    done = service.importing.run(service.projects.find(name), folder, pairs, evaluation)
+    project_id = service.projects.find(name)
+    done = service.importing.run(project_id, folder, asked.pairs, asked.evaluation)
     typer.echo(f"project {name}: {done.added:,} tasks added, {done.known:,} known already")
     for reason in done.reasons:
         typer.echo(f"  {reason}", err=True)

@@ -9,6 +9,7 @@ import typer
 from judge.commands.fields import from_fields
 from judge.commands.options import AllAnnotations, NoSpreadFilter, consensus_rules
 from judge.data.statistics.describe import StatsConfig
+from judge.options import checked
 
 
 @from_fields(StatsConfig, arguments=("input",), required=("input",))
@@ -26,7 +27,7 @@ def stats(
     from judge.screen import counting
 
     values = consensus_rules(given, all_annotations, no_spread_filter)
-    config = StatsConfig.model_validate(values)
+    config = checked(StatsConfig, values)
     with counting(Console(stderr=True), "reading") as progress:
         report = run(config, progress)
     console = Console()

@@ -9,10 +9,15 @@ from typing import Annotated, Any
 import typer
 
 from judge.commands import trained
+from judge.commands.fields import from_fields
 from judge.commands.recipes import Overrides, Recipe, listed
 from judge.commands.watched import page_of, train_as, watched
 from judge.exits import LOOK
+from judge.options import checked
 from judge.train.config import JustifierConfig, RewardConfig
+from judge.train.expo.config import ExpoConfig
+from judge.train.plan.config import PlanRequest
+from judge.train.reward.config import WeightsConfig
 
 app = typer.Typer(help="Train judges and reward models.", no_args_is_help=True)
 app.command()(trained.select)
@@ -78,95 +83,36 @@ def pretrain(config: Recipe, overrides: Overrides = None) -> None:
 
 
 @app.command("expo")
-def expo(
-    weak: Annotated[str, typer.Option(help="Model to move away from: a folder or hub id.")],
-    strong: Annotated[str, typer.Option(help="Model trained from it: a folder or hub id.")],
-    out: Annotated[str, typer.Option(help="The folder to write.", metavar="DIR")],
-    factor: Annotated[
-        float | None, typer.Option(help="weak + FACTOR (strong - weak); 1 is strong.")
-    ] = None,
-    search: Annotated[
-        str | None,
-        typer.Option(help="Preference file (judge data prepare) to search it on.", metavar="FILE"),
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(help="Search on the first N pairs only.", metavar="N")
-    ] = None,
-    base: Annotated[
-        str | None, typer.Option(help="Base of LoRA adapters, if not where they say.")
-    ] = None,
-) -> None:
+@from_fields(ExpoConfig, required=("weak", "strong", "output_dir"))
+def expo(given: dict[str, Any]) -> None:
     """Extrapolate from a weak model through a strong one (ExPO), file by file."""
     from judge.train.expo.curve import read_curve
-    from judge.train.expo.extrapolate import ExpoConfig, run
+    from judge.train.expo.extrapolate import run
 
-    config = ExpoConfig(
-        weak=weak,
-        strong=strong,
-        output_dir=out,
-        factor=factor,
-        search=search,
-        search_limit=limit,
-        base=base,
-    )
+    config = checked(ExpoConfig, given)
     record = run(config)
-    for line in read_curve(out) if search is not None else []:
+    for line in read_curve(config.output_dir) if config.search is not None else []:
         typer.echo(line)
-    _show_log(record, out)
+    _show_log(record, config.output_dir)
 
 
 @app.command("weights")
-def weights(
-    pairs: Annotated[
-        str,
-        typer.Argument(
-            metavar="PAIRS",
-            help="Preference file (judge data prepare), or rewards without --model.",
-        ),
-    ],
-    out: Annotated[str, typer.Option(help="Where weights.json is written.", metavar="DIR")],
-    model: Annotated[
-        str | None, typer.Option(help="Regression model with five outputs: a folder or hub id.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(help="The first N pairs only.", metavar="N")] = None,
-    folds: Annotated[int, typer.Option(help="Folds of the cross-validation.", min=2)] = 5,
-    seed: Annotated[int, typer.Option(help="Seed of the division into folds.")] = 17,
-    base: Annotated[
-        str | None, typer.Option(help="Base of a LoRA adapter, if not where it says.")
-    ] = None,
-) -> None:
+@from_fields(WeightsConfig, arguments=("pairs",), required=("pairs", "output_dir"))
+def weights(given: dict[str, Any]) -> None:
     """Search the weights that make one reward of five attributes."""
-    from judge.train.reward.attribute_fit import WeightsConfig, report_lines, run
+    from judge.train.reward.attribute_fit import report_lines, run
 
-    config = WeightsConfig(
-        pairs=pairs, output_dir=out, model=model, limit=limit, folds=folds, seed=seed, base=base
-    )
+    config = checked(WeightsConfig, given)
     for line in report_lines(run(config)):
         typer.echo(line)
-    typer.echo(f"written to {out}")
+    typer.echo(f"written to {config.output_dir}")
 
 
 @app.command("plan")
+@from_fields(PlanRequest, arguments=("recipe",), required=("recipe",), leave=("counts",))
 def plan(
-    recipe: Annotated[str, typer.Argument(help="Recipe: a file, or a bundled one's name.")],
+    given: dict[str, Any],
     overrides: Overrides = None,
-    gpus: Annotated[
-        int | None, typer.Option(help="How many GPUs; else the recipe's own.", metavar="N", min=1)
-    ] = None,
-    gpu: Annotated[
-        str | None, typer.Option(help="Which GPU, as h100-80gb; else the recipe's own.")
-    ] = None,
-    gpus_per_node: Annotated[int, typer.Option(help="GPUs of a node.", min=1)] = 8,
-    data: Annotated[
-        str | None,
-        typer.Option(help="Folder of judge data prepare; else the paper's numbers.", metavar="DIR"),
-    ] = None,
-    price: Annotated[
-        float | None, typer.Option(help="Price of a GPU for an hour; else no cost is named.")
-    ] = None,
-    margin: Annotated[
-        float, typer.Option(help="Share of a GPU's memory that stays free.", min=0, max=0.9)
-    ] = 0.1,
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
 ) -> None:
     """Compute what a recipe needs before GPUs are rented: memory, hours, what else would fit.
@@ -175,17 +121,7 @@ def plan(
     """
     from judge.train.plan import planner, report
 
-    request = planner.PlanRequest(
-        recipe=recipe,
-        overrides=overrides or [],
-        gpus=gpus,
-        gpu=gpu,
-        gpus_per_node=gpus_per_node,
-        data=data,
-        price=price,
-        margin=margin,
-    )
-    found = planner.plan(request)
+    found = planner.plan(checked(PlanRequest, {**given, "overrides": overrides or []}))
     if as_json:
         typer.echo(json.dumps(report.as_json(found), indent=1))
     else:

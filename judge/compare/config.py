@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from judge.errors import UsageError
 from judge.formats.labels import Rule
 from judge.options import Option
 
@@ -34,17 +33,3 @@ class CompareConfig(BaseModel):
     """Most pairs in the queue of disagreements."""
     seed: int = Field(default=0, ge=0)
     """Seed of the bootstrap, the permutation test and the folds."""
-
-    @classmethod
-    def checked(cls, **values: Any) -> CompareConfig:
-        """Return the configuration of values as they were given; None was not given.
-
-        Raises:
-            UsageError: for a value that is out of range.
-        """
-        try:
-            return cls.model_validate({k: v for k, v in values.items() if v not in (None, [])})
-        except ValidationError as error:
-            problem = error.errors()[0]
-            name = ".".join(str(part) for part in problem["loc"])
-            raise UsageError(f"{name}: {problem['msg']}") from None

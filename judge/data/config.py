@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from judge.consensus import MAX_SPREAD, SIMILAR
 from judge.data.sets import Justifications, Style
-from judge.errors import UsageError
 from judge.options import Option
 
 Kind = Literal["justifier", "preference", "regression"]
@@ -114,18 +113,3 @@ _ORIGINS: dict[Kind, tuple[Origin, ...]] = {
     "preference": ("annotations", "ratings"),
     "regression": ("ratings",),
 }
-
-
-def prepare_config(given: dict[str, Any]) -> PrepareConfig:
-    """Return the configuration of the values that were given.
-
-    Raises:
-        UsageError: for a value out of range, or options that do not belong together.
-    """
-    try:
-        return PrepareConfig.model_validate(given)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        name = ".".join(str(part) for part in problem["loc"])
-        text = problem["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{name}: {text}" if name else text) from None

@@ -406,7 +406,10 @@ def test_the_ranking_goes_into_a_folder_or_a_named_file(
     ("arguments", "expected"),
     [
         (["nowhere"], "nowhere: no such folder"),
-        (["run", "--model-columns", "a"], "--model-columns 'a': expected two names"),
+        (
+            ["run", "--model-columns", "a"],
+            "--model-columns: expected two names, as in a,b, not 'a'",
+        ),
         (["run", "--model-columns", "a,a"], "expected two names"),
         (["run", "--model-columns", "x,y"], "has no judged row with x and y"),
         (["run", "--by", "bt"], "has no judgments by 'bt'; it has"),

@@ -26,7 +26,7 @@ from tests.scripted import row, write_rows
 
 
 def comparison(*runs: str | Path, **fields: object) -> Comparison:
-    return compare(CompareConfig.checked(runs=tuple(map(str, runs)), **fields))
+    return compare(CompareConfig(runs=tuple(map(str, runs)), **fields))
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import pytest
 from judge.annotated import ATTRIBUTES
 from judge.data.prepare import PrepareConfig, run
 from judge.errors import UsageError
+from judge.options import checked
 
 TURNS = "A\n<extra_id_1>Assistant\nB\n<extra_id_1>User\nC"
 
@@ -193,15 +194,13 @@ def test_the_folder_of_the_data_set(tmp_path: Path) -> None:
         ({"origin": "ratings"}, "justifier sets are made from annotations"),
         ({"kind": "regression", "origin": "annotations"}, "regression sets are made from ratings"),
         ({"kind": "preference", "rounded": True}, "rounded is for sets made from ratings"),
-        ({"similar": 0}, "similar: Input should be greater than or equal to 1"),
-        ({"val_share": 2}, "val_share: Input should be less than 1"),
+        ({"similar": 0}, "--similar: Input should be greater than or equal to 1"),
+        ({"val_share": 2}, "--val-share: Input should be less than 1"),
     ],
 )
 def test_options_that_do_not_belong_together(options: dict[str, Any], message: str) -> None:
-    from judge.data.config import prepare_config
-
     with pytest.raises(UsageError) as error:
-        prepare_config({"input": "i", "output_dir": "o", **options})
+        checked(PrepareConfig, {"input": "i", "output_dir": "o", **options})
     assert str(error.value).startswith(message)
 
 

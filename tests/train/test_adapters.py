@@ -13,7 +13,8 @@ from peft import AutoPeftModelForSequenceClassification, LoraConfig, get_peft_mo
 from judge.errors import UsageError
 from judge.models import shards
 from judge.models.checkpoint import open_checkpoint
-from judge.train.expo.extrapolate import ExpoConfig, run
+from judge.train.expo.config import ExpoConfig
+from judge.train.expo.extrapolate import run
 from tests.checkpoints import read, save_model, tiny_model
 
 

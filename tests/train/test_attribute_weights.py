@@ -18,7 +18,7 @@ from judge.annotated import ATTRIBUTES
 from judge.cli import app
 from judge.errors import UsageError
 from judge.train.reward import attribute_weights
-from judge.train.reward.attribute_fit import WeightsConfig, read_rewards, run
+from judge.train.reward.attribute_fit import read_rewards, run
 from judge.train.reward.attribute_weights import (
     STEPS,
     count_right,
@@ -27,6 +27,7 @@ from judge.train.reward.attribute_weights import (
     scaled,
     weights_at,
 )
+from judge.train.reward.config import WeightsConfig
 from tests.checkpoints import preferences, save_model, tiny_model
 
 # --- counts --------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from judge.train.config import RewardConfig, TrainerConfig
-from judge.train.plan.planner import PlanRequest, read_config
+from judge.train.plan.config import PlanRequest
+from judge.train.plan.planner import read_config
 from judge.train.recipe_files import RECIPES
 
 NAMES = sorted(path.stem for path in RECIPES.glob("llama*.yaml"))

@@ -18,7 +18,8 @@ from judge.cli import app
 from judge.errors import UsageError
 from judge.models import shards
 from judge.train.expo import extrapolate as expo
-from judge.train.expo.extrapolate import ExpoConfig, run
+from judge.train.expo.config import ExpoConfig
+from judge.train.expo.extrapolate import run
 from tests.checkpoints import SHAPES, read, save_model, tensors, tiny_model, write
 
 ROOT = Path(__file__).parent.parent.parent
@@ -449,7 +450,8 @@ def test_the_command_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
 MEASURE = '''
 import json, struct, sys
 from pathlib import Path
-from judge.train.expo.extrapolate import ExpoConfig, run
+from judge.train.expo.config import ExpoConfig
+from judge.train.expo.extrapolate import run
 
 def peak():
     line = next(l for l in open("/proc/self/status") if l.startswith("VmHWM"))

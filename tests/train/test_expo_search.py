@@ -15,8 +15,9 @@ from judge.errors import UsageError
 from judge.models.checkpoint import open_checkpoint
 from judge.train.expo import search as expo_search
 from judge.train.expo.candidate import Candidate
+from judge.train.expo.config import ExpoConfig
 from judge.train.expo.curve import read_curve
-from judge.train.expo.extrapolate import ExpoConfig, run
+from judge.train.expo.extrapolate import run
 from judge.train.expo.matching import match
 from judge.train.expo.search import best_of, search
 from tests.checkpoints import preferences, save_model, tiny_model

@@ -20,7 +20,8 @@ from typer.testing import CliRunner
 from judge.cli import app
 from judge.errors import UsageError
 from judge.models import resolve_model
-from judge.train.checkpoints.export import ExportConfig, run
+from judge.train.checkpoints.config import ExportConfig, PushConfig
+from judge.train.checkpoints.export import run
 from judge.train.checkpoints.licences import licences_of, objections
 from judge.train.checkpoints.model_card import render_card
 from judge.train.checkpoints.push import plan, send
@@ -160,7 +161,7 @@ def test_nothing_is_sent_before_it_is_said_twice(
 def test_what_is_sent(exported: Path) -> None:
     hub = create_autospec(HfApi, instance=True, spec_set=True)
     hub.upload_folder.return_value = SimpleNamespace(commit_url="https://hub/us/judge/commit/1")
-    upload = plan(exported, "us/judge", public=False, data_licences=(), despite=False)
+    upload = plan(PushConfig(folder=str(exported), repo="us/judge"))
     assert send(upload, hub) == "https://hub/us/judge/commit/1"
     hub.create_repo.assert_called_once_with("us/judge", private=True, exist_ok=True)
     sent = hub.upload_folder.call_args.kwargs
@@ -177,7 +178,15 @@ def test_a_licence_that_speaks_against_it(exported: Path, tmp_path: Path) -> Non
         manifest = json.loads((exported / "manifest.json").read_text())
         manifest["export"]["data_licences"] = {"pairs.jsonl": licence}
         (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-        return plan(tmp_path, "us/judge", public=True, data_licences=given, despite=despite)
+        return plan(
+            PushConfig(
+                folder=str(tmp_path),
+                repo="us/judge",
+                public=True,
+                data_licences=given,
+                despite_licences=despite,
+            )
+        )
 
     with pytest.raises(UsageError, match=r"the licence of pairs\.jsonl is not known"):
         planned(None)
@@ -186,6 +195,6 @@ def test_a_licence_that_speaks_against_it(exported: Path, tmp_path: Path) -> Non
     assert planned(None, "pairs.jsonl=mit").private is False
     assert planned("cc-by-nc-4.0", despite=True).repo_id == "us/judge"
     with pytest.raises(UsageError, match="OWNER/NAME"):
-        plan(exported, "judge", public=False, data_licences=(), despite=False)
+        plan(PushConfig(folder=str(exported), repo="judge"))
     with pytest.raises(UsageError, match="not a folder of judge train export"):
-        plan(tmp_path / "nothing", "us/judge", public=False, data_licences=(), despite=False)
+        plan(PushConfig(folder=str(tmp_path / "nothing"), repo="us/judge"))

@@ -19,9 +19,10 @@ from judge.train.config import JustifierConfig, RewardConfig, load_recipe
 from judge.train.plan.alternatives import smallest_count
 from judge.train.plan.architecture import architecture_of
 from judge.train.plan.batches import batches_of
+from judge.train.plan.config import PlanRequest
 from judge.train.plan.hardware import GPUS, find_gpu
 from judge.train.plan.lengths import SAMPLE, Lengths, data_lengths, paper_lengths
-from judge.train.plan.planner import Plan, PlanRequest, plan
+from judge.train.plan.planner import Plan, plan
 from judge.train.plan.report import as_json, lines
 from judge.train.plan.speed import flops_a_token, host_seconds, link_seconds
 from tests.train.reward_sets import preference_set, regression_set
@@ -330,7 +331,8 @@ def test_sizes_come_from_a_folder_or_the_recipe_that_will_write_it(tmp_path: Pat
 
 def test_planning_loads_no_model_library() -> None:
     code = (
-        "import sys; from judge.train.plan.planner import PlanRequest, plan\n"
+        "import sys; from judge.train.plan.config import PlanRequest\n"
+        "from judge.train.plan.planner import plan\n"
         "from judge.train.plan.report import lines\n"
         "lines(plan(PlanRequest(recipe='llama31_70b_zero3')))\n"
         "print(*({'torch', 'transformers', 'deepspeed', 'trl', 'peft'} & set(sys.modules)))"

@@ -14,12 +14,12 @@ from judge.cli import app
 from judge.errors import UsageError
 from judge.infer import batch
 from judge.metrics.accuracy import Score
+from judge.train.checkpoints.config import SelectConfig
 from judge.train.checkpoints.seal import seal
 from judge.train.checkpoints.select import (
     Candidate,
     Evaluated,
     LabelledPairs,
-    SelectConfig,
     candidates_of,
     choose,
     copy_chosen,
@@ -185,7 +185,7 @@ def test_ties_and_what_is_missing(tmp_path: Path) -> None:
     def nobody(*_: Any) -> None:
         raise AssertionError
 
-    config = SelectConfig(run=str(tmp_path), output_dir=str(tmp_path / "out"))
+    config = SelectConfig(run=str(tmp_path), pairs=str(PAIRS), output_dir=str(tmp_path / "out"))
     with pytest.raises(UsageError, match="no finished training"):
         run(config, LabelledPairs(PAIRS), nobody)
     (tmp_path / "manifest.json").write_text("{}")

@@ -22,6 +22,7 @@ from judge.models import BUNDLED, FOLDER
 from judge.models.layers import digest_of, layers_of
 from judge.models.writing import merged_folder
 from judge.train.checkpoints import export
+from judge.train.checkpoints.config import ExportConfig
 from judge.train.config import RewardConfig, load_recipe
 from judge.train.plan.architecture import architecture_of
 from judge.train.reward import training as reward
@@ -159,7 +160,7 @@ def test_adapters_are_no_base_in_four_bits(small: dict[str, Path], prepared: Pat
 def test_an_exported_model_is_whole_and_says_the_same(
     name: str, small: dict[str, Path], cached: Path, tmp_path: Path
 ) -> None:
-    manifest = export.run(export.ExportConfig(model=name, output_dir=str(tmp_path / "out")))
+    manifest = export.run(ExportConfig(model=name, output_dir=str(tmp_path / "out")))
     assert manifest["export"]["merged"] is True
     out = tmp_path / "out"
     assert not (out / "adapter_config.json").exists() and not (out / "base.json").exists()

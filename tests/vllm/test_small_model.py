@@ -11,7 +11,7 @@ from judge.config import BatchConfig
 from judge.infer.batch import run
 from judge.infer.engines.protocol import Engine
 from judge.infer.engines.registry import load_engine
-from judge.train.checkpoints.export import ExportConfig
+from judge.train.checkpoints.config import ExportConfig
 from judge.train.checkpoints.export import run as export
 from tests.scripted import judgments, write_rows
 

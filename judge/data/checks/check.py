@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from judge.annotated import COSTS_A_PART, Problem
 from judge.data.checks.addressed import addressed_findings
@@ -70,24 +70,6 @@ class CheckConfig(BaseModel):
     """Leave this check out. May be repeated."""
     examples: Annotated[int, Option(metavar="N")] = Field(default=2, ge=0)
     """Findings of each check that ``check.json`` and the screen show."""
-
-
-def check_config(values: Mapping[str, Any]) -> CheckConfig:
-    """Return the configuration of ``values``.
-
-    Raises:
-        UsageError: for a value that it does not take.
-    """
-    try:
-        return CheckConfig.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"][:1]))
-        if name == "skip":
-            raise UsageError(
-                f"{first['input']!r} is not a check; expected one of {', '.join(CHECKS)}"
-            ) from None
-        raise UsageError(f"--{name.replace('_', '-')}: {first['msg']}") from None
 
 
 def run(config: CheckConfig, progress: Callable[[int], None] = lambda rows: None) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from judge.train.evaluation.reward_accuracy import (
     reward_values,
 )
 from judge.train.expo import extrapolate as expo
+from judge.train.expo.config import ExpoConfig
 from judge.train.progress import UNWATCHED, Progress
 from judge.train.reward import training as reward
 
@@ -184,7 +185,7 @@ def _recipe(
 def _extrapolated(config: AblationConfig, strong: Run) -> tuple[Path, dict[str, Any]]:
     """Return the folder of what ExPO makes of ``strong`` and its start, and the factor."""
     output = Path(config.output_dir)
-    asked = expo.ExpoConfig(
+    asked = ExpoConfig(
         weak=str(output / f"regression-{strong.seed}"),
         strong=strong.recipe.output_dir,
         output_dir=str(output / f"{EXPO}-{strong.seed}"),

@@ -6,40 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from judge.errors import UsageError
 from judge.models import JUDGE_FILE
 from judge.models.checkpoint import Checkpoint, open_checkpoint
 from judge.models.writing import write_model
 from judge.runs.whole import refuse_existing, replace_json, whole_folder
+from judge.train.checkpoints.config import ExportConfig
 from judge.train.checkpoints.licences import licences_of
 from judge.train.checkpoints.manifest import MANIFEST_FILE, versions
 from judge.train.checkpoints.model_card import CARD_FILE, render_card
 
 EXPORT = "export"
 """The part of a manifest that says that a folder was made here, and of what."""
-
-
-class ExportConfig(BaseModel):
-    """What ``judge train export`` is asked."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    model: str
-    """The folder of a trained model, of one of its checkpoints copied by select, or an adapter."""
-    output_dir: str
-    """The folder to write; it must not exist."""
-    base: str | None = None
-    """The base of a LoRA adapter, where it is not where the adapter says."""
-    shard_bytes: int = Field(default=5 * 10**9, ge=1)
-    """The most bytes of weights in a file; one larger tensor has a file to itself."""
-    licence: str | None = None
-    """Licence of the model, as the hub writes it (``llama3.1``); the card says so."""
-    data_licences: tuple[str, ...] = ()
-    """``NAME=LICENCE`` of training data, where it is not known to this package."""
-    name: str | None = None
-    """What the card calls the model; None: the folder's name."""
 
 
 def run(config: ExportConfig) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from judge.errors import UsageError, first_line
 from judge.masking import Masking
+from judge.train.checkpoints.config import PushConfig
 from judge.train.checkpoints.export import EXPORT
 from judge.train.checkpoints.licences import licences_of, objections
 from judge.train.checkpoints.manifest import MANIFEST_FILE
@@ -39,33 +40,27 @@ class Upload:
     private: bool
 
 
-def plan(
-    folder: Path, repo_id: str, *, public: bool, data_licences: tuple[str, ...], despite: bool
-) -> Upload:
+def plan(config: PushConfig) -> Upload:
     """Return what a push would send; nothing is sent.
 
-    Args:
-        public: the repository is for everybody.
-        data_licences: as :func:`judge.train.checkpoints.licences.licences_of` takes them.
-        despite: publish although a licence forbids it or is not known.
-
     Raises:
-        UsageError: when the folder is no exported model, or a licence speaks against it.
+        UsageError: when the folder is not an exported model, or a licence speaks against it.
     """
+    folder = Path(config.folder)
     manifest = _manifest(folder)
-    if repo_id.count("/") != 1 or not all(repo_id.split("/")):
-        raise UsageError(f"{repo_id!r} is not a hub id; expected OWNER/NAME")
+    if config.repo.count("/") != 1 or not all(config.repo.split("/")):
+        raise UsageError(f"{config.repo!r} is not a hub id; expected OWNER/NAME")
     known: Mapping[str, str | None] = manifest[EXPORT]["data_licences"]
-    said = licences_of(manifest, data_licences)
-    licences = {name: said[name] if data_licences else known[name] for name in known}
+    said = licences_of(manifest, config.data_licences)
+    licences = {name: said[name] if config.data_licences else known[name] for name in known}
     reasons = objections({n: licence or known[n] for n, licence in licences.items()})
-    if reasons and not despite:
+    if reasons and not config.despite_licences:
         raise UsageError(
             f"{folder} was not sent: {'; '.join(reasons)}. --data-licence NAME=LICENCE says what is"
             " not known; --despite-licences sends it all the same"
         )
     files = {p.name: p.stat().st_size for p in sorted(folder.iterdir()) if p.is_file()}
-    return Upload(folder, repo_id, files, private=not public)
+    return Upload(folder, config.repo, files, private=not config.public)
 
 
 def send(upload: Upload, hub: Hub | None = None) -> str:

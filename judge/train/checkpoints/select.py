@@ -13,12 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict
-
 from judge.errors import UsageError
 from judge.metrics.accuracy import Accuracy, Score
 from judge.models import JUDGE_FILE
 from judge.runs.whole import replace_json, whole_folder
+from judge.train.checkpoints.config import SelectConfig
 from judge.train.checkpoints.manifest import CONFIG_FILE, MANIFEST_FILE
 from judge.train.checkpoints.seal import SEAL, checkpoints, read_seal
 from judge.train.evaluation.labelled import labelled
@@ -45,19 +44,6 @@ Kind = Literal["judge", "reward"]
 Evaluate = Callable[[Path, Kind, Path, Path], object]
 """Judges, or scores, a file of pairs into a run folder: (model, kind, pairs, folder). A call again
 goes on with the folder, or finds it finished."""
-
-
-class SelectConfig(BaseModel):
-    """What ``judge train select`` is asked."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    run: str
-    """The output folder of a finished training, with its checkpoints."""
-    output_dir: str
-    """A run folder for each checkpoint, and ``select.json``."""
-    everything: bool = False
-    """Every checkpoint, not the paper's few."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +128,7 @@ def run(config: SelectConfig, benchmark: Benchmark, evaluate: Evaluate) -> dict[
         UsageError: when the training is not finished, a checkpoint has no weights in one piece, or
             the folder holds other pairs.
     """
-    folder, output = Path(config.run), Path(config.output_dir)
+    folder, output = Path(config.run), config.folder
     card = _card(folder)
     kind: Kind = "reward" if card.get("kind") == "reward" else "judge"
     candidates = candidates_of(folder, config.everything)

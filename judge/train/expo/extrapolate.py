@@ -12,8 +12,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from judge import __version__
 from judge.errors import UsageError
 from judge.models import JUDGE_FILE
@@ -21,31 +19,11 @@ from judge.models.checkpoint import CONFIG, Checkpoint, open_checkpoint
 from judge.models.shards import INDEX, elements, write_file
 from judge.runs.identity import refuse_another
 from judge.runs.whole import PART, refused_in_one_line, replace_json
+from judge.train.expo.config import ExpoConfig
 from judge.train.expo.matching import HEAD_ROW, Match, OutputRow, match
 
 _IDENTITY = "expo.json"
 """In the unfinished folder: what it is being made from."""
-
-
-class ExpoConfig(BaseModel):
-    """What ``judge train expo`` is asked for."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    weak: str
-    """The model to move away from (in the paper: helpfulness regression): a folder or hub id."""
-    strong: str
-    """The model trained from it (in the paper: Scaled Bradley-Terry): a folder or hub id."""
-    output_dir: str
-    """The folder to write; its files, names and number formats are those of ``strong``."""
-    factor: float | None = None
-    """1 gives strong, 0 weak; the paper took 1.52."""
-    search: str | None = None
-    """In place of ``factor``: a ``preference`` file of ``judge data prepare`` to search it on."""
-    search_limit: int | None = None
-    """Only the first so many pairs of ``search``."""
-    base: str | None = None
-    """The base of LoRA adapters, where it is not where they say."""
 
 
 def run(config: ExpoConfig) -> dict[str, Any]:

@@ -7,44 +7,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from judge.errors import UsageError
 from judge.train.config import JustifierConfig, RewardConfig, TrainerConfig, load_recipe
 from judge.train.plan.alternatives import Alternative, alternatives
 from judge.train.plan.architecture import Architecture, architecture_of
 from judge.train.plan.batches import Batches, batches_of
+from judge.train.plan.config import PlanRequest
 from judge.train.plan.hardware import Gpu, find_gpu
 from judge.train.plan.lengths import Lengths, data_lengths, paper_lengths
 from judge.train.plan.memory import Memory, memory_of
 from judge.train.plan.speed import Hours, Rate, checkpoint_bytes, hours_of, rate_of
 from judge.train.plan.zero import Zero
 from judge.train.recipe_files import read_recipe
-
-
-class PlanRequest(BaseModel):
-    """What ``judge train plan`` is asked."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    recipe: str
-    """A recipe's file or name."""
-    overrides: list[str] = []
-    """``key=value`` overrides."""
-    gpus: int | None = Field(default=None, ge=1)
-    """How many GPUs; None takes the recipe's own hardware."""
-    gpu: str | None = None
-    """Their name; None takes the recipe's own hardware."""
-    gpus_per_node: int = Field(default=8, ge=1)
-    """GPUs of a node."""
-    data: str | None = None
-    """A folder of ``judge data prepare``; None plans for the paper's numbers."""
-    margin: float = Field(default=0.1, ge=0, lt=1)
-    """Share of a GPU's memory that stays free: fragmentation, and what is not counted."""
-    price: float | None = Field(default=None, ge=0)
-    """Price of a GPU for an hour; None names no cost."""
-    counts: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128)
-    """GPU counts of the table."""
 
 
 class Row(BaseModel):

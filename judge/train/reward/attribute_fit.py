@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from judge.annotated import ATTRIBUTES, Attribute
 from judge.errors import UsageError
@@ -18,31 +18,11 @@ from judge.models.checkpoint import open_checkpoint
 from judge.runs.jsonlines import encode_line
 from judge.runs.whole import replace_json, write_whole
 from judge.train.reward.attribute_weights import STEPS, GridResult, Weights, grid_search
+from judge.train.reward.config import WeightsConfig
 
 WEIGHTS_FILE, REWARDS_FILE = "weights.json", "rewards.jsonl"
 _DIGITS = 6
 """Decimal places of a reward, as in a run folder."""
-
-
-class WeightsConfig(BaseModel):
-    """What ``judge train weights`` is asked for."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    pairs: str
-    """With ``model`` a ``preference`` file of ``judge data prepare``, else a file of rewards."""
-    output_dir: str
-    """Where ``weights.json`` and, with ``model``, ``rewards.jsonl`` are written."""
-    model: str | None = None
-    """A regression model with five outputs: a folder or hub id."""
-    limit: int | None = None
-    """Only the first so many pairs."""
-    folds: int = Field(default=5, ge=2)
-    """Parts of the cross-validation; all pairs of a prompt are in one."""
-    seed: int = 17
-    """Seed of the division into folds."""
-    base: str | None = None
-    """The base of a LoRA adapter, where it is not where the adapter says."""
 
 
 class LabelledRewards(BaseModel):

@@ -225,7 +225,7 @@ def test_exit_codes(tmp_path: Path) -> None:
         (["-"], "standard input"),
         (["nothing.jsonl"], "nothing.jsonl"),
         (["pairs.jsonl", "--against", "nothing.jsonl"], "nothing.jsonl"),
-        (["pairs.jsonl", "--skip", "emails"], "'emails' is not a check"),
+        (["pairs.jsonl", "--skip", "emails"], "--skip: 'emails' is not one of"),
         (["pairs.jsonl", "--language", "english"], "'english' is not known"),
         (["pairs.jsonl", "--out", "pairs.jsonl"], "is a file"),
         (["pairs.jsonl", "--near", "2"], "--near"),
