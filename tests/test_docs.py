@@ -44,12 +44,14 @@ STAND_INS = {
 }
 """What a reader has and this machine does not, or what takes long, and what a test takes for it."""
 DEFAULTS = {
-    **{name: ["--model", "mini"] for name in ("batch", "bench", "probe", "serve")},
+    **{name: ["--model", "mini"] for name in ("arena", "batch", "bench", "probe", "serve")},
     "score": ["--model", "mini-bt"],
 }
 """The models of commands that name none: those that need no base."""
 ALWAYS = {
     "batch": ["--max-new-tokens", "8", "--limit", "2"],
+    "arena pairs": ["--max-new-tokens", "8", "--limit", "2"],
+    "arena alpaca-eval": ["--max-new-tokens", "8", "--limit", "2"],
     "probe": ["--max-new-tokens", "8", "--limit", "2"],
     "train justifier": ["max_steps=2"],
     "train reward": ["max_steps=2"],

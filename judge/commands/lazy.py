@@ -48,6 +48,7 @@ COMMANDS = {
         "rank",
         "Rank many models by judged pairs of their answers: Bradley-Terry, win rates, matrix.",
     ),
+    "arena": Entry("arena", "app", "Judge answers of several models by published rules."),
     "probe": Entry(
         "probe",
         "probe",

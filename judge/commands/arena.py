@@ -1,0 +1,103 @@
+"""``judge arena``: answers of several models to one judged result, by our own judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from judge.commands.fields import from_fields
+from judge.commands.options import Config
+from judge.compare.arena.config import AlpacaEvalConfig, AnswersConfig, PairsConfig
+from judge.config import load_config
+from judge.exits import LOOK
+
+if TYPE_CHECKING:
+    from judge.compare.arena.contestants import Contestant
+    from judge.compare.arena.matches import Match
+    from judge.compare.arena.plan import Game
+    from judge.compare.arena.result import ArenaResult, Rule
+
+app = typer.Typer(no_args_is_help=True, help="Judge answers of several models by published rules.")
+_LEFT = ("input", "scorer", "weights", "split", "subset", "revision", "replicas", "ray_address")
+"""Fields that are made here, or that are for what an arena does not take."""
+Figures = Callable[["ArenaResult", Sequence["Match"], "Contestant"], "ArenaResult"]
+
+
+@app.command("pairs")
+@from_fields(PairsConfig, arguments=("answers",), required=("answers",), leave=_LEFT)
+def pairs(given: dict[str, Any], config: Config = None) -> None:
+    """Win rates over a baseline, in both orders, with intervals by prompt."""
+    asked = load_config(PairsConfig, config, given, _example("pairs"))
+    _play("pairs", asked, lambda result, matches, baseline: result)
+
+
+@app.command("alpaca-eval")
+@from_fields(AlpacaEvalConfig, arguments=("answers",), required=("answers",), leave=_LEFT)
+def alpaca_eval(given: dict[str, Any], config: Config = None) -> None:
+    """Win rates and length-controlled win rates by AlpacaEval 2's model."""
+    import sklearn  # noqa: F401  a missing library is told before the judging
+
+    from judge.compare.arena.alpaca_eval import with_control
+
+    asked = load_config(AlpacaEvalConfig, config, given, _example("alpaca-eval"))
+    _play("alpaca-eval", asked, lambda *found: with_control(asked, *found))
+
+
+def _example(name: str) -> str:
+    return f"judge arena {name} runs/start runs/dpo --baseline start --out runs/arena"
+
+
+def _play(rule: Rule, config: AnswersConfig, figures: Figures) -> None:
+    """Judge what is not judged yet, and write and show the result."""
+    from judge.compare.arena.contestants import with_baseline
+    from judge.compare.arena.plan import plan, within, write_pairs
+    from judge.compare.arena.result import score
+    from judge.formats.model_answers import read_questions
+
+    questions = None if config.questions is None else read_questions(config.questions)
+    others, baseline = with_baseline(
+        config.answers, config.baseline, questions, config.strip_thinking
+    )
+    games = plan(others, baseline, config.every_pair)
+    write_pairs(Path(config.out), games, config.fresh)
+    rows = sum(game.judged for game in within(games, config.limit))
+    failed = _judge(config, rows) if rows else False
+    found, matches = score(rule, config, others, baseline, games)
+    result = figures(found, matches, baseline)
+    _show(result, config, games)
+    if failed or any(one.failures for one in result.results):
+        raise typer.Exit(LOOK)
+
+
+def _judge(config: AnswersConfig, rows: int) -> bool:
+    """Judge the pairs that the run folder lacks; return whether any failed."""
+    from rich.console import Console
+
+    from judge.infer.asked import check_kind, run
+    from judge.runs.folder import CONFIG
+    from judge.screen import Screen
+
+    asked = config.batch(rows)
+    if not (config.run / CONFIG).exists():  # a finished run is scored without its model
+        check_kind(asked)
+    with Screen(Console(stderr=True)) as screen:
+        screen.note(f"judge: {asked.model}")
+        return run(asked, screen).has_failures
+
+
+def _show(result: ArenaResult, config: AnswersConfig, games: Sequence[Game]) -> None:
+    from rich.console import Console
+
+    from judge.compare.arena.result import write_result
+    from judge.compare.arena.tables import tables
+    from judge.report.tables import shown
+
+    folder = Path(config.out)
+    path = write_result(result, folder)
+    console = Console()
+    for table in tables(result):
+        console.print(shown(table))
+    typer.echo(path)

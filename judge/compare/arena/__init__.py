@@ -1,0 +1,1 @@
+"""Answers of several models to one judged result: `judge arena`."""
