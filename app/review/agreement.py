@@ -51,9 +51,9 @@ def agreement(tasks: Iterable[Task], which: Which) -> Agreement:
         same += [same_side(a, b) for a, b in combinations(valid, 2)]
     report = counts.report()
     return Agreement(
-        tasks=report["items"],
-        kappa=report["kappa"],
-        alpha=report["alpha_interval"],
+        tasks=report.items,
+        kappa=report.kappa,
+        alpha=report.alpha_interval,
         same_response=share_of(same),
     )
 

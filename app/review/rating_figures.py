@@ -121,12 +121,12 @@ def _attribute(tasks: Sequence[RatedTask], attribute: Attribute) -> AttributeFig
     report = after.report()
     return AttributeFigures(
         attribute=attribute,
-        responses=report["items"],
-        kappa_first=before.report()["kappa"],
-        kappa=report["kappa"],
-        alpha=report["alpha_interval"],
+        responses=report.items,
+        kappa_first=before.report().kappa,
+        kappa=report.kappa,
+        alpha=report.alpha_interval,
         mean=fmean(values) if values else None,
-        kept=kept.report()["kappa"],
+        kept=kept.report().kappa,
         changed=share_of(changes),
         model_difference=fmean(differences) if differences else None,
     )

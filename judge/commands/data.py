@@ -50,7 +50,7 @@ def check(
     """Show what a person should see before training: leaks, repeats, contradictions, artefacts."""
     from rich.console import Console
 
-    from judge.data.checks.check import is_serious, run
+    from judge.data.checks.check import run
     from judge.data.checks.show import show
     from judge.exits import LOOK
     from judge.screen import counting
@@ -61,5 +61,5 @@ def check(
     show(report)
     if config.output_dir is not None:
         typer.echo(f"written to {config.output_dir}")
-    if strict and is_serious(report):
+    if strict and report.is_serious:
         raise typer.Exit(LOOK)

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from pydantic import BaseModel, ConfigDict
+
 Level = Literal["nominal", "ordinal", "interval"]
 _PLACES = 12
 """Sums of floats have other last digits in another order; figures have not."""
@@ -71,6 +73,31 @@ def whole_range(scale: Sequence[int]) -> range:
     return range(min(scale), max(scale) + 1)
 
 
+class AgreementReport(BaseModel):
+    """How far any number of annotators agree. None where all annotations are the same."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    items: int
+    """Those with two annotations or more."""
+    annotations: int
+    pairs_of_annotations: int
+    """Of the same item, in one order."""
+    annotations_an_item: dict[str, int]
+    """Items by their number of annotations."""
+    kappa: float | None
+    """By squared differences of the values: -1 and 1 are two apart, as in the consensus rule."""
+    kappa_by_rank: float | None
+    """By those of their places on the scale: -1 and 1 are neighbours, as scikit-learn does with the
+    labels it finds."""
+    alpha_ordinal: float | None
+    alpha_interval: float | None
+    values: tuple[int, ...]
+    """The scale: rows and columns of ``matrix``."""
+    matrix: tuple[tuple[int, ...], ...]
+    """How often there is each ordered pair of annotations of one item."""
+
+
 class Agreement:
     """Agreement of any number of annotators, who may differ from item to item.
 
@@ -102,31 +129,26 @@ class Agreement:
         if len(values) >= 2:
             self._items[tuple(counts[value] for value in self._scale)] += 1
 
-    def report(self) -> dict[str, Any]:
-        """Return items, annotations, kappas, alphas and the matrix of ordered pairs.
-
-        ``kappa`` takes squared differences of the values, so -1 and 1 are two apart, as in the
-        consensus rule; ``kappa_by_rank`` of their places on the scale, so -1 and 1 are neighbours,
-        as scikit-learn does with the labels it finds. None where all annotations are the same.
-        """
+    def report(self) -> AgreementReport:
+        """Return items, annotations, kappas, alphas and the matrix of ordered pairs."""
         sizes: Counter[int] = Counter()
         for counts, items in self._items.items():
             sizes[sum(counts)] += items
         pooled = self._pooled()
         one, other, times = self._pairs(pooled)
         values = whole_range(self._scale)
-        return {
-            "items": sizes.total(),
-            "annotations": sum(size * n for size, n in sizes.items()),
-            "pairs_of_annotations": sum(size * (size - 1) // 2 * n for size, n in sizes.items()),
-            "annotations_an_item": {str(size): n for size, n in sorted(sizes.items())},
-            "kappa": cohen_kappa(one, other, values, times=times),
-            "kappa_by_rank": cohen_kappa(one, other, self._scale, times=times),
-            "alpha_ordinal": self._alpha("ordinal"),
-            "alpha_interval": self._alpha("interval"),
-            "values": list(self._scale),
-            "matrix": pooled,
-        }
+        return AgreementReport(
+            items=sizes.total(),
+            annotations=sum(size * n for size, n in sizes.items()),
+            pairs_of_annotations=sum(size * (size - 1) // 2 * n for size, n in sizes.items()),
+            annotations_an_item={str(size): n for size, n in sorted(sizes.items())},
+            kappa=cohen_kappa(one, other, values, times=times),
+            kappa_by_rank=cohen_kappa(one, other, self._scale, times=times),
+            alpha_ordinal=self._alpha("ordinal"),
+            alpha_interval=self._alpha("interval"),
+            values=self._scale,
+            matrix=tuple(map(tuple, pooled)),
+        )
 
     def _pooled(self) -> list[list[int]]:
         """Return how often there is each ordered pair of annotations of one item."""

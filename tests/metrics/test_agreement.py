@@ -17,7 +17,7 @@ def report(items, scale=STRENGTHS):
     agreement = Agreement(scale)
     for values in items:
         agreement.add(values)
-    return agreement.report()
+    return agreement.report().model_dump()
 
 
 def ordered_pairs(items):
@@ -113,7 +113,7 @@ def test_by_hand():
     assert found["annotations_an_item"] == {"2": 2}
     assert found["kappa"] == pytest.approx(-1 / 3)
     assert found["alpha_interval"] == 0
-    assert found["matrix"][4] == [0, 0, 0, 0, 2, 1]
+    assert found["matrix"][4] == (0, 0, 0, 0, 2, 1)
 
 
 def test_nothing_to_compare_is_none_and_not_a_number():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +20,15 @@ from judge.data.checks.inputs import Rows
 from judge.data.checks.language import LanguageCheck
 from judge.data.checks.near import THRESHOLD
 from judge.data.checks.repeats import repeat_findings
+from judge.data.checks.report import (
+    CheckedInput,
+    CheckReport,
+    ComparedSet,
+    Identity,
+    RowCounts,
+    outcomes_of,
+    severities_of,
+)
 from judge.data.checks.rows import Row
 from judge.data.checks.wording import wording_findings
 from judge.errors import UsageError
@@ -72,7 +81,7 @@ class CheckConfig(BaseModel):
     """Findings of each check that ``check.json`` and the screen show."""
 
 
-def run(config: CheckConfig, progress: Callable[[int], None] = lambda rows: None) -> dict[str, Any]:
+def run(config: CheckConfig, progress: Callable[[int], None] = lambda rows: None) -> CheckReport:
     """Check the input and return the report, which is also written where a folder is given.
 
     The same input and configuration give the same bytes.
@@ -99,24 +108,21 @@ def run(config: CheckConfig, progress: Callable[[int], None] = lambda rows: None
     again = (item for item in rows if isinstance(item, Row))
     findings.extend(repeat_findings(corpus, again, near))
     lines = findings.lines()
-    report = {
-        **identity,
-        "rows": counts,
-        "rows_seen": counts["pairs"] + counts["ratings"] + lost,
-        "against": [
-            {"name": b.name, "rows": b.rows, "overlapping": sorted(b.found)} for b in benchmarks
-        ],
-        "severities": _severities(findings.counts(0)),
-        "checks": findings.counts(config.examples),
-    }
+    outcomes = outcomes_of(findings, config.examples)
+    report = CheckReport(
+        **dict(identity),
+        rows=counts,
+        rows_seen=counts.pairs + counts.ratings + lost,
+        against=tuple(
+            ComparedSet(name=b.name, rows=b.rows, overlapping=tuple(sorted(b.found)))
+            for b in benchmarks
+        ),
+        severities=severities_of(outcomes),
+        checks=outcomes,
+    )
     if output is not None:
-        _write(output, {LINES: b"".join(line + b"\n" for line in lines), REPORT: report})
+        _write(output, b"".join(line + b"\n" for line in lines), report)
     return report
-
-
-def is_serious(report: dict[str, Any]) -> bool:
-    """Return whether the report has any finding of the serious kind."""
-    return bool(report["severities"]["serious"])
 
 
 def _input(config: CheckConfig) -> Rows:
@@ -136,23 +142,23 @@ def _first_pass(
     benchmarks: Sequence[Benchmark],
     near: float,
     progress: Callable[[int], None],
-) -> tuple[Corpus, dict[str, int], int]:
+) -> tuple[Corpus, RowCounts, int]:
     """Return the corpus, what was counted, and how many rows could not be used at all."""
     corpus = Corpus(near > 0)
     language = None
     if config.language != ANY_LANGUAGE and "foreign_language" not in findings.skip:
         language = LanguageCheck(config.language)
-    counts = {"pairs": 0, "ratings": 0, "problems": 0}
+    pairs = problems = 0
     lost = IdSet()
     for item in rows:
         progress(len(corpus))
         if isinstance(item, Problem):
-            counts["problems"] += 1
+            problems += 1
             if item.reason not in COSTS_A_PART:
                 lost.add(_place(item))
             findings.extend([_problem(item)])
             continue
-        counts["pairs" if item.is_pair else "ratings"] += 1
+        pairs += item.is_pair
         findings.extend(wording_findings(item))
         findings.extend(artefact_findings(item, config.max_characters))
         findings.extend(addressed_findings(item))
@@ -160,6 +166,7 @@ def _first_pass(
         if language is not None:
             findings.extend(language(item))
         corpus.add(item)
+    counts = RowCounts(pairs=pairs, ratings=len(corpus) - pairs, problems=problems)
     return corpus, counts, len(lost)
 
 
@@ -183,24 +190,15 @@ def _place(problem: Problem) -> str:
     return f"{problem.file}:{problem.line}"
 
 
-def _severities(checks: dict[str, dict[str, Any]]) -> dict[str, int]:
-    totals = {"serious": 0, "warning": 0, "note": 0}
-    for entry in checks.values():
-        totals[entry["severity"]] += entry["findings"]
-    return totals
+def _identity(config: CheckConfig, rows: Rows, against: Sequence[Rows]) -> Identity:
+    return Identity(
+        input=CheckedInput(name=config.input, files=rows.digests()),
+        options=config.model_dump(mode="json", exclude={"input", "output_dir", "fresh"}),
+        against_files={other.name: other.digests() for other in against},
+    )
 
 
-def _identity(config: CheckConfig, rows: Rows, against: Sequence[Rows]) -> dict[str, Any]:
-    """Return what a report depends on."""
-    options = config.model_dump(mode="json", exclude={"input", "output_dir", "fresh"})
-    return {
-        "input": {"name": config.input, "files": rows.digests()},
-        "options": options,
-        "against_files": {other.name: other.digests() for other in against},
-    }
-
-
-def _refuse_another(output: Path, identity: dict[str, Any]) -> None:
+def _refuse_another(output: Path, identity: Identity) -> None:
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: is a file; expected a folder")
     file = output / REPORT
@@ -211,15 +209,15 @@ def _refuse_another(output: Path, identity: dict[str, Any]) -> None:
         old = {**before["options"], "input": before["input"], "against": before["against_files"]}
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(f"{file}: is not the report of a check. {ANEW}") from None
-    new = {**identity["options"], "input": identity["input"], "against": identity["against_files"]}
+    new = {**identity.options, "input": identity.input.model_dump()}
+    new["against"] = identity.against_files
     refuse_another(output, old, new, "a report", ANEW)
 
 
-def _write(output: Path, contents: dict[str, Any]) -> None:
+def _write(output: Path, lines: bytes, report: CheckReport) -> None:
     """Write the findings, then the report: a folder with a report is a complete one."""
     with refused_in_one_line(output):
         output.mkdir(parents=True, exist_ok=True)
         (output / REPORT).unlink(missing_ok=True)
-    for name, value in contents.items():
-        data = value if isinstance(value, bytes) else orjson.dumps(value, option=_INDENTED)
-        write_whole(output / name, data)
+    write_whole(output / LINES, lines)
+    write_whole(output / REPORT, orjson.dumps(report.model_dump(), option=_INDENTED))

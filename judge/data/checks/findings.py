@@ -110,11 +110,23 @@ class Finding:
     more: Mapping[str, Any] = field(default_factory=dict)
     """What only this check knows, as JSON values."""
 
-    def line(self) -> bytes:
-        """Return the finding as a line of ``findings.jsonl``, without the newline."""
+    def row(self) -> dict[str, Any]:
+        """Return the finding as ``findings.jsonl`` has it; what is empty is left out."""
         row = {"check": self.check, "ids": self.ids, "severity": CHECKS[self.check].severity}
         rest = {"where": self.where, "detail": self.detail, "excerpt": self.excerpt, **self.more}
-        return orjson.dumps(row | {key: value for key, value in rest.items() if value})
+        return row | {key: value for key, value in rest.items() if value}
+
+    def line(self) -> bytes:
+        """Return the finding as a line of ``findings.jsonl``, without the newline."""
+        return orjson.dumps(self.row())
+
+    @classmethod
+    def of_line(cls, line: bytes) -> Finding:
+        """Return the finding that :meth:`line` wrote."""
+        row = orjson.loads(line)
+        check, ids, where = row.pop("check"), tuple(row.pop("ids")), tuple(row.pop("where", ()))
+        del row["severity"]
+        return cls(check, ids, where, row.pop("detail", ""), row.pop("excerpt", ""), row)
 
 
 class Findings:
@@ -145,16 +157,14 @@ class Findings:
         """Return all lines: the checks in their order, the findings of each by their row ids."""
         return [line for lines in self._lines.values() for line in sorted(lines)]
 
-    def counts(self, examples: int) -> dict[str, dict[str, Any]]:
-        """Return by check: severity, rule, findings, rows, and the first ``examples`` findings."""
-        return {
-            name: {
-                "severity": CHECKS[name].severity,
-                "rule": CHECKS[name].rule,
-                "findings": len(lines),
-                "rows": len(self._rows[name]) if name in self._rows else 0,
-                "examples": [orjson.loads(line) for line in sorted(lines)[:examples]],
-            }
-            for name, lines in self._lines.items()
-            if name not in self.skip
-        }
+    def count(self, check: CheckName) -> int:
+        """Return how many findings of a check there are."""
+        return len(self._lines[check])
+
+    def rows(self, check: CheckName) -> int:
+        """Return in how many rows a check found something."""
+        return len(self._rows[check]) if check in self._rows else 0
+
+    def first(self, check: CheckName, most: int) -> tuple[Finding, ...]:
+        """Return the first findings of a check by their row ids."""
+        return tuple(map(Finding.of_line, sorted(self._lines[check])[:most]))

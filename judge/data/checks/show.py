@@ -2,59 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from judge.data.checks.findings import CheckName
+from judge.data.checks.report import CheckOutcome, CheckReport
 
 _STYLES = {"serious": "bold red", "warning": "yellow", "note": "dim"}
 _MOST_IDS = 3
 
 
-def report_view(report: dict[str, Any]) -> Group:
+def report_view(report: CheckReport) -> Group:
     """Return what the screen shows of a report; checks without findings are one line."""
-    checks = report["checks"]
-    rows = report["rows"]
-    total = report["rows_seen"]
+    rows, total = report.rows, report.rows_seen
     table = Table("severity", title_justify="left")
     table.add_column("check", no_wrap=True)
     for name in ("findings", "rows", "of all"):
         table.add_column(name, justify="right")
-    for name, entry in checks.items():
-        if entry["findings"]:
+    for name, outcome in report.checks.items():
+        if outcome.findings:
             table.add_row(
-                Text(entry["severity"], _STYLES[entry["severity"]]),
+                Text(outcome.severity, _STYLES[outcome.severity]),
                 name,
-                f"{entry['findings']:,}",
-                f"{entry['rows']:,}",
-                f"{100 * entry['rows'] / total:.1f} %" if total else "-",
+                f"{outcome.findings:,}",
+                f"{outcome.rows:,}",
+                f"{100 * outcome.rows / total:.1f} %" if total else "-",
             )
-    counted = f"{rows['pairs']:,} pairs, {rows['ratings']:,} ratings, {rows['problems']:,} problems"
-    clean = [name for name, entry in checks.items() if not entry["findings"]]
-    parts: list[Any] = [Text(f"{counted} read")]
+    counted = f"{rows.pairs:,} pairs, {rows.ratings:,} ratings, {rows.problems:,} problems"
+    clean = [name for name, outcome in report.checks.items() if not outcome.findings]
+    parts: list[RenderableType] = [Text(f"{counted} read")]
     if table.row_count:
         parts.append(table)
-    parts += _examples(checks)
+    parts += _examples(report.checks)
     if clean:
         parts.append(Text(f"nothing found by: {', '.join(clean)}", "dim"))
     return Group(*parts)
 
 
-def show(report: dict[str, Any], console: Console | None = None) -> None:
+def show(report: CheckReport, console: Console | None = None) -> None:
     """Print :func:`report_view`."""
     (console or Console()).print(report_view(report))
 
 
-def _examples(checks: dict[str, Any]) -> Iterator[Text]:
-    for name, entry in checks.items():
-        if entry["examples"]:
-            yield Text.assemble((name, _STYLES[entry["severity"]]), f": {entry['rule']}")
-        for example in entry["examples"]:
-            ids = ", ".join(example["ids"][:_MOST_IDS])
-            more = len(example["ids"]) - _MOST_IDS
-            where = ", ".join(example.get("where", [])[:_MOST_IDS])
-            parts = (where, example.get("detail"), example.get("excerpt"))
+def _examples(checks: Mapping[CheckName, CheckOutcome]) -> Iterator[Text]:
+    for name, outcome in checks.items():
+        if outcome.examples:
+            yield Text.assemble((name, _STYLES[outcome.severity]), f": {outcome.rule}")
+        for found in outcome.examples:
+            ids = ", ".join(found.ids[:_MOST_IDS])
+            more = len(found.ids) - _MOST_IDS
+            parts = (", ".join(found.where[:_MOST_IDS]), found.detail, found.excerpt)
             line = Text.assemble("  ", (ids + (f" and {more} more" if more > 0 else ""), "bold"))
             yield line.append("".join(f" | {part}" for part in parts if part))

@@ -6,16 +6,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from judge.annotated import AnnotatedPair, Problem, RatedResponse
 from judge.consensus import MAX_SPREAD, SIMILAR
 from judge.data.output import digest
-from judge.data.statistics.numbers import rounded
 from judge.data.statistics.pairs import Statistics
 from judge.data.statistics.ratings import Ratings
+from judge.data.statistics.report import InputReport, ProblemsReport, StatsReport, rounded
 from judge.errors import UsageError
 from judge.formats.annotated import input_files, read_annotated, read_rated
 from judge.formats.inputs import is_hub_id
@@ -56,7 +56,7 @@ class StatsConfig(BaseModel):
     """Stop at the first row that cannot be read; otherwise it is counted and skipped."""
 
 
-def run(config: StatsConfig, progress: Callable[[int], None] | None = None) -> dict[str, Any]:
+def run(config: StatsConfig, progress: Callable[[int], None] | None = None) -> StatsReport:
     """Return the statistics of ``config.input``; write them where ``output_dir`` is given.
 
     Args:
@@ -92,16 +92,16 @@ def run(config: StatsConfig, progress: Callable[[int], None] | None = None) -> d
         if statistics.pairs or not ratings.responses:
             raise
         of_pairs = _Problems(config.strict)
-    report: dict[str, Any] = {
-        "options": config.model_dump(exclude={"input", "output_dir", "strict"}),
-        "input": _input(config.input),
-        "problems": of_ratings.and_then(of_pairs).report(),
-        **rounded(statistics.report()),
-    }
+    report = StatsReport(
+        options=config.model_dump(exclude={"input", "output_dir", "strict"}),
+        input=_input(config.input),
+        problems=of_ratings.and_then(of_pairs).report(),
+        **dict(rounded(statistics.report())),
+    )
     if config.output_dir is not None:
         from judge.data.statistics.page import write
 
-        write(Path(config.output_dir), report)
+        write(report, Path(config.output_dir))
     return report
 
 
@@ -152,7 +152,7 @@ def _rated(config: StatsConfig, name: str) -> Iterator[RatedResponse | Problem]:
                 yield row
 
 
-def _input(name: str) -> dict[str, Any]:
+def _input(name: str) -> InputReport:
     """Return the name of the input and the digests of its local files."""
     path = Path(name)
     files: set[Path] = set()
@@ -160,10 +160,10 @@ def _input(name: str) -> dict[str, Any]:
         with suppress(UsageError):
             files.update(input_files(where, rated=rated))
     root = path if path.is_dir() else path.parent
-    return {
-        "name": path.resolve().name if path.exists() else name,
-        "files": {str(file.relative_to(root)): digest(file) for file in sorted(files)},
-    }
+    return InputReport(
+        name=path.resolve().name if path.exists() else name,
+        files={str(file.relative_to(root)): digest(file) for file in sorted(files)},
+    )
 
 
 class _Problems:
@@ -194,10 +194,10 @@ class _Problems:
         both._listed = (self._listed + other._listed)[:PROBLEMS_LISTED]
         return both
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> ProblemsReport:
         """Return the counts by reason and the first problems."""
-        return {
-            "total": self._counts.total(),
-            "counts": dict(sorted(self._counts.items())),
-            "listed": [problem.model_dump() for problem in self._listed],
-        }
+        return ProblemsReport(
+            total=self._counts.total(),
+            counts=dict(sorted(self._counts.items())),
+            listed=tuple(self._listed),
+        )

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from judge.data.statistics.report import Correlation, HelpfulnessReport
 from judge.data.statistics.strengths import SCALE
 
 DIFFERENCES = tuple(range(-4, 5))
@@ -66,29 +67,27 @@ class Joint:
 
     def __init__(self) -> None:
         self._cells: Counter[tuple[int, int]] = Counter()
-        self._correlations = {"with_consensus": _Correlation(), "kept": _Correlation()}
+        self._with_consensus, self._kept = _Sums(), _Sums()
 
     def add(self, strength: int, difference: float, kept: bool) -> None:
         """Count one pair with a consensus; ``difference`` is -4 to 4."""
         self._cells[strength, round(difference)] += 1
-        self._correlations["with_consensus"].add(strength, difference)
+        self._with_consensus.add(strength, difference)
         if kept:
-            self._correlations["kept"].add(strength, difference)
+            self._kept.add(strength, difference)
 
-    def report(self) -> dict[str, Any]:
-        """Return Pearson's R and the joint distribution (rows: strength, columns: difference).
-
-        The difference is rounded to a whole number for the distribution, not for R.
-        """
-        return {
-            **{name: correlation.report() for name, correlation in self._correlations.items()},
-            "strengths": list(SCALE),
-            "differences": list(DIFFERENCES),
-            "matrix": [[self._cells[s, d] for d in DIFFERENCES] for s in SCALE],
-        }
+    def report(self) -> HelpfulnessReport:
+        """Return Pearson's R and the joint distribution (rows: strength, columns: difference)."""
+        return HelpfulnessReport(
+            with_consensus=self._with_consensus.report(),
+            kept=self._kept.report(),
+            strengths=SCALE,
+            differences=DIFFERENCES,
+            matrix=tuple(tuple(self._cells[s, d] for d in DIFFERENCES) for s in SCALE),
+        )
 
 
-class _Correlation:
+class _Sums:
     def __init__(self) -> None:
         self._count = 0
         self._sums = [0.0] * 5
@@ -98,12 +97,10 @@ class _Correlation:
         for place, value in enumerate((x, y, x * x, y * y, x * y)):
             self._sums[place] += value
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> Correlation:
         n = self._count
         x, y, xx, yy, xy = self._sums
         spread = (n * xx - x * x) * (n * yy - y * y)
-        return {
-            "pairs": n,
-            # A column of equal numbers, up to the last bits, correlates with nothing.
-            "pearson_r": (n * xy - x * y) / math.sqrt(spread) if spread > 1e-9 * n**4 else None,
-        }
+        # A column of equal numbers, up to the last bits, correlates with nothing.
+        r = (n * xy - x * y) / math.sqrt(spread) if spread > 1e-9 * n**4 else None
+        return Correlation(pairs=n, pearson_r=r)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from judge.data.justification import POSITIONS, Position, sentences, split_justification
 from judge.data.statistics.keywords import Keywords, keywords
-from judge.data.statistics.numbers import Moments, share, shares
+from judge.data.statistics.numbers import Moments, counted, shares
+from judge.data.statistics.report import JustificationsReport, StatementsReport
 
 CAUSES = {
     "because": r"\bbecause\b",
@@ -100,30 +101,27 @@ class Justifications:
                 self._causes.update(measured.causes)
                 self._any_cause += 1
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> JustificationsReport:
         """Return the statistics; what concerns statements is a share of those with a statement."""
         count = self._positions.total()
         statements = count - self._positions["none"]
         causes = {**{name: self._causes[name] for name in CAUSES}, "any": self._any_cause}
         better = {name: self._better[name] for name in ("response_1", "response_2")}
-        return {
-            "count": count,
-            "empty": self._empty,
-            "with_statement": statements,
-            "positions": shares({name: self._positions[name] for name in POSITIONS}, count),
-            "sizes": {name: self._sizes[name].report() for name in SIZES},
-            "words_histogram": {_bar(bar): self._histogram[bar] for bar in range(WORDS_STEPS + 1)},
-            "statements": {
-                "causes": shares(causes, statements),
-                "both_named": {"count": self._both, "share": share(self._both, statements)},
-                "better": shares(better, statements),
-                "contradict_strength": {
-                    "count": self._contradicts,
-                    "share": share(self._contradicts, statements),
-                },
-            },
-            "keywords": self._keywords.report(),
-        }
+        return JustificationsReport(
+            count=count,
+            empty=self._empty,
+            with_statement=statements,
+            positions=shares({name: self._positions[name] for name in POSITIONS}, count),
+            sizes={name: self._sizes[name].report() for name in SIZES},
+            words_histogram={_bar(bar): self._histogram[bar] for bar in range(WORDS_STEPS + 1)},
+            statements=StatementsReport(
+                causes=shares(causes, statements),
+                both_named=counted(self._both, statements),
+                better=shares(better, statements),
+                contradict_strength=counted(self._contradicts, statements),
+            ),
+            keywords=self._keywords.report(),
+        )
 
 
 def _bar(bar: int) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any
 
 from judge.annotated import Attribute
-from judge.data.statistics.numbers import share, shares
+from judge.data.statistics.numbers import counted, shares
+from judge.data.statistics.report import Counted, KeywordsReport
 
 WORDS: dict[Attribute, tuple[str, ...]] = {
     "correctness": (
@@ -75,17 +75,16 @@ class Keywords:
         self._words.update(found)
         self._attributes.update({_ATTRIBUTE[word] for word in found})
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> KeywordsReport:
         """Return shares of justifications by attribute and by word; a word not met is left out."""
-        counted: dict[str, int] = {name: self._attributes[name] for name in WORDS}
-        return {
-            "justifications": self._count,
-            "any": {"count": self._any, "share": share(self._any, self._count)},
-            "attributes": shares(counted, self._count),
-            "words": {attribute: self._met(words) for attribute, words in WORDS.items()},
-        }
+        return KeywordsReport(
+            justifications=self._count,
+            any=counted(self._any, self._count),
+            attributes=shares({name: self._attributes[name] for name in WORDS}, self._count),
+            words={attribute: self._met(words) for attribute, words in WORDS.items()},
+        )
 
-    def _met(self, words: tuple[str, ...]) -> dict[str, Any]:
+    def _met(self, words: tuple[str, ...]) -> dict[str, Counted]:
         counts = {word: self._words[word] for word in words if self._words[word]}
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         return shares(dict(ranked), self._count)

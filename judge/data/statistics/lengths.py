@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from judge.data.statistics.numbers import Moments, interval, share
+from judge.data.statistics.report import LengthsReport, LongerPreferred
 from judge.pair import Pair
 
 UNITS = ("characters", "words")
@@ -29,7 +29,7 @@ class Lengths:
         self._units["characters"].add(len(preferred), len(other))
         self._units["words"].add(len(preferred.split()), len(other.split()))
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> dict[str, LengthsReport]:
         """Return, for characters and words, mean lengths and the share where longer is preferred.
 
         Shares are of the pairs whose lengths differ; ``by_ratio`` tells small from large
@@ -55,26 +55,30 @@ class _Unit:
         self._unequal[name] += 1
         self._longer[name] += preferred > other
 
-    def report(self) -> dict[str, Any]:
-        return {
-            "preferred": self._preferred.report(),
-            "other": self._other.report(),
-            "equal": self._equal,
-            **_preference(self._longer.total(), self._unequal.total()),
-            "by_ratio": {
+    def report(self) -> LengthsReport:
+        longer, unequal = self._longer.total(), self._unequal.total()
+        return LengthsReport(
+            preferred=self._preferred.report(),
+            other=self._other.report(),
+            equal=self._equal,
+            unequal=unequal,
+            longer_preferred=longer,
+            share=share(longer, unequal),
+            interval=interval(longer, unequal),
+            by_ratio={
                 name: _preference(self._longer[name], self._unequal[name]) for name in CLASSES
             },
-        }
+        )
 
 
 def _ratio_class(longer: int, shorter: int) -> str:
     return CLASSES[sum(longer * below > above * shorter for above, below in RATIOS)]
 
 
-def _preference(longer: int, unequal: int) -> dict[str, Any]:
-    return {
-        "unequal": unequal,
-        "longer_preferred": longer,
-        "share": share(longer, unequal),
-        "interval": interval(longer, unequal),
-    }
+def _preference(longer: int, unequal: int) -> LongerPreferred:
+    return LongerPreferred(
+        unequal=unequal,
+        longer_preferred=longer,
+        share=share(longer, unequal),
+        interval=interval(longer, unequal),
+    )

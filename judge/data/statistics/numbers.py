@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeVar
 
+from judge.data.statistics.report import Counted, Sizes
 from judge.metrics.intervals import wilson
 
-PLACES = 6
-"""Decimal places in ``stats.json``."""
+Name = TypeVar("Name", bound=str)
 
 
 def share(part: int, whole: int) -> float | None:
@@ -18,9 +17,9 @@ def share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def interval(part: int, whole: int) -> list[float] | None:
+def interval(part: int, whole: int) -> tuple[float, float] | None:
     """Return the 95 % Wilson interval of ``part / whole``, None of nothing."""
-    return list(wilson(part, whole)) if whole else None
+    return wilson(part, whole) if whole else None
 
 
 class Moments:
@@ -36,31 +35,26 @@ class Moments:
         self._squares += value * value
         self._most = max(self._most, value)
 
-    def report(self) -> dict[str, Any]:
-        """Return ``mean``, ``sd`` (of the whole population) and ``most``."""
-        return {**mean_and_sd(self._count, self._sum, self._squares), "most": self._most}
+    def report(self) -> Sizes:
+        """Return mean, standard deviation and largest."""
+        mean, sd = mean_and_sd(self._count, self._sum, self._squares)
+        return Sizes(mean=mean, sd=sd, most=self._most)
 
 
-def mean_and_sd(count: int, total: int, squares: int) -> dict[str, float | None]:
+def mean_and_sd(count: int, total: int, squares: int) -> tuple[float, float] | tuple[None, None]:
     """Return mean and population standard deviation of ``count`` numbers from their sums."""
     if not count:
-        return {"mean": None, "sd": None}
+        return None, None
     # Whole numbers until the end: nothing is lost, and the sign alone changes in flipped data.
     variance = (count * squares - total * total) / (count * count)
-    return {"mean": total / count, "sd": math.sqrt(variance)}
+    return total / count, math.sqrt(variance)
 
 
-def shares(counts: Mapping[str, int] | Counter[str], whole: int) -> dict[str, Any]:
-    """Return ``{name: {"count", "share"}}`` of each count, its share of ``whole``."""
-    return {name: {"count": n, "share": share(n, whole)} for name, n in counts.items()}
+def counted(part: int, whole: int) -> Counted:
+    """Return a count and its share of ``whole``."""
+    return Counted(count=part, share=share(part, whole))
 
 
-def rounded(value: Any) -> Any:
-    """Return ``value`` with every float in it at :data:`PLACES` places, and no negative zero."""
-    if isinstance(value, float):
-        return round(value, PLACES) + 0.0
-    if isinstance(value, dict):
-        return {key: rounded(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(inner) for inner in value]
-    return value
+def shares(counts: Mapping[Name, int], whole: int) -> dict[Name, Counted]:
+    """Return each count and its share of ``whole``, by name."""
+    return {name: counted(n, whole) for name, n in counts.items()}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from judge.data.statistics.figures import figures
+from judge.data.statistics.report import StatsReport
 from judge.data.statistics.tables import cell, tables
 from judge.report import page as report_page
 from judge.report.page import Page
@@ -57,7 +57,7 @@ SECTIONS = {
 }
 
 
-def write(folder: Path, report: Mapping[str, Any]) -> None:
+def write(report: StatsReport, folder: Path) -> None:
     """Write ``stats.json`` and ``stats.html``. The same report gives the same bytes.
 
     Raises:
@@ -66,14 +66,14 @@ def write(folder: Path, report: Mapping[str, Any]) -> None:
     with refused_in_one_line(folder / PAGE):
         folder.mkdir(parents=True, exist_ok=True)
     report_page.write(page_of(report), folder, PAGE)
-    replace_json(folder / STATS, report)
+    replace_json(folder / STATS, report.model_dump())
 
 
-def page_of(report: Mapping[str, Any]) -> Page:
+def page_of(report: StatsReport) -> Page:
     """Return what the page says."""
     return Page(
         title="Annotated data",
-        about=[report["input"]["name"]],
+        about=[report.input.name],
         sentence="",
         tiles=_tiles(report),
         sections=SECTIONS,
@@ -82,32 +82,35 @@ def page_of(report: Mapping[str, Any]) -> Page:
     )
 
 
-def _input(report: Mapping[str, Any]) -> Iterator[Table]:
+def _input(report: StatsReport) -> Iterator[Table]:
     options = tuple(
         (name, "not given" if value is None else f"{value}")
-        for name, value in report["options"].items()
+        for name, value in report.options.items()
     )
     yield Table("input", "Options", ("option", "value"), options)
-    files = tuple(report["input"]["files"].items())
+    files = tuple(report.input.files.items())
     yield Table("input", "Files, with the SHA-256 of their bytes", ("file", "SHA-256"), files)
 
 
-def _tiles(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def _tiles(report: StatsReport) -> list[tuple[str, str, str]]:
     """Return the numbers at the top of the page: value, name, what it means."""
-    if not report["stages"]["all"]["read"]:
-        return [(cell(report["ratings"]["responses"]), "rated responses", "no pair was read")]
-    stages, agreed = report["stages"]["all"], report["agreement"]
-    strengths, lengths = report["strengths"]["with_consensus"], report["lengths"]["characters"]
-    correlation = report["helpfulness"]["with_consensus"]["pearson_r"]
+    if not report.stages.all.read:
+        return [(cell(report.ratings.responses), "rated responses", "no pair was read")]
+    stages, agreed = report.stages.all, report.agreement
+    strengths, lengths = report.strengths["with_consensus"], report.lengths["characters"]
     return [
-        (cell(stages["kept"]), "pairs kept", f"of {stages['read']:,} read"),
-        (cell(report["problems"]["total"]), "problems", "rows or annotations not used"),
-        (_number(agreed["collected"]["kappa"]), "kappa as collected", "1 is perfect agreement"),
-        (_number(agreed["kept"]["kappa"]), "kappa kept", "after the rules"),
-        (_number(strengths["mean"]), "mean strength", "0 leans to no position"),
-        (cell(strengths["shares"]["response_2"]), "Response 2 preferred", "with a consensus"),
-        (_number(correlation), "Pearson's R", "with the helpfulness difference"),
-        (cell(lengths["share"]), "longer preferred", "by characters"),
+        (cell(stages.kept), "pairs kept", f"of {stages.read:,} read"),
+        (cell(report.problems.total), "problems", "rows or annotations not used"),
+        (_number(agreed["collected"].kappa), "kappa as collected", "1 is perfect agreement"),
+        (_number(agreed["kept"].kappa), "kappa kept", "after the rules"),
+        (_number(strengths.mean), "mean strength", "0 leans to no position"),
+        (cell(strengths.shares.response_2), "Response 2 preferred", "with a consensus"),
+        (
+            _number(report.helpfulness.with_consensus.pearson_r),
+            "Pearson's R",
+            "with the helpfulness difference",
+        ),
+        (cell(lengths.share), "longer preferred", "by characters"),
     ]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from judge.annotated import AnnotatedPair
 from judge.consensus import MAX_SPREAD, SIMILAR, consensus
@@ -12,6 +11,7 @@ from judge.data.statistics.helpfulness import Joint
 from judge.data.statistics.justifications import Justifications, Measured, measure
 from judge.data.statistics.lengths import Lengths
 from judge.data.statistics.ratings import Ratings
+from judge.data.statistics.report import PairsReport
 from judge.data.statistics.stages import Stages
 from judge.data.statistics.strengths import Strengths
 from judge.metrics.agreement import Agreement
@@ -94,21 +94,21 @@ class Statistics:
                 in_overall |= states
         self._sets["overall"][row.split] += in_overall
 
-    def report(self) -> dict[str, Any]:
-        """Return every statistic, JSON-ready and in a fixed order."""
-        return {
-            "stages": self._stages.report(),
-            "strengths": {name: strengths.report() for name, strengths in self._strengths.items()},
-            "agreement": {name: agreed.report() for name, agreed in self._agreement.items()},
-            "ratings": self._ratings.report(),
-            "helpfulness": self._joint.report(),
-            "justifications": {name: j.report() for name, j in self._justifications.items()},
-            "justification_sets": {
+    def report(self) -> PairsReport:
+        """Return every statistic."""
+        return PairsReport(
+            stages=self._stages.report(),
+            strengths={name: strengths.report() for name, strengths in self._strengths.items()},
+            agreement={name: agreed.report() for name, agreed in self._agreement.items()},
+            ratings=self._ratings.report(),
+            helpfulness=self._joint.report(),
+            justifications={name: j.report() for name, j in self._justifications.items()},
+            justification_sets={
                 name: {"total": counts.total(), **dict(sorted(counts.items()))}
                 for name, counts in self._sets.items()
             },
-            "lengths": self._lengths.report(),
-        }
+            lengths=self._lengths.report(),
+        )
 
 
 def _canonical(annotation: Annotation) -> tuple[str, int, bool]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from judge.annotated import ATTRIBUTES, MAX_RATING, RatedResponse
 from judge.consensus import most_similar
 from judge.data.ratings import nearest_first, rating_consensus
 from judge.data.split import prompt_key
 from judge.data.statistics.helpfulness import RatingIndex
 from judge.data.statistics.numbers import share
+from judge.data.statistics.report import RatingsAgreement, RatingsDropped, RatingsReport
 from judge.metrics.agreement import Agreement
 from judge.pair import Pair
 
@@ -86,19 +85,19 @@ class Ratings:
             found.append(rated)
         return found[0] - found[1]
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> RatingsReport:
         """Return the counts and, where people's own ratings are given, agreement by attribute."""
-        return {
-            "responses": self.responses,
-            "with_several_ratings": self._several,
-            "not_whole_numbers": self._not_whole,
-            "dropped": {
-                "helpfulness_spread": self._dropped,
-                "helpfulness_spread_share": share(self._dropped, self._several),
-            },
-            "agreement": {
-                name: {"collected": self._collected[name].report(), "kept": kept.report()}
+        return RatingsReport(
+            responses=self.responses,
+            with_several_ratings=self._several,
+            not_whole_numbers=self._not_whole,
+            dropped=RatingsDropped(
+                helpfulness_spread=self._dropped,
+                helpfulness_spread_share=share(self._dropped, self._several),
+            ),
+            agreement={
+                name: RatingsAgreement(collected=self._collected[name].report(), kept=kept.report())
                 for name, kept in self._kept.items()
                 if self._several
             },
-        }
+        )

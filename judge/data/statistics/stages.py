@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import Any
+from collections.abc import Callable
 
 from judge.consensus import DropReason
 from judge.data.statistics.numbers import share
+from judge.data.statistics.report import StageCounts, StagesReport
 
 FEW = 3
 """A pair with fewer useful annotations is counted as one of few (HelpSteer2-Preference)."""
@@ -39,13 +40,13 @@ class Stages:
         cell["few_annotations"] += useful < FEW
         cell[f"dropped.{dropped}" if dropped else "kept"] += 1
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> StagesReport:
         """Return the counts in all, by split, by source, and by both."""
-        return {
-            "all": _stages(sum(self._cells.values(), Counter())),
-            "by_split": self._by(lambda split, source: split),
-            "by_source": self._by(lambda split, source: source),
-            "by_split_and_source": {
+        return StagesReport(
+            all=_stages(sum(self._cells.values(), Counter())),
+            by_split=self._by(lambda split, source: split),
+            by_source=self._by(lambda split, source: source),
+            by_split_and_source={
                 split: {
                     source: _stages(counts)
                     for (of, source), counts in sorted(self._cells.items())
@@ -53,25 +54,25 @@ class Stages:
                 }
                 for split in sorted({split for split, _ in self._cells})
             },
-        }
+        )
 
-    def _by(self, name: Any) -> dict[str, Any]:
+    def _by(self, name: Callable[[str, str], str]) -> dict[str, StageCounts]:
         groups: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for key, counts in self._cells.items():
             groups[name(*key)].update(counts)
         return {group: _stages(counts) for group, counts in sorted(groups.items())}
 
 
-def _stages(counts: Counter[str]) -> dict[str, Any]:
+def _stages(counts: Counter[str]) -> StageCounts:
     dropped = {reason: counts[f"dropped.{reason}"] for reason in DROPPED}
     with_consensus = counts["read"] - dropped["no_valid_annotation"] - dropped["spread"]
-    return {
-        "read": counts["read"],
-        "annotations": counts["annotations"],
-        "neither_valid": counts["neither_valid"],
-        "few_annotations": counts["few_annotations"],
-        "few_annotations_share": share(counts["few_annotations"], counts["read"]),
-        "dropped": dropped,
-        "with_consensus": with_consensus,
-        "kept": counts["kept"],
-    }
+    return StageCounts(
+        read=counts["read"],
+        annotations=counts["annotations"],
+        neither_valid=counts["neither_valid"],
+        few_annotations=counts["few_annotations"],
+        few_annotations_share=share(counts["few_annotations"], counts["read"]),
+        dropped=dropped,
+        with_consensus=with_consensus,
+        kept=counts["kept"],
+    )

@@ -2,233 +2,290 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from judge.annotated import Attribute
+from judge.data.justification import Position
+from judge.data.statistics.report import (
+    HelpfulnessReport,
+    JustificationsReport,
+    KeywordsReport,
+    LengthsReport,
+    ProblemsReport,
+    RatingsReport,
+    StageCounts,
+    StagesReport,
+    StatsReport,
+    StrengthsReport,
+)
 from judge.data.statistics.words import (
     POSITION_NAMES,
     SET_NAMES,
     SIZE_NAMES,
     STAGE_NAMES,
-    STAGE_ROWS,
     STRENGTH_NAMES,
 )
+from judge.metrics.agreement import AgreementReport
 from judge.report.tables import Table
 
-Report = Mapping[str, Any]
+Of = TypeVar("Of")
 
 
-def tables(report: Report) -> list[Table]:
+class Row(NamedTuple, Generic[Of]):
+    """A row of a table that has a column for each of several reports."""
+
+    name: str
+    value: Callable[[Of], Any]
+    written: Callable[[Any], str]
+
+
+def tables(report: StatsReport) -> list[Table]:
     """Return every table of a report of :func:`judge.data.statistics.describe.run`, in order."""
-    found = [*_ratings(report["ratings"]), *_problems(report["problems"])]
-    if not report["stages"]["all"]["read"]:
+    found = [*_ratings(report.ratings), *_problems(report.problems)]
+    if not report.stages.all.read:
         return found
     return [
-        *_stages(report["stages"]),
-        _strengths(report["strengths"]),
-        *_agreement(report["agreement"]),
-        *_helpfulness(report["helpfulness"]),
+        *_stages(report.stages),
+        _strengths(report.strengths),
+        *_agreement(report.agreement),
+        *_helpfulness(report.helpfulness),
         *_justifications(report),
-        *_keywords(report["justifications"]),
-        *_lengths(report["lengths"]),
+        *_keywords(report.justifications),
+        *_lengths(report.lengths),
         *found,
     ]
 
 
-def _stages(stages: Report) -> Iterator[Table]:
-    groups = {"all": stages["all"], **stages["by_split"]}
-    rows = _grid(groups.values(), [(name, path, cell) for path, name in STAGE_ROWS.items()])
+_OF_STAGES: tuple[tuple[str, Callable[[StageCounts], float | None]], ...] = (
+    ("pairs read", lambda of: of.read),
+    ("annotations", lambda of: of.annotations),
+    ("  neither valid (-100)", lambda of: of.neither_valid),
+    ("fewer than 3 useful", lambda of: of.few_annotations),
+    ("  share of the pairs", lambda of: of.few_annotations_share),
+    ("dropped: none useful", lambda of: of.dropped["no_valid_annotation"]),
+    ("dropped: spread", lambda of: of.dropped["spread"]),
+    ("with a consensus", lambda of: of.with_consensus),
+    ("dropped: overall 0", lambda of: of.dropped["zero"]),
+    ("pairs kept", lambda of: of.kept),
+)
+
+
+def _stages(stages: StagesReport) -> Iterator[Table]:
+    groups = {"all": stages.all, **stages.by_split}
+    rows = _grid(groups.values(), [Row(name, value, cell) for name, value in _OF_STAGES])
     yield Table("stages", "Pairs and annotations", ("", *groups), rows)
     by_source = tuple(
-        (f"{split}, {source}", *(cell(_at(counts, path)) for path in STAGE_ROWS))
-        for split, sources in stages["by_split_and_source"].items()
+        (f"{split}, {source}", *(cell(value(counts)) for _, value in _OF_STAGES))
+        for split, sources in stages.by_split_and_source.items()
         for source, counts in sources.items()
     )
-    columns = ("split, source", *(name.strip() for name in STAGE_ROWS.values()))
+    columns = ("split, source", *(name.strip() for name, _ in _OF_STAGES))
     yield Table("stages", "By split and source", columns, by_source, folded=True)
 
 
-def _strengths(strengths: Report) -> Table:
-    spec: list[Row] = [
-        ("count", "count", cell),
-        ("mean", "mean", decimals(4)),
-        ("standard deviation", "sd", decimals(2)),
-        ("Response 1 preferred", "shares.response_1", cell),
-        ("overall 0", "shares.zero", cell),
-        ("Response 2 preferred", "shares.response_2", cell),
-        *((name, f"by_strength.{key}.share", cell) for key, name in STRENGTH_NAMES.items()),
-        ("Response 2 of decided", "response_2_of_decided", cell),
-        ("  95 % interval", "response_2_of_decided_interval", span),
+def _strengths(strengths: Mapping[str, StrengthsReport]) -> Table:
+    spec: list[Row[StrengthsReport]] = [
+        Row("count", lambda of: of.count, cell),
+        Row("mean", lambda of: of.mean, decimals(4)),
+        Row("standard deviation", lambda of: of.sd, decimals(2)),
+        Row("Response 1 preferred", lambda of: of.shares.response_1, cell),
+        Row("overall 0", lambda of: of.shares.zero, cell),
+        Row("Response 2 preferred", lambda of: of.shares.response_2, cell),
+        *(Row(name, _strength(key), cell) for key, name in STRENGTH_NAMES.items()),
+        Row("Response 2 of decided", lambda of: of.response_2_of_decided, cell),
+        Row("  95 % interval", lambda of: of.response_2_of_decided_interval, span),
     ]
     columns = ("", *(STAGE_NAMES[name] for name in strengths))
-    rows = _grid(strengths.values(), spec)
-    return Table("strengths", "Strengths and position", columns, rows)
+    return Table("strengths", "Strengths and position", columns, _grid(strengths.values(), spec))
 
 
 _AGREED = ("", "items", "kappa", "by rank", "alpha, ordinal", "alpha, interval")
 
 
-def _agreement(agreed: Report) -> Iterator[Table]:
+def _agreement(agreed: Mapping[str, AgreementReport]) -> Iterator[Table]:
     rows = tuple(_agreed(STAGE_NAMES[name], of) for name, of in agreed.items())
     yield Table("agreement", "Agreement on preference", _AGREED, rows)
     for name, of in agreed.items():
         title = f"Ordered pairs of annotations of the same pair: {STAGE_NAMES[name]}"
-        yield _matrix("agreement", title, "one \\ another", of["values"], of["values"], of)
+        yield _matrix("agreement", title, "one \\ another", of.values, of.values, of.matrix)
 
 
-def _ratings(ratings: Report) -> Iterator[Table]:
-    if not ratings["responses"]:
+def _ratings(ratings: RatingsReport) -> Iterator[Table]:
+    if not ratings.responses:
         return
-    spec: list[Row] = [
-        ("responses", "responses", cell),
-        ("with several ratings", "with_several_ratings", cell),
-        ("dropped: helpfulness spread", "dropped.helpfulness_spread", cell),
-    ]
-    yield Table("ratings", "Rated responses", ("", "count"), _grid([ratings], spec))
+    counts = (
+        ("responses", cell(ratings.responses)),
+        ("with several ratings", cell(ratings.with_several_ratings)),
+        ("dropped: helpfulness spread", cell(ratings.dropped.helpfulness_spread)),
+    )
+    yield Table("ratings", "Rated responses", ("", "count"), counts)
     rated = tuple(
-        _agreed(f"{attribute}, {STAGE_NAMES[name]}", of)
-        for attribute, stages in ratings["agreement"].items()
-        for name, of in stages.items()
-        if of["items"]
+        _agreed(f"{attribute}, {name}", of)
+        for attribute, stages in ratings.agreement.items()
+        for name, of in (("as collected", stages.collected), ("kept", stages.kept))
+        if of.items
     )
     if rated:
         yield Table("ratings", "Agreement on ratings", _AGREED, rated)
 
 
-def _agreed(name: str, of: Report) -> tuple[str, ...]:
-    kinds = ("kappa", "kappa_by_rank", "alpha_ordinal", "alpha_interval")
-    return (name, cell(of["items"]), *(decimals(3)(of[kind]) for kind in kinds))
+def _agreed(name: str, of: AgreementReport) -> tuple[str, ...]:
+    kinds = (of.kappa, of.kappa_by_rank, of.alpha_ordinal, of.alpha_interval)
+    return (name, cell(of.items), *map(decimals(3), kinds))
 
 
-def _helpfulness(joint: Report) -> Iterator[Table]:
+def _helpfulness(joint: HelpfulnessReport) -> Iterator[Table]:
     rows = tuple(
-        (STAGE_NAMES[name], cell(joint[name]["pairs"]), decimals(4)(joint[name]["pearson_r"]))
-        for name in ("with_consensus", "kept")
+        (name, cell(of.pairs), decimals(4)(of.pearson_r))
+        for name, of in (("with consensus", joint.with_consensus), ("kept", joint.kept))
     )
     yield Table("helpfulness", "Strength and helpfulness", ("", "rated pairs", "Pearson's R"), rows)
     yield _matrix(
         "helpfulness",
         "Pairs by strength and by helpfulness of Response 2 minus Response 1",
         "strength \\ difference",
-        joint["strengths"],
-        joint["differences"],
-        joint,
+        joint.strengths,
+        joint.differences,
+        joint.matrix,
     )
 
 
 def _matrix(
-    section: str, title: str, corner: str, rows: Sequence[int], columns: Sequence[int], of: Report
+    section: str,
+    title: str,
+    corner: str,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    matrix: Sequence[Sequence[int]],
 ) -> Table:
     cells = tuple(
-        (f"{name}", *map(cell, counts)) for name, counts in zip(rows, of["matrix"], strict=True)
+        (f"{name}", *map(cell, counts)) for name, counts in zip(rows, matrix, strict=True)
     )
     return Table(section, title, (corner, *map(str, columns)), cells, folded=True)
 
 
-def _justifications(report: Report) -> Iterator[Table]:
-    given = report["justifications"].values()
-    causes = next(iter(given))["statements"]["causes"]
-    spec: list[Row] = [
-        ("justifications", "count", cell),
-        ("empty", "empty", cell),
-        *((name, f"positions.{key}.share", cell) for key, name in POSITION_NAMES.items()),
-        *((name, f"sizes.{key}.mean", decimals(1)) for key, name in SIZE_NAMES.items()),
+def _justifications(report: StatsReport) -> Iterator[Table]:
+    given = list(report.justifications.values())
+    spec: list[Row[JustificationsReport]] = [
+        Row("justifications", lambda of: of.count, cell),
+        Row("empty", lambda of: of.empty, cell),
+        *(Row(name, _position(key), cell) for key, name in POSITION_NAMES.items()),
+        *(Row(name, _mean_size(key), decimals(1)) for key, name in SIZE_NAMES.items()),
         *(
-            (
+            Row(
                 "  any of these" if cause == "any" else f'statements with "{cause}"',
-                f"statements.causes.{cause}.share",
+                _cause(cause),
                 cell,
             )
-            for cause in causes
+            for cause in given[0].statements.causes
         ),
-        ("statements that name both", "statements.both_named.share", cell),
-        ("Response 1 called better", "statements.better.response_1.share", cell),
-        ("Response 2 called better", "statements.better.response_2.share", cell),
-        ("contradict their number", "statements.contradict_strength.share", cell),
+        Row("statements that name both", lambda of: of.statements.both_named.share, cell),
+        *(
+            Row(
+                f"Response {number} called better",
+                _called_better(f"response_{number}"),
+                cell,
+            )
+            for number in (1, 2)
+        ),
+        Row("contradict their number", lambda of: of.statements.contradict_strength.share, cell),
     ]
     columns = ("", *SET_NAMES.values())
     yield Table("justifications", "Justifications", columns, _grid(given, spec))
-    sets = report["justification_sets"]
+    yield _sets(report.justification_sets)
+
+
+def _sets(sets: Mapping[str, Mapping[str, int]]) -> Table:
     splits = sorted({split for of in sets.values() for split in of} - {"total"})
-    yield Table(
-        "justifications",
-        "Justifications to train on",
-        ("", "total", *splits),
-        tuple(
-            (SET_NAMES[f"{name}_set"], *(cell(of.get(split, 0)) for split in ("total", *splits)))
-            for name, of in sets.items()
-        ),
+    rows = tuple(
+        (SET_NAMES[f"{name}_set"], *(cell(of.get(split, 0)) for split in ("total", *splits)))
+        for name, of in sets.items()
     )
+    columns = ("", "total", *splits)
+    return Table("justifications", "Justifications to train on", columns, rows)
 
 
-def _keywords(justifications: Report) -> Iterator[Table]:
-    given = [of["keywords"] for of in justifications.values()]
-    spec: list[Row] = [
-        *((name, f"attributes.{name}.share", cell) for name in given[0]["attributes"]),
-        ("  any", "any.share", cell),
+def _keywords(justifications: Mapping[str, JustificationsReport]) -> Iterator[Table]:
+    given = [of.keywords for of in justifications.values()]
+    spec: list[Row[KeywordsReport]] = [
+        *(Row(name, _attribute(name), cell) for name in given[0].attributes),
+        Row("  any", lambda of: of.any.share, cell),
     ]
     columns = ("", *SET_NAMES.values())
     yield Table("keywords", "Justifications with a keyword of", columns, _grid(given, spec))
     words = tuple(
-        (word, attribute, cell(of["count"]), cell(of["share"]))
-        for attribute, found in given[0]["words"].items()
+        (word, attribute, cell(of.count), cell(of.share))
+        for attribute, found in given[0].words.items()
         for word, of in found.items()
     )
     columns = ("word", "attribute", "justifications", "share")
     yield Table("keywords", "Keywords in all useful annotations", columns, words, folded=True)
 
 
-def _lengths(lengths: Report) -> Iterator[Table]:
-    spec: list[Row] = [
-        ("preferred response, mean", "preferred.mean", decimals(1)),
-        ("the other, mean", "other.mean", decimals(1)),
-        ("pairs of equal length", "equal", cell),
-        ("longer is preferred", "share", cell),
-        ("  95 % interval", "interval", span),
+def _lengths(lengths: Mapping[str, LengthsReport]) -> Iterator[Table]:
+    spec: list[Row[LengthsReport]] = [
+        Row("preferred response, mean", lambda of: of.preferred.mean, decimals(1)),
+        Row("the other, mean", lambda of: of.other.mean, decimals(1)),
+        Row("pairs of equal length", lambda of: of.equal, cell),
+        Row("longer is preferred", lambda of: of.share, cell),
+        Row("  95 % interval", lambda of: of.interval, span),
     ]
-    columns = ("", *lengths)
     rows = _grid(lengths.values(), spec)
-    yield Table("lengths", "Length of the preferred response", columns, rows)
+    yield Table("lengths", "Length of the preferred response", ("", *lengths), rows)
     ratios = tuple(
         (
             f"{unit}, {ratio}",
-            cell(of["unequal"]),
-            cell(of["longer_preferred"]),
-            cell(of["share"]),
-            span(of["interval"]),
+            cell(of.unequal),
+            cell(of.longer_preferred),
+            cell(of.share),
+            span(of.interval),
         )
         for unit, all_of in lengths.items()
-        for ratio, of in all_of["by_ratio"].items()
+        for ratio, of in all_of.by_ratio.items()
     )
     columns = ("times as long", "pairs", "longer preferred", "share", "95 % interval")
     yield Table("lengths", "By ratio of the two lengths", columns, ratios, folded=True)
 
 
-def _problems(problems: Report) -> Iterator[Table]:
-    if not problems["total"]:
+def _problems(problems: ProblemsReport) -> Iterator[Table]:
+    if not problems.total:
         return
-    counts = tuple((reason, cell(count)) for reason, count in problems["counts"].items())
+    counts = tuple((reason, cell(count)) for reason, count in problems.counts.items())
     yield Table("problems", "Problems in the input", ("reason", "count"), counts)
-    listed = tuple(
-        (f"{p['file']}, line {p['line']}", p["reason"], p["detail"]) for p in problems["listed"]
-    )
+    listed = tuple((f"{p.file}, line {p.line}", p.reason, p.detail) for p in problems.listed)
     columns = ("where", "reason", "detail")
     yield Table("problems", f"The first {len(listed)}", columns, listed, folded=True)
 
 
-Row = tuple[str, str, Callable[[Any], str]]
-"""The name of a row, the path of its value, and how it is written."""
-
-
-def _grid(given: Any, spec: Sequence[Row]) -> tuple[tuple[str, ...], ...]:
+def _grid(given: Iterable[Of], spec: Sequence[Row[Of]]) -> tuple[tuple[str, ...], ...]:
     """Return one row an entry of ``spec`` and one column a report of ``given``."""
-    return tuple((name, *(write(_at(of, path)) for of in given)) for name, path, write in spec)
+    columns = tuple(given)
+    return tuple((row.name, *(row.written(row.value(of)) for of in columns)) for row in spec)
 
 
-def _at(report: Report, path: str) -> Any:
-    for name in path.split("."):
-        report = report[name]
-    return report
+def _strength(key: str) -> Callable[[StrengthsReport], float | None]:
+    return lambda of: of.by_strength[key].share
+
+
+def _position(key: Position) -> Callable[[JustificationsReport], float | None]:
+    return lambda of: of.positions[key].share
+
+
+def _mean_size(key: str) -> Callable[[JustificationsReport], float | None]:
+    return lambda of: of.sizes[key].mean
+
+
+def _cause(name: str) -> Callable[[JustificationsReport], float | None]:
+    return lambda of: of.statements.causes[name].share
+
+
+def _called_better(name: str) -> Callable[[JustificationsReport], float | None]:
+    return lambda of: of.statements.better[name].share
+
+
+def _attribute(name: Attribute) -> Callable[[KeywordsReport], float | None]:
+    return lambda of: of.attributes[name].share
 
 
 def cell(value: float | None) -> str:

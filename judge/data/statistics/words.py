@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from judge.data.justification import Position
+
 STRENGTH_NAMES = {
     "-3": "-3: 1 much better",
     "-2": "-2: 1 better",
@@ -17,20 +19,8 @@ STAGE_NAMES = {
     "with_consensus": "with consensus",
     "kept": "kept",
 }
-STAGE_ROWS = {
-    "read": "pairs read",
-    "annotations": "annotations",
-    "neither_valid": "  neither valid (-100)",
-    "few_annotations": "fewer than 3 useful",
-    "few_annotations_share": "  share of the pairs",
-    "dropped.no_valid_annotation": "dropped: none useful",
-    "dropped.spread": "dropped: spread",
-    "with_consensus": "with a consensus",
-    "dropped.zero": "dropped: overall 0",
-    "kept": "pairs kept",
-}
 SET_NAMES = {"useful": "all useful", "all_set": "All set", "overall_set": "Overall set"}
-POSITION_NAMES = {
+POSITION_NAMES: dict[Position, str] = {
     "first": "statement first only",
     "first_and_last": "statement first and last",
     "last": "statement last only",

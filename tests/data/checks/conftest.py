@@ -22,7 +22,7 @@ def check(tmp_path: Path) -> Callable[..., dict[str, Any]]:
         file = write(tmp_path / "pairs.jsonl", items)
         out = tmp_path / "report"
         config = CheckConfig(input=str(file), output_dir=str(out), fresh=True, **options)
-        report = run(config)
+        report = run(config).model_dump(mode="json")
         text = (out / "findings.jsonl").read_text(encoding="utf-8")
         return report | {"lines": [json.loads(entry) for entry in text.splitlines()]}
 

@@ -151,14 +151,14 @@ def test_a_folder_of_pairs_and_ratings(tmp_path: Path) -> None:
     rated = {"id": "r", "prompt": PROMPT, "response": FIRST, "helpfulness": 3}
     with gzip.open(tmp_path / "validation.jsonl.gz", "wt") as stream:
         stream.write(json.dumps(rated) + "\n")
-    report = run(CheckConfig(input=str(tmp_path)))
+    report = run(CheckConfig(input=str(tmp_path))).model_dump(mode="json")
     assert report["rows"] == {"pairs": 1, "ratings": 1, "problems": 0}
     assert found(report) == {"prompt_in_two_splits": 1}
     assert report["input"]["files"].keys() == {
         "preference/preference.jsonl",
         "validation.jsonl.gz",
     }
-    alone = run(CheckConfig(input=str(tmp_path / "validation.jsonl.gz")))
+    alone = run(CheckConfig(input=str(tmp_path / "validation.jsonl.gz"))).model_dump(mode="json")
     assert alone["rows"] == {"pairs": 0, "ratings": 1, "problems": 0}
 
 
@@ -183,7 +183,7 @@ def test_rows_that_cannot_be_read_are_findings(tmp_path: Path) -> None:
     empty = json.dumps(line(pair("b")) | {"response_1": " "})
     file = tmp_path / "pairs.jsonl"
     file.write_text("\n".join([good, good, empty, good[:50]]) + "\n")
-    report = run(CheckConfig(input=str(file)))
+    report = run(CheckConfig(input=str(file))).model_dump(mode="json")
     assert found(report) == {"empty_text": 1, "duplicate_id": 1, "unreadable_row": 1}
     (example,) = report["checks"]["unreadable_row"]["examples"]
     assert example["ids"] == ["pairs.jsonl:4"]
@@ -242,7 +242,9 @@ def test_usage(
 
 def test_helpsteer2s_own_rows(shared: Path) -> None:
     """Read by eye: of 36 justifications one says 1 is better and has the number for 2."""
-    report = run(CheckConfig(input=str(shared / "data" / "helpsteer2_sample"), examples=9))
+    report = run(
+        CheckConfig(input=str(shared / "data" / "helpsteer2_sample"), examples=9)
+    ).model_dump(mode="json")
     assert report["rows"]["pairs"] == 12
     (example,) = report["checks"]["wording_against_strength"]["examples"]
     assert example["ids"] == ["helpsteer2-row-8727"]
@@ -259,9 +261,9 @@ def test_a_share_of_all_rows_is_at_most_all(bad: int, tmp_path: Path) -> None:
     rows = [line(pair(name)) for name in "ab"] + [partly] + [b"{"] * bad + [off_scale]
     file = write_rows(tmp_path / "preference.jsonl", rows)
     report = run(CheckConfig(input=str(file), language="any"))
-    assert report["rows_seen"] == 4 + bad
-    unread = report["checks"]["unreadable_row"]
-    assert unread["rows"] == bad + 2, "one of them lost an annotation alone"
+    assert report.rows_seen == 4 + bad
+    unread = report.checks["unreadable_row"]
+    assert unread.rows == bad + 2, "one of them lost an annotation alone"
     console = Console(width=200, color_system=None)
     with console.capture() as shown:
         show(report, console)

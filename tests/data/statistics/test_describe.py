@@ -24,7 +24,7 @@ def stats(*arguments):
 
 def test_pairs_and_both_kinds_of_ratings_are_read(folder):
     seen = []
-    report = run(StatsConfig(input=str(folder)), seen.append)
+    report = run(StatsConfig(input=str(folder)), seen.append).model_dump()
     assert seen == [1, 2, 3, 4]
     stages = report["stages"]["all"]
     assert stages["read"] == 4 and stages["neither_valid"] == 1
@@ -66,14 +66,14 @@ def test_a_folder_that_cannot_be_written_is_one_line(folder, tmp_path):
 
 
 def test_only_one_split(folder):
-    report = run(StatsConfig(input=str(folder), split="val"))
+    report = run(StatsConfig(input=str(folder), split="val")).model_dump()
     assert list(report["stages"]["by_split"]) == ["val"]
     assert report["ratings"]["responses"] == 0
 
 
 def test_pairs_without_ratings(folder):
     file = folder / "preference" / "preference.jsonl.gz"
-    report = run(StatsConfig(input=str(file)))
+    report = run(StatsConfig(input=str(file))).model_dump()
     assert report["ratings"]["responses"] == 0
     assert report["helpfulness"]["with_consensus"] == {"pairs": 0, "pearson_r": None}
     assert list(report["input"]["files"]) == ["preference.jsonl.gz"]
@@ -83,7 +83,7 @@ def test_tables_of_pairs_in_a_folder_are_not_taken_for_ratings(folder, tmp_path)
     flat = tmp_path / "flat"
     flat.mkdir()
     shutil.copy(folder / "preference" / "preference.jsonl.gz", flat / "preference.jsonl.gz")
-    report = run(StatsConfig(input=str(flat)))
+    report = run(StatsConfig(input=str(flat))).model_dump()
     assert report["ratings"]["responses"] == 0
     assert report["problems"]["counts"] == {"bad_json": 1}
 
@@ -186,7 +186,7 @@ def test_the_real_rows_against_an_independent_count(shared):
         other = np.concatenate([annotations[:, b] for _, b in pairs])
         return cohen_kappa_score(one, other, labels=list(range(-3, 4)), weights="quadratic")
 
-    report = run(StatsConfig(input=str(folder)))
+    report = run(StatsConfig(input=str(folder))).model_dump()
     agreement = report["agreement"]
     assert agreement["collected"]["kappa"] == pytest.approx(kappa(given), abs=1e-6)
     assert agreement["with_consensus"]["kappa"] == pytest.approx(kappa(close), abs=1e-6)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 from scipy.stats import pearsonr
 
 from judge.annotated import ATTRIBUTES, RatedResponse
@@ -15,8 +16,9 @@ from judge.data.statistics.helpfulness import Joint, RatingIndex
 from judge.data.statistics.justifications import Justifications, measure
 from judge.data.statistics.keywords import WORDS, keywords
 from judge.data.statistics.lengths import Lengths
-from judge.data.statistics.numbers import Moments, interval, rounded
+from judge.data.statistics.numbers import Moments, interval
 from judge.data.statistics.ratings import Ratings
+from judge.data.statistics.report import rounded
 from judge.data.statistics.stages import OTHER, SOURCES, Stages
 from judge.data.statistics.strengths import Strengths
 from judge.pair import Message, Pair
@@ -35,7 +37,7 @@ def test_moments_are_those_of_the_library(values):
     moments = Moments()
     for value in values:
         moments.add(value)
-    found = moments.report()
+    found = moments.report().model_dump()
     assert found["mean"] == pytest.approx(fmean(values))
     assert found["sd"] == pytest.approx(pstdev(values), abs=1e-6)
     assert found["most"] == max(values)
@@ -49,16 +51,19 @@ def test_wilsons_interval_of_the_textbook():
 
 
 def test_rounding_reaches_everything_and_leaves_no_negative_zero():
-    assert str(rounded({"a": [-1e-9, (1 / 3,)], "b": None, "c": 2})) == (
-        "{'a': [0.0, [0.333333]], 'b': None, 'c': 2}"
-    )
+    class Found(BaseModel):
+        a: tuple[float, tuple[float]] = (-1e-9, (1 / 3,))
+        b: float | None = None
+        c: int = 2
+
+    assert str(rounded(Found())) == "a=(0.0, (0.333333,)) b=None c=2"
 
 
 def test_strengths_by_hand():
     strengths = Strengths()
     for value in (-3, -1, 0, 1, 1):
         strengths.add(value)
-    found = strengths.report()
+    found = strengths.report().model_dump()
     assert found["count"] == 5
     assert found["mean"] == pytest.approx(-0.4)
     assert found["sd"] == pytest.approx(np.std([-3, -1, 0, 1, 1]))
@@ -66,7 +71,7 @@ def test_strengths_by_hand():
     assert found["slightly_better"] == {"response_1": 0.2, "response_2": 0.4}
     assert found["response_2_of_decided"] == 0.5
     assert found["by_strength"]["1"] == {"count": 2, "share": 0.4}
-    assert Strengths().report()["mean"] is None
+    assert Strengths().report().model_dump()["mean"] is None
 
 
 def test_stages_add_up_and_sources_stay_few():
@@ -75,7 +80,7 @@ def test_stages_add_up_and_sources_stay_few():
     stages.add("train", "a", 3, 3, "spread")
     stages.add("val", "b", 1, 0, "no_valid_annotation")
     stages.add("val", "b", 3, 3, "zero")
-    found = stages.report()
+    found = stages.report().model_dump()
     assert found["all"] == {
         "read": 4,
         "annotations": 10,
@@ -90,7 +95,7 @@ def test_stages_add_up_and_sources_stay_few():
     assert found["by_split_and_source"]["val"]["b"]["dropped"]["zero"] == 1
     for number in range(2 * SOURCES):
         stages.add("train", f"source {number}", 1, 1, None)
-    sources = stages.report()["by_source"]
+    sources = stages.report().model_dump()["by_source"]
     assert len(sources) == SOURCES + 1
     assert sources[OTHER]["read"] == SOURCES + 2
 
@@ -141,7 +146,7 @@ def test_what_is_counted_of_justifications():
     }
     for text, strength in texts.items():
         counted.add(measure(text), strength)
-    found = counted.report()
+    found = counted.report().model_dump()
     assert (found["count"], found["empty"], found["with_statement"]) == (3, 1, 2)
     assert found["positions"]["none"] == {"count": 1, "share": pytest.approx(1 / 3)}
     statements = found["statements"]
@@ -190,12 +195,12 @@ def test_lengths_by_hand():
     lengths.add(pair("aaaa", "bb bb bb"), -1)  # shorter preferred, by words 3 times
     lengths.add(pair("aa", "bb"), 3)  # equal
     lengths.add(pair("aa", "bbbbbbbb"), 0)  # no preferred response
-    characters = lengths.report()["characters"]
+    characters = lengths.report()["characters"].model_dump()
     assert characters["preferred"]["mean"] == pytest.approx(10 / 3)
     assert characters["other"]["mean"] == pytest.approx(12 / 3)
     assert (characters["equal"], characters["unequal"], characters["share"]) == (1, 2, 0.5)
     assert characters["by_ratio"]["1.5 to 2"]["unequal"] == 2
-    words = lengths.report()["words"]
+    words = lengths.report()["words"].model_dump()
     assert (words["equal"], words["unequal"], words["longer_preferred"]) == (2, 1, 0)
     assert words["by_ratio"]["over 2"]["share"] == 0
     assert words["by_ratio"]["up to 1.1"]["share"] is None
@@ -210,7 +215,7 @@ def test_pearsons_r_is_scipys(rows):
     joint = Joint()
     for strength, thirds in rows:
         joint.add(strength, thirds / 3, kept=strength != 0)
-    found = joint.report()["with_consensus"]["pearson_r"]
+    found = joint.report().model_dump()["with_consensus"]["pearson_r"]
     strengths, differences = zip(*((s, t / 3) for s, t in rows), strict=True)
     if len(set(strengths)) > 1 and len(set(differences)) > 1:
         assert found == pytest.approx(pearsonr(strengths, differences).statistic, abs=1e-9)
@@ -222,7 +227,7 @@ def test_the_joint_distribution_has_strengths_as_rows():
     joint = Joint()
     joint.add(-3, -4, kept=True)
     joint.add(0, 1.4, kept=False)
-    found = joint.report()
+    found = joint.report().model_dump()
     assert found["matrix"][0][0] == 1
     assert found["matrix"][3][5] == 1
     assert (found["with_consensus"]["pairs"], found["kept"]["pairs"]) == (2, 1)
@@ -255,7 +260,7 @@ def test_ratings_by_the_rules_of_helpsteer2():
     ratings.add(rated("three", helpfulness=(3,)))  # a released mean
     ratings.add(rated("four", verbosity=(2, 2.5)))  # no people's ratings
     ratings.close()
-    found = ratings.report()
+    found = ratings.report().model_dump()
     assert found["responses"] == 4
     assert found["with_several_ratings"] == 3
     assert found["not_whole_numbers"] == 1
