@@ -122,6 +122,10 @@ small: setup ## Retrain the bundled small models (about four hours of one quiet 
 	  --count COPA-SSE=150 --count UKPConvArg1=900 --count Vicuna80=120 --count FineGrainedRLHF=60 \
 	  --val 100 --seed 18
 	judge data prepare work/small_mixed_pairs --kind preference --out work/small_mixed_preferences
+	judge train reward --config small_mixed
+	python scripts/small_pairs.py $(SHARED)/data work/small_bt_pairs --count e-CARE=1500 \
+	  --count COPA-SSE=100 --count UKPConvArg1=2400 --count Vicuna80=60 --val 100 --seed 22
+	judge data prepare work/small_bt_pairs --kind preference --out work/small_bt_preferences
 	judge train reward --config small_bt
 	python scripts/small_pairs.py $(SHARED)/data work/small_verdict_pairs --explain \
 	  --count e-CARE=1250 --count COPA-SSE=150 --count UKPConvArg1=650 --count Vicuna80=60 \

@@ -75,6 +75,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "mini_topic": RewardConfig,
     "small_answers": RewardConfig,
     "small_bt": RewardConfig,
+    "small_mixed": RewardConfig,
     "small_judge": JustifierConfig,
     "small_own": JustifierConfig,
     "small_quotes": JustifierConfig,

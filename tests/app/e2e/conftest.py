@@ -112,6 +112,12 @@ def serve(app: Any) -> tuple[uvicorn.Server, threading.Thread, str]:
     return server, thread, f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
+def stop(server: uvicorn.Server, thread: threading.Thread) -> None:
+    """Stop a server without waiting for the streams that pages have left open."""
+    server.should_exit = server.force_exit = True
+    thread.join(30)
+
+
 class Current:
     """Stands for the services of the test that runs, so that one server can serve all tests."""
 
@@ -137,8 +143,7 @@ def shared_server() -> Iterator[Shared]:
     app = create_app(cast(Service, current), Options(), None)
     server, thread, url = serve(Recorder(app, sent))
     yield Shared(current, sent, url)
-    server.should_exit = True
-    thread.join(30)
+    stop(server, thread)
 
 
 @pytest.fixture
@@ -184,8 +189,7 @@ def new_site(tmp_path: Path, shared_server: Shared) -> Iterator[Callable[..., Si
 
     yield make
     for server, thread in running:
-        server.should_exit = True
-        thread.join(30)
+        stop(server, thread)
     for service in services:
         service.close()
 

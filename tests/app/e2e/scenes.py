@@ -209,7 +209,7 @@ def main(folder: Path) -> None:
     from app.options import Options
     from app.store.database import Store
     from app.web.session import COOKIE
-    from tests.app.e2e.conftest import chromium, serve
+    from tests.app.e2e.conftest import chromium, serve, stop
     from tests.app.made import quick_hasher
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -235,8 +235,7 @@ def main(folder: Path) -> None:
                 scene.prepare(page)
                 page.screenshot(path=folder / f"{name}-{look}.png", full_page=True)
                 context.close()
-            server.should_exit = True
-            thread.join(30)
+            stop(server, thread)
             service.close()
         browser.close()
 

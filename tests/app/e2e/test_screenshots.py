@@ -24,7 +24,7 @@ from app.store import queue
 from app.store.database import Store
 from judge.judgment import reconcile
 from judge.verdict import Verdict, render_statement
-from tests.app.e2e.conftest import Site, press, ready, revealed, serve
+from tests.app.e2e.conftest import Site, press, ready, revealed, serve, stop
 from tests.app.made import Clock, Team, made_run, quick_hasher, token
 
 ROOT = Path(__file__).parents[3]
@@ -71,8 +71,7 @@ def busy(tmp_path: Path) -> Iterator[Site]:
     at_work(team, clock, {row["id"]: int(row["preference_strength"]) for row in rows})
     server, thread, url = serve(create_app(service, Options()))
     yield Site(team, clock, url)
-    server.should_exit = True
-    thread.join(30)
+    stop(server, thread)
     service.close()
 
 
