@@ -39,6 +39,17 @@ _LOST = (
 )
 
 
+def _keep_gradients(model: Any) -> None:
+    """Keep 4-bit weights on a processor as they were loaded.
+
+    On one with AVX-512 BF16 bitsandbytes lays them out anew in the first evaluation, for good; the
+    product that reads that layout has no gradient (0.50, ``matmul_4bit``), and nothing says so.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
 class GuardedTrainer(Trainer):
     """A Trainer whose checkpoints are sealed and that stops where its numbers stop being numbers.
 
@@ -51,6 +62,7 @@ class GuardedTrainer(Trainer):
         self.step_names: list[str] = []
         self._right = self._pairs = 0
         super().__init__(*args, **kwargs)
+        _keep_gradients(self.model)
 
     def stop_at(self, what: str, value: float) -> None:
         """Raise the error for a step whose ``what`` ("loss", ...) is not a finite number."""

@@ -13,7 +13,7 @@ import torch
 import yaml
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from judge.train.config import JustifierConfig, RewardConfig, load_recipe
+from judge.train.plan.planner import PlanRequest, read_config
 from judge.train.recipe_files import RECIPES
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ Runs = dict[str, dict[str, Any]]
 
 def section(name: str, **changes: Any) -> dict[str, Any]:
     """Return the DeepSpeed section of a recipe for the cluster."""
-    found = load_recipe(name, [], RewardConfig if "bt" in name else JustifierConfig).deepspeed
+    found = read_config(PlanRequest(recipe=name)).deepspeed
     assert found is not None
     return found | changes
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from judge.train.align.config import DPOConfig
 from judge.train.config import RewardConfig, TrainerConfig
 from judge.train.plan.config import PlanRequest
 from judge.train.plan.planner import read_config
@@ -21,13 +22,15 @@ from judge.train.recipe_files import RECIPES
 NAMES = sorted(path.stem for path in RECIPES.glob("llama*.yaml"))
 CLUSTER = RECIPES / "cluster"
 PAPER = {
-    "global_batch_size": 128,
     "warmup_steps": 10,
     "lr_scheduler": "constant_with_warmup",
     "save_steps": 10,
-    "weight_decay": 0.0,
     "max_length": 4096,
 }
+BATCH = {"justifier": 128, "reward": 128, "dpo": 64}
+DECAY = {"justifier": 0.0, "reward": 0.0, "dpo": 0.01}
+RATES = {"justifier": (2e-6, 1e-4), "reward": (2e-6, 1e-4), "dpo": (1e-7, 1e-5)}
+"""Of every weight, and of an adapter."""
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +52,13 @@ def config_of(name: str) -> TrainerConfig:
     return read_config(PlanRequest(recipe=name))
 
 
+def command_of(config: TrainerConfig) -> tuple[str, str]:
+    """Return the two words after ``judge`` that train a recipe."""
+    if isinstance(config, DPOConfig):
+        return "align", "dpo"
+    return "train", "reward" if isinstance(config, RewardConfig) else "justifier"
+
+
 def opening(name: str) -> str:
     text = (RECIPES / f"{name}.yaml").read_text()
     return "\n".join(line for line in text.splitlines() if line.startswith("#"))
@@ -66,7 +76,8 @@ def test_openings_and_the_page_say_what_the_plan_says(tables: Any, plans: Any) -
 def test_every_recipe_fits_what_it_was_made_for(plans: Any) -> None:
     for path, found in plans.items():
         assert found.fits, path.stem
-        assert found.accumulation * found.gpus * found.config.per_device_batch_size == 128
+        step = found.accumulation * found.gpus * found.config.per_device_batch_size
+        assert step == BATCH[command_of(found.config)[1]]
 
 
 def test_a_qlora_recipe_fits_an_h100_too() -> None:
@@ -80,8 +91,8 @@ def test_a_qlora_recipe_fits_an_h100_too() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recipe_opens_with_its_command_and_has_the_paper_s_parameters(name: str) -> None:
     config, text = config_of(name), opening(name)
-    command = "reward" if isinstance(config, RewardConfig) else "justifier"
-    assert f"judge train {command} --config {name} data={config.data}" in text
+    group, command = command_of(config)
+    assert f"judge {group} {command} --config {name} data={config.data}" in text
     for word in ("# Needs: ", "# Plan: ", "runs out"):
         assert word in text, word
     assert config.hardware is not None
@@ -93,9 +104,11 @@ def test_a_recipe_opens_with_its_command_and_has_the_paper_s_parameters(name: st
         assert f"--standalone --nproc_per_node {config.hardware.gpus}" in text
     for field, value in PAPER.items():
         assert getattr(config, field) == value, field
-    assert config.learning_rate == (2e-6 if config.lora is None else 1e-4)
+    assert config.global_batch_size == BATCH[command]
+    assert config.weight_decay == DECAY[command]
+    assert config.learning_rate == RATES[command][config.lora is not None]
     assert config.gradient_checkpointing
-    assert config.epochs == (2.0 if "regression" in name else 1.0)
+    assert config.epochs == (2.0 if "regression" in name or command == "dpo" else 1.0)
 
 
 def test_no_two_recipes_write_to_one_folder() -> None:
@@ -160,6 +173,8 @@ def test_the_slurm_script_plans_and_then_launches_every_node(tmp_path: Path) -> 
         f"{tmp_path}/bin/judge train reward --config llama31_70b_bt data=a b seed=3"
     )
     assert alloc == "alloc expandable_segments:True"
+    aligned = slurm(tmp_path, "dpo", "llama31_70b_dpo").stdout.splitlines()
+    assert aligned[1].endswith(f"{tmp_path}/bin/judge align dpo --config llama31_70b_dpo")
     smaller = slurm(tmp_path, "justifier", "x", nodes=2, GPUS_PER_NODE="4", MASTER_PORT="1234")
     assert "--gpus 8 --gpus-per-node 4" in smaller.stdout
     assert "--nproc_per_node 4" in smaller.stdout and "node7:1234" in smaller.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import torch
 
 from judge.errors import UsageError
 from judge.train import finetune
+from judge.train.align import dpo
+from judge.train.align.config import DPOConfig
 from judge.train.config import JustifierConfig, RewardConfig, load_recipe
 from judge.train.finetune import quantization_config, read_log
 from judge.train.reward import training as reward
@@ -91,6 +94,29 @@ def test_a_reward_model_is_trained_on_4_bit_weights(tmp_path: Path, base: Path) 
     ]
     manifest = reward.run(load_recipe("reward_smoke", overrides, RewardConfig))
     assert manifest["steps"] == 2 and len(losses(tmp_path / "run")) == 2
+
+
+def test_a_policy_is_aligned_on_4_bit_weights(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And its reference is the 4-bit model without its adapter: before the first step D is 0.
+
+    bitsandbytes would lay the weights out anew when the reference is asked, and that layout has no
+    gradient.
+    """
+    loaded: list[Any] = []
+    real = dpo.load_model
+    monkeypatch.setattr(dpo, "load_model", lambda *args: loaded.append(real(*args)) or loaded[0])
+    data, output = preference_set(tmp_path / "data"), tmp_path / "run"
+    overrides = [f"data={data}", f"output_dir={output}", f"model={base}", *SECTIONS]
+    overrides += ["max_steps=3", "eval_steps=1", "warmup_steps=0"]
+    manifest = dpo.run(load_recipe("dpo_smoke", overrides, DPOConfig))
+    first, second, third = losses(output)
+    assert manifest["reference_pairs_computed"] == manifest["counts"]["train_examples"] + 2
+    assert first == pytest.approx(math.log(2), abs=1e-4)
+    assert len({first, second, third}) == 3  # it goes on learning after validations
+    laid_out = [getattr(m, "support_avx512bf16_for_cpu", None) for m in loaded[0].modules()]
+    assert [here for here in laid_out if here is not None] == [False] * 7
 
 
 @pytest.mark.parametrize(

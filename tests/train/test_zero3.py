@@ -22,17 +22,17 @@ import yaml
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from judge.train.config import JustifierConfig, RewardConfig, load_recipe
+from judge.train.config import RewardConfig, load_recipe
 from judge.train.reward import training as reward
-from judge.train.sft import training as justifier
 from tests.train.launches import Runs, launch, run_all, section, small_llama, smoke
 from tests.train.reward_sets import preference_set, regression_set
 from tests.train.smoke_runs import losses
+from tests.train.zero3_runs import train
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 STEPS, SAVED = 12, 4
-RESUMED = ("full", "lora", "reward")
+RESUMED = ("full", "lora", "reward", "dpo")
 COMPILER = os.environ.get("CXX", "c++")
 
 
@@ -74,6 +74,16 @@ def recipes(prepared: Path, mini_tokenizer: Any, tmp_path_factory: pytest.TempPa
             data=pairs,
             deepspeed=section("llama31_70b_bt"),
             bf16=True,
+            **saved,
+            **short,
+        ),
+        # Its reference is computed by both processes before the first step.
+        "dpo": smoke(
+            "dpo_smoke",
+            model=base,
+            data=pairs,
+            deepspeed=section("llama31_70b_dpo", bf16={"enabled": False}),
+            loss="scaled",
             **saved,
             **short,
         ),
@@ -128,15 +138,11 @@ def alone(recipes: Runs, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every run in one process, without DeepSpeed."""
     outputs = tmp_path_factory.mktemp("alone")
     for name, fields in recipes.items():
-        changed = fields | {"deepspeed": None, "output_dir": str(outputs / name)}
-        if "objective" in fields:
-            reward.run(RewardConfig.model_validate(changed))
-        else:
-            justifier.run(JustifierConfig.model_validate(changed))
+        train(fields | {"deepspeed": None, "output_dir": str(outputs / name)})
     return outputs
 
 
-@pytest.mark.parametrize("name", ["full", "lora", "statement", "bf16", "reward"])
+@pytest.mark.parametrize("name", ["full", "lora", "statement", "bf16", "reward", "dpo"])
 def test_the_loss_curve_is_that_of_one_process(
     name: str, recipes: Runs, whole: Path, alone: Path
 ) -> None:

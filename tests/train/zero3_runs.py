@@ -8,18 +8,28 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
+from judge.train.align import dpo
+from judge.train.align.config import DPOConfig
 from judge.train.config import JustifierConfig, RewardConfig
 from judge.train.reward import training as reward
 from judge.train.sft import training as justifier
 
 
+def train(fields: dict[str, Any]) -> None:
+    """Train as the fields of a recipe say; which kind it is, they tell."""
+    if "objective" in fields:
+        reward.run(RewardConfig.model_validate(fields))
+    elif "beta" in fields:
+        dpo.run(DPOConfig.model_validate(fields))
+    else:
+        justifier.run(JustifierConfig.model_validate(fields))
+
+
 def main() -> None:
     for fields in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")):
-        if "objective" in fields:
-            reward.run(RewardConfig.model_validate(fields))
-        else:
-            justifier.run(JustifierConfig.model_validate(fields))
+        train(fields)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from typing import Any
 from judge.errors import UsageError
 from judge.models.layers import layers_of
 from judge.runs.completeness import check_set
-from judge.train.config import JustifierConfig, RewardConfig, TrainerConfig
+from judge.train.config import JustifierConfig, TrainerConfig
+from judge.train.plan.needs import data_kind, responses_taken
 
 CHARACTERS_A_TOKEN = 4.0
 """Stands for a tokenizer that is not there: English text under a vocabulary of 128 thousand."""
@@ -62,14 +63,13 @@ class Lengths:
 def paper_lengths(config: TrainerConfig) -> Lengths:
     """Return the paper's number of examples, with the lengths of the sample rows in turn."""
     sample: list[tuple[int, ...]]
-    if isinstance(config, JustifierConfig):
-        kind = "justifier"
+    kind = data_kind(config)
+    if kind == "justifier":
         sample = [(_tokens(sum(row) + JUSTIFICATION),) for row in SAMPLE]
-    elif isinstance(config, RewardConfig) and config.objective != "regression":
-        kind = "preference"
-        sample = [(_tokens(row[0] + row[1]), _tokens(row[0] + row[2])) for row in SAMPLE]
+    elif kind == "preference":
+        responses = range(1, 1 + len(responses_taken(config)))
+        sample = [tuple(_tokens(row[0] + row[i]) for i in responses) for row in SAMPLE]
     else:
-        kind = "regression"
         sample = [(_tokens(row[0] + row[i]),) for row in SAMPLE for i in (1, 2)]
     train, validation = PAPER_EXAMPLES[kind]
     both = 2 if kind == "justifier" else 1
@@ -147,9 +147,7 @@ def _check_kind(config: TrainerConfig, data: Path) -> None:
         found = (manifest.get("options") or {}).get("kind") or "justifier"
     except (OSError, ValueError, AttributeError) as error:
         raise UsageError(f"{data}: no training set of `judge data prepare` ({error})") from None
-    needed = "justifier"
-    if isinstance(config, RewardConfig):
-        needed = "regression" if config.objective == "regression" else "preference"
+    needed = data_kind(config)
     if found != needed:
         raise UsageError(f"{data} holds data of kind {found}; this recipe needs {needed}")
 
@@ -187,9 +185,7 @@ def _row(config: TrainerConfig, row: dict[str, Any]) -> dict[str, Any]:
     if isinstance(config, JustifierConfig):
         texts = [[*row["prompt"], *row["completion"]]]
         return {k: row[k] for k in ("pair_id", "style", "order")} | {"texts": texts}
-    if isinstance(config, RewardConfig) and config.objective != "regression":
-        return {"texts": [_conversation(row, "chosen"), _conversation(row, "rejected")]}
-    return {"texts": [_conversation(row, "response")]}
+    return {"texts": [_conversation(row, name) for name in responses_taken(config)]}
 
 
 def _conversation(row: dict[str, Any], field_name: str) -> list[dict[str, str]]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from judge.train.config import JustifierConfig, RewardConfig, TrainerConfig
+from judge.train.config import TrainerConfig
 from judge.train.plan.architecture import Architecture
+from judge.train.plan.needs import in_tiles, layers_kept, outputs_of, responses_taken
 from judge.train.plan.zero import Zero
 
 TOKEN_CHUNK, VOCABULARY_CHUNK = 4096, 32768
@@ -60,10 +61,9 @@ class Memory:
 def memory_of(config: TrainerConfig, model: Architecture, gpus: int) -> Memory:
     """Return the memory of each of ``gpus`` GPUs at the longest batch that ``config`` allows."""
     zero = Zero.of(config, model)
-    outputs = len(config.outputs) if isinstance(config, RewardConfig) else None
-    total = model.parameters(outputs)
-    if isinstance(config, RewardConfig) and config.layers is not None:
-        total -= (model.layers - config.layers) * (model.layer_weights + 2 * model.hidden)
+    outputs = outputs_of(config)
+    left_out = model.layers - layers_kept(config, model.layers)
+    total = model.parameters(outputs) - left_out * (model.layer_weights + 2 * model.hidden)
     trained = total
     if config.lora is not None:
         trained = model.adapter(config.lora.r, config.lora.target_modules)
@@ -114,10 +114,7 @@ def _states(
 
 def longest_batch(config: TrainerConfig) -> int:
     """Return the most tokens that a GPU takes through the model at once."""
-    sequences = config.per_device_batch_size
-    if isinstance(config, RewardConfig) and config.objective != "regression":
-        sequences *= 2  # chosen and rejected
-    return sequences * config.max_length
+    return config.per_device_batch_size * len(responses_taken(config)) * config.max_length
 
 
 def layer_bytes(config: TrainerConfig, model: Architecture) -> int:
@@ -152,7 +149,7 @@ def last_norm_bytes(config: TrainerConfig, model: Architecture) -> int:
 
 def _kept(config: TrainerConfig, model: Architecture, tokens: int) -> int:
     each = 2 * model.hidden if config.gradient_checkpointing else layer_bytes(config, model)
-    return tokens * _layers(config, model) * each
+    return tokens * layers_kept(config, model.layers) * each
 
 
 def _layer_at_work(config: TrainerConfig, model: Architecture, tokens: int) -> int:
@@ -162,24 +159,13 @@ def _layer_at_work(config: TrainerConfig, model: Architecture, tokens: int) -> i
     return tokens * (again + gradients)
 
 
-def _layers(config: TrainerConfig, model: Architecture) -> int:
-    cut = config.layers if isinstance(config, RewardConfig) else None
-    return model.layers if cut is None else min(cut, model.layers)
-
-
-def fused_loss(config: TrainerConfig) -> bool:
-    """Say whether the logits of a whole batch are never made: TRL's output layer in tiles."""
-    plain = isinstance(config, JustifierConfig) and config.statement_weight == 1.0
-    return plain and config.order_consistency == 0.0  # type: ignore[attr-defined]
-
-
 def _loss(config: TrainerConfig, model: Architecture) -> int:
     """Return what the output layer and the loss need, at worst all tokens being completion."""
     tokens = longest_batch(config)
     norm = tokens * last_norm_bytes(config, model)
-    if isinstance(config, RewardConfig):
+    if outputs_of(config) is not None:
         return norm  # and a handful of numbers a sequence
-    if not fused_loss(config):
+    if not in_tiles(config):
         return norm + LOGIT_BYTES * tokens * model.vocabulary
     tile = 2 * min(tokens, TOKEN_CHUNK) * min(VOCABULARY_CHUNK, model.vocabulary)
     hidden = 4 * tokens * model.hidden

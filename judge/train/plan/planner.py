@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from judge.errors import UsageError
+from judge.train.align.config import DPOConfig, PolicySFTConfig
 from judge.train.config import JustifierConfig, RewardConfig, TrainerConfig, load_recipe
 from judge.train.plan.alternatives import Alternative, alternatives
 from judge.train.plan.architecture import Architecture, architecture_of
@@ -18,9 +19,10 @@ from judge.train.plan.config import PlanRequest
 from judge.train.plan.hardware import Gpu, find_gpu
 from judge.train.plan.lengths import Lengths, data_lengths, paper_lengths
 from judge.train.plan.memory import Memory, memory_of
+from judge.train.plan.needs import outputs_of
 from judge.train.plan.speed import Hours, Rate, checkpoint_bytes, hours_of, rate_of
 from judge.train.plan.zero import Zero
-from judge.train.recipe_files import read_recipe
+from judge.train.recipe_files import read_recipe, recipes_for
 
 
 class Row(BaseModel):
@@ -81,8 +83,7 @@ def plan(request: PlanRequest) -> Plan:
     memory = memory_of(config, model, gpus)
     fits = memory.total <= gpu.memory * (1 - request.margin)
     hours = hours_of(config, model, lengths, batches, gpu, gpus, request.gpus_per_node)
-    outputs = len(config.outputs) if isinstance(config, RewardConfig) else None
-    parameters = model.parameters(outputs)
+    parameters = model.parameters(outputs_of(config))
     saved = checkpoint_bytes(config, model)
     made = batches.steps // config.save_steps
     zero = Zero.of(config, model)
@@ -114,17 +115,25 @@ def plan(request: PlanRequest) -> Plan:
 
 
 def read_config(request: PlanRequest) -> TrainerConfig:
-    """Return the recipe of ``request``: a reward model's when it names an objective.
+    """Return the recipe of ``request``: of which command, its fields say, or its opening.
 
     Raises:
-        UsageError: for a recipe of neither kind.
+        UsageError: for a recipe of none of them.
     """
     path, values = read_recipe(request.recipe)
-    named = {override.partition("=")[0] for override in request.overrides}
-    if "architecture" in values or "seeds" in values:
-        raise UsageError(f"{path}: plan takes recipes of `judge train justifier` and `reward`")
-    reward = "objective" in values or "objective" in named
-    kind: type[TrainerConfig] = RewardConfig if reward else JustifierConfig
+    named = {*values, *(override.partition("=")[0] for override in request.overrides)}
+    if named & {"architecture", "seeds"}:
+        raise UsageError(
+            f"{path}: plan takes recipes of `judge train justifier`, `judge train reward`, "
+            "`judge align dpo` and `judge align sft`"
+        )
+    kind: type[TrainerConfig] = JustifierConfig
+    if "objective" in named:
+        kind = RewardConfig
+    elif named & {"beta", "loss"}:
+        kind = DPOConfig
+    elif "val_share" in named or path.stem in recipes_for("align sft"):
+        kind = PolicySFTConfig
     return load_recipe(request.recipe, request.overrides, kind)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from judge.train.plan.memory import fused_loss
+from judge.train.plan.needs import in_tiles
 from judge.train.plan.planner import Plan
 
 GIB = 2**30
@@ -78,7 +78,7 @@ def _head(plan: Plan) -> list[str]:
 
 def _memory(plan: Plan) -> list[str]:
     memory = plan.memory
-    loss = "tiles of the fused output layer" if fused_loss(plan.config) else "logits and loss"
+    loss = "tiles of the fused output layer" if in_tiles(plan.config) else "logits and loss"
     kept = "inputs of all layers" if plan.config.gradient_checkpointing else "activations"
     parts = [
         ("parameters", memory.parameters, ""),
@@ -121,6 +121,7 @@ def _time(plan: Plan) -> list[str]:
         f"({rate.source})",
         f"  products {hours.compute[0]:.1f} to {hours.compute[1]:.1f}, links {hours.links:.1f}"
         + (f", optimizer on the host {hours.host:.1f}" if hours.host else "")
+        + (f", the reference {hours.reference:.1f}" if hours.reference else "")
         + f"; {hours.validation:.1f} of it for validation losses; no loading and no saving",
     ]
     if plan.cost is not None:
@@ -202,6 +203,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
             "links": round(plan.hours.links, 2),
             "host": round(plan.hours.host, 2),
             "validation": round(plan.hours.validation, 2),
+            "reference": round(plan.hours.reference, 2),
         },
         "rate": {"low": plan.rate.low, "high": plan.rate.high, "source": plan.rate.source},
         "cost": plan.cost,

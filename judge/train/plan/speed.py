@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from judge.train.config import RewardConfig, TrainerConfig
+from judge.train.config import TrainerConfig
 from judge.train.plan.architecture import Architecture
 from judge.train.plan.batches import Batches
 from judge.train.plan.hardware import Gpu
 from judge.train.plan.lengths import Lengths
 from judge.train.plan.memory import memory_of
+from judge.train.plan.needs import has_reference, layers_kept, outputs_of
 from judge.train.plan.zero import Zero
 
 LINK_SHARE = 0.7
@@ -60,6 +61,8 @@ class Hours:
     """Hours of an off-loaded optimizer: gradients on their way, and the hosts' AdamW."""
     validation: float
     """Hours of validation losses within ``high``."""
+    reference: float
+    """Hours within ``high`` of the one pass in which the start's log-probabilities are computed."""
 
 
 def flops_a_token(config: TrainerConfig, model: Architecture, length: float) -> tuple[float, float]:
@@ -70,11 +73,9 @@ def flops_a_token(config: TrainerConfig, model: Architecture, length: float) -> 
     tokens adds 2 x layers x queries x length forward. Recomputation is not counted: published
     rates do not count it either.
     """
-    reward = isinstance(config, RewardConfig)
-    layers = model.layers
-    if isinstance(config, RewardConfig) and config.layers is not None:
-        layers = min(layers, config.layers)
-    products = layers * model.layer_weights + (0 if reward else model.embedding)
+    layers = layers_kept(config, model.layers)
+    head = model.embedding if outputs_of(config) is None else 0
+    products = layers * model.layer_weights + head
     attention = 2 * layers * model.queries * length
     forward = 2 * products + attention
     if config.lora is None:
@@ -98,17 +99,22 @@ def hours_of(
     passes = batches.steps * config.accumulation(gpus)
     validation_tokens = sum(map(sum, lengths.validation)) / gpus
     validations = batches.steps // config.eval_steps
+    referred = int(has_reference(config))
+    forwarded = (validations + referred) * validation_tokens + referred * batches.forwarded / gpus
     seconds = [
-        (passes * batches.micro_batch_tokens * step + validations * validation_tokens * forward)
+        (passes * batches.micro_batch_tokens * step + forwarded * forward)
         / (gpu.tflops * 1e12 * share)
         for share in (rate.high, rate.low)
     ]
     a_pass = link_seconds(config, model, gpu, gpus, gpus_per_node)
     backward_too = 2 * a_pass + (a_pass if config.lora is None else 0)
     evaluated = len(lengths.validation) / (gpus * config.per_device_batch_size)
-    links = passes * backward_too + validations * evaluated * a_pass
+    once = referred * (evaluated + batches.examples / (gpus * config.per_device_batch_size))
+    links = passes * backward_too + (validations * evaluated + once) * a_pass
     host = host_seconds(config, model, gpu, gpus, gpus_per_node) * batches.steps
-    evaluation = validations * validation_tokens * forward / (gpu.tflops * 1e12 * rate.low)
+    a_token = forward / (gpu.tflops * 1e12 * rate.low)
+    evaluation = validations * validation_tokens * a_token
+    reference = (forwarded - validations * validation_tokens) * a_token
     return Hours(
         low=(max(seconds[0], links) + host) / 3600,
         high=(seconds[1] + links + host) / 3600,
@@ -116,6 +122,7 @@ def hours_of(
         links=links / 3600,
         host=host / 3600,
         validation=(evaluation + validations * evaluated * a_pass) / 3600,
+        reference=(reference + once * a_pass) / 3600,
     )
 
 
@@ -129,8 +136,7 @@ def link_seconds(
     """
     if gpus == 1 or config.deepspeed is None:
         return 0.0
-    outputs = len(config.outputs) if isinstance(config, RewardConfig) else None
-    size = 2 * model.parameters(outputs)
+    size = 2 * model.parameters(outputs_of(config))
     inside = size * (1 - 1 / min(gpus, gpus_per_node)) / (gpu.link_gb_s * 1e9)
     nodes = max(1, gpus // gpus_per_node)
     outside = size * (1 - 1 / nodes) / (gpus_per_node * gpu.network_gb_s * 1e9)
@@ -148,8 +154,7 @@ def host_seconds(
     if not Zero.of(config, model).optimizer_off_loaded or config.lora is not None:
         return 0.0
     nodes = max(1, gpus // gpus_per_node)
-    outputs = len(config.outputs) if isinstance(config, RewardConfig) else None
-    parameters = model.parameters(outputs)
+    parameters = model.parameters(outputs_of(config))
     update = parameters * HOST_BYTES / nodes / (HOST_GB_S * 1e9)
     moved = 2 * (2 * config.accumulation(gpus) - 1) + 4 + 2  # bytes a parameter
     return update + moved * parameters / gpus / (gpu.host_gb_s * LINK_SHARE * 1e9)
@@ -157,8 +162,7 @@ def host_seconds(
 
 def checkpoint_bytes(config: TrainerConfig, model: Architecture) -> int:
     """Return the bytes of one checkpoint: weights to load (bfloat16), and the optimizer's state."""
-    outputs = len(config.outputs) if isinstance(config, RewardConfig) else None
-    trained = model.parameters(outputs)
+    trained = model.parameters(outputs_of(config))
     if config.lora is not None:
         trained = model.adapter(config.lora.r, config.lora.target_modules)
     one = memory_of(config, model, 1)

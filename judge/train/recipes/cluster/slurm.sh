@@ -2,6 +2,7 @@
 # Trains a recipe on the nodes of a Slurm job; the same command goes on after an interruption.
 #   sbatch --nodes 4 slurm.sh justifier llama31_70b_zero3 data=work/helpsteer2_sets
 #   sbatch --nodes 4 slurm.sh reward llama31_70b_regression data=work/helpsteer2_regression
+#   sbatch --nodes 4 slurm.sh dpo llama31_70b_dpo data=work/helpsteer2_preference
 # GPUS_PER_NODE (8), MASTER_PORT (29500) and VENV (.venv, of the folder it is submitted from) may be
 # set. Submit it with what your cluster asks for: --partition, --account, --time.
 #SBATCH --job-name=judge
@@ -13,8 +14,14 @@
 #SBATCH --open-mode=append
 set -euo pipefail
 
-if [ $# -lt 2 ] || { [ "$1" != justifier ] && [ "$1" != reward ]; }; then
-    echo "usage: sbatch --nodes N slurm.sh justifier|reward RECIPE [KEY=VALUE]..." >&2
+case "$#:${1:-}" in
+    0:* | 1:*) command= ;;
+    *:justifier | *:reward) command=train ;;
+    *:dpo | *:sft) command=align ;;
+    *) command= ;;
+esac
+if [ -z "$command" ]; then
+    echo "usage: sbatch --nodes N slurm.sh justifier|reward|dpo|sft RECIPE [KEY=VALUE]..." >&2
     exit 2
 fi
 if [ -z "${SLURM_JOB_ID:-}" ]; then
@@ -41,4 +48,4 @@ export TORCH_NCCL_ASYNC_ERROR_HANDLING=1
 srun --kill-on-bad-exit=1 "$venv/bin/torchrun" \
     --nnodes "$SLURM_NNODES" --nproc_per_node "$gpus_per_node" \
     --rdzv_id "$SLURM_JOB_ID" --rdzv_backend c10d --rdzv_endpoint "$head:$port" \
-    --no-python "$venv/bin/judge" train "$kind" --config "$recipe" "$@"
+    --no-python "$venv/bin/judge" "$command" "$kind" --config "$recipe" "$@"
