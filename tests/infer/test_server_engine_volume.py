@@ -28,12 +28,12 @@ def volume() -> Any:
 def test_memory_does_not_grow_with_the_rows(volume: Any, tmp_path: Path) -> None:
     """And every row is there once, in order, after two starts: ``measure`` checks it."""
     found = []
-    for rows in (3_100, 7_100):  # whole windows in both
+    for rows in (1_100, 4_100):  # whole windows in both
         (tmp_path / str(rows)).mkdir()
         found.append(volume.measure(rows, tmp_path / str(rows), "verdict"))
     few, many = found
     assert many.memory < 300
-    assert many.memory - few.memory < 20
+    assert many.memory - few.memory < 15
 
 
 def test_no_row_is_lost_or_doubled_when_runs_are_killed(volume: Any, tmp_path: Path) -> None:

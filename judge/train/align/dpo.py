@@ -14,7 +14,7 @@ from judge.train import tuning
 from judge.train.align.config import DPOConfig
 from judge.train.align.examples import ResponseCollator, load_pairs
 from judge.train.align.log_probs import add_scores
-from judge.train.align.reference import add_reference
+from judge.train.align.reference import add_reference, leave_engine
 from judge.train.align.trainer import DPOTrainer
 from judge.train.batches.sequences import SequenceSet
 from judge.train.checkpoints.adapter_start import with_adapter
@@ -112,6 +112,7 @@ class DPOTuning:
         for name, pairs in (("train", self.train), ("val", self.evaluation)):
             file = output / f"reference_{name}.jsonl"
             self.computed += add_reference(trainer, pairs, file, depends_on, self.progress)
+        leave_engine(trainer)
 
     def facts(self, trainer: DPOTrainer) -> TrainingFacts:
         config, train, evaluation = self.config, self.train, self.evaluation

@@ -100,6 +100,17 @@ def add_reference(
     return missing
 
 
+def leave_engine(trainer: Any) -> None:
+    """Take the model out of the engine that DeepSpeed has made for predictions.
+
+    transformers would keep that one, which has no optimizer, for the training.
+    """
+    if trainer.deepspeed is not None:
+        trainer.deepspeed.destroy()
+        trainer.deepspeed = None
+        trainer.model_wrapped = trainer.model
+
+
 def _computed(trainer: Any, items: list[dict[str, Any]]) -> list[tuple[float, float]]:
     model = trainer.accelerator.unwrap_model(trainer.model)
     adapter_off = getattr(model, "disable_adapter", nullcontext)
