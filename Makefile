@@ -13,7 +13,7 @@ INSTALL := tests/test_install.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-core demo review services test test-zero3 test-install test-vllm check format setup-vllm bench bench-data bench-train bench-server bench-review bench-vllm bench-llamacpp screenshots mini small ablation ablation-small
+.PHONY: help setup setup-core demo review services test test-slow test-zero3 test-install test-vllm check format setup-vllm bench bench-data bench-train bench-server bench-review bench-vllm bench-llamacpp screenshots mini small ablation ablation-small
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,9 +43,14 @@ review: ## Review the judgments of the demo in the browser
 services: ## Install what tests start: PostgreSQL, Chromium, a C++ compiler (Debian, Ubuntu)
 	@scripts/setup_services.sh
 
-# The fast lane: what one environment and eight minutes are enough for. Slow ones: test-zero3, test-install, test-vllm.
-test: setup ## Run the tests; not those of ZeRO-3 and of vLLM
-	pytest --durations=$(LONGEST) $(or $(PYTEST_ARGS),-n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore=$(ZERO3) --ignore=$(INSTALL))
+# The fast lane: what one environment and eight minutes are enough for. Slow ones: test-slow, test-zero3, test-install,
+# test-vllm.
+FAST := -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore=$(ZERO3) --ignore=$(INSTALL)
+test: setup ## Run the tests but those of the slow lanes
+	pytest --durations=$(LONGEST) $(or $(PYTEST_ARGS),$(FAST) -m "not slow")
+
+test-slow: setup ## Run the tests that take more than about ten seconds each: kills, volume, every page, every command of the docs
+	pytest --durations=$(LONGEST) $(or $(PYTEST_ARGS),$(FAST) -m slow)
 
 test-zero3: setup ## Train with two processes, ZeRO-3 and an optimizer that DeepSpeed compiles
 	pytest --durations=$(LONGEST) $(ZERO3) $(PYTEST_ARGS) || [ $$? = 5 -a -n "$(PYTEST_ARGS)" ]

@@ -98,6 +98,7 @@ def served_by_llamacpp() -> Iterator[str]:
         yield running.url
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page, lines in PAGES.items() if lines])
 def test_every_command_of_a_page_runs_in_its_order(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest

@@ -263,6 +263,7 @@ def test_the_reference_goes_on_where_it_was_cut(tmp_path: Path) -> None:
     assert file.read() == []
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_bytes(base: Path, pairs: Path, tmp_path: Path) -> None:
     """Killed in the reference's pass, and again after the second checkpoint."""
     dpo.run(recipe(base, pairs, tmp_path / "whole"))

@@ -105,8 +105,12 @@ def test_a_policy_is_aligned_on_4_bit_weights(
     gradient.
     """
     loaded: list[Any] = []
-    real = dpo.load_model
-    monkeypatch.setattr(dpo, "load_model", lambda *args: loaded.append(real(*args)) or loaded[0])
+
+    def keep(*args: Any) -> Any:
+        loaded.append(justifier.load_model(*args))
+        return loaded[0]
+
+    monkeypatch.setattr(dpo, "load_model", keep)
     data, output = preference_set(tmp_path / "data"), tmp_path / "run"
     overrides = [f"data={data}", f"output_dir={output}", f"model={base}", *SECTIONS]
     overrides += ["max_steps=3", "eval_steps=1", "warmup_steps=0"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 from app.live import LiveJudge
 from tests.app.e2e.conftest import Site, become
@@ -29,6 +29,7 @@ OVERLAPS = """() => {
 }"""
 
 
+WIDE: ViewportSize = {"width": 1280, "height": 800}
 ONLY_VIOLATIONS = {"resultTypes": ["violations"]}
 
 
@@ -45,6 +46,7 @@ def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look", ["light", "dark"])
 def test_every_page(
     new_site: Callable[..., Site], open_page: Callable[..., Page], look: str
@@ -52,7 +54,7 @@ def test_every_page(
     """In the light also on a phone: the page as it stands, made narrow."""
     site = new_site(team=example_team, judge=LiveJudge("http://127.0.0.1:9"))
     # One window for all: a new one would read Gradio's scripts anew each time.
-    page = open_page(site, None, "/sign-in", **LOOKS[look])
+    page = open_page(site, None, "/sign-in", viewport=WIDE, **LOOKS[look])
     for name, scene in SCENES.items():
         become(page, site, scene.person)
         page.goto(site.url + scene.path.format(project=site.team.project_id))
@@ -62,11 +64,10 @@ def test_every_page(
         assert (name, violations(page)) == (name, [])
         assert fits(page), name
         if look == "light":
-            wide = page.viewport_size
             page.set_viewport_size(LOOKS["narrow"]["viewport"])
             assert (name, violations(page), "narrow") == (name, [], "narrow")
             assert fits(page), (name, "narrow")
-            page.set_viewport_size(wide)
+            page.set_viewport_size(WIDE)
 
 
 def test_nothing_lies_over_anything_else(

@@ -31,6 +31,7 @@ def stored(site: Site) -> list[dict[str, object]]:
     return [view.model_dump() for view in views if view.ratings]
 
 
+@pytest.mark.slow
 def test_two_responses_by_keyboard_blind_then_the_models_values(
     new_site: Callable[..., Site], open_page: Callable[..., Page]
 ) -> None:

@@ -137,6 +137,7 @@ def shoot(tmp_path: Path) -> Callable[[Page, str], None]:
     return keep
 
 
+@pytest.mark.slow
 def test_pictures_of_every_page(
     busy: Site, open_page: Callable[..., Page], shoot: Callable[[Page, str], None]
 ) -> None:
