@@ -18,7 +18,7 @@ from app.live import LiveJudge
 from app.options import Options
 from app.service import Service
 from app.ui.pages import build
-from app.web import adjudicating, annotating, exporting, plain
+from app.web import adjudicating, annotating, exporting, inviting, managing, plain
 from app.web.errors import add_handlers
 from app.web.gradio_routes import ROOT
 from app.web.guard import Guard
@@ -47,7 +47,7 @@ def create_app(service: Service, options: Options, judge: LiveJudge | None = Non
     app.state.service = service
     app.state.options = options
     app.state.judge = judge
-    for routes in (plain, annotating, adjudicating, exporting):
+    for routes in (plain, annotating, adjudicating, exporting, managing, inviting):
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=STATIC))
     if options.oidc is not None:
@@ -57,7 +57,9 @@ def create_app(service: Service, options: Options, judge: LiveJudge | None = Non
         app.mount(OIDC, oidc_app(service, options.oidc, bool(options.trusted_proxies)))
     add_handlers(app)
     _mount_pages(app, service, judge)
-    app.add_middleware(Guard, service=service, no_auth=options.no_auth)
+    app.add_middleware(
+        Guard, service=service, no_auth=options.no_auth, max_upload=options.max_upload << 20
+    )
     app.add_middleware(Headers)
     return app
 

@@ -54,6 +54,8 @@ class Options(BaseModel):
     serve``, or ``none``: no page to ask it."""
     oidc: Oidc | None = None
     """Where people may sign in beside the accounts here. None: nowhere else."""
+    max_upload: Annotated[int, Option(metavar="MIB")] = Field(default=256, ge=1, le=65_536)
+    """Most MiB that a manager may send at once; four times as many may come out of an archive."""
     trusted_proxies: Annotated[
         tuple[str, ...], Option(flag="--trusted-proxy", metavar="ADDRESS")
     ] = ()

@@ -8,7 +8,9 @@
     service.browsing      a manager's list of tasks
     service.figures       progress and agreement
     service.exporting     files for training and for analysis
-    service.importing     tasks out of run folders and pair files (commands alone)
+    service.importing     tasks out of run folders and pair files on this machine
+    service.uploads       the same out of what a manager sends
+    service.inviting      links by which people set their passwords
 
 Every method that a page calls takes the :class:`app.service.accounts.Person` who asks and looks up
 that person's role anew. All of them may be called from any thread; all raise
@@ -30,7 +32,9 @@ from app.service.browsing import Browsing
 from app.service.exporting import Exporting
 from app.service.figures import Figures
 from app.service.importing import Importing
+from app.service.inviting import Inviting
 from app.service.projects import Projects
+from app.service.uploads import Uploads
 from app.store.database import Store
 
 __all__ = ["Person", "Service"]
@@ -59,6 +63,8 @@ class Service:
         self.figures = Figures(store, clock)
         self.exporting = Exporting(store, clock)
         self.importing = Importing(store, clock)
+        self.uploads = Uploads(store, self.importing)
+        self.inviting = Inviting(store, clock, self.accounts)
 
     @classmethod
     def open(cls, url: str) -> Service:

@@ -34,6 +34,13 @@ def allow_any_manager(tx: Transaction, who: Person | None) -> None:
         raise NotAllowed("only managers may do this")
 
 
+def allow_making(tx: Transaction, who: Person | None) -> None:
+    """Raise NotAllowed for who may not make a project: only managers may, and where there is no
+    project yet, anyone who has an account."""
+    if projects.all_projects(tx):
+        allow_any_manager(tx, who)
+
+
 def project_of(tx: Transaction, who: Person | None, task_id: int, action: Action) -> int:
     """Return the project of a task where the person may do it there.
 

@@ -16,6 +16,7 @@ from app.errors import NotAllowed, NotFound, NotSignedIn, Refused, SignInRefused
 from app.review.project import Person
 from app.service.access import allow_any_manager
 from app.store import accounts as rows
+from app.store import invitations
 from app.store.database import Store, Transaction
 
 SESSION = timedelta(days=14)
@@ -76,7 +77,7 @@ class Accounts:
                 rows.take_back_failure(tx, f"address:{address[:100]}")
             if self._hasher.check_needs_rehash(stored):
                 rows.set_password(tx, found.id, self._hasher.hash(password))
-            return self._new_session(tx, found.id)
+            return self.begin_session(tx, found.id)
 
     def sign_in_external(self, external_id: str) -> str:
         """Return the token of a new session for who signed in elsewhere (OpenID Connect).
@@ -91,7 +92,7 @@ class Accounts:
             found = rows.by_external_id(tx, external_id)
             if found is None or not found.active:
                 raise SignInRefused("no account here belongs to this identity; ask a manager")
-            return self._new_session(tx, found.id)
+            return self.begin_session(tx, found.id)
 
     def sign_in_local(self, name: str = "local") -> str:
         """Return the token of a new session without a password, for ``--no-auth`` alone.
@@ -103,7 +104,7 @@ class Accounts:
             account_id = found.id if found else rows.create(tx, name, None, self._now())
             assert account_id is not None
             rows.manage_all(tx, account_id)
-            return self._new_session(tx, account_id)
+            return self.begin_session(tx, account_id)
 
     def person(self, token: str | None) -> Person:
         """Return who the token of a cookie belongs to; a session ends after 14 days without use.
@@ -112,7 +113,7 @@ class Accounts:
             NotSignedIn: no session, an ended one, or the account is no longer active.
         """
         now = self._now()
-        hashed = _hash(token or "")
+        hashed = hash_token(token or "")
         with self._store.reading() as tx:
             found = rows.of_session(tx, hashed, now)
         if found is None:
@@ -130,7 +131,7 @@ class Accounts:
     def sign_out(self, token: str) -> None:
         """End the session, if there is one."""
         with self._store.writing() as tx:
-            rows.end_session(tx, _hash(token))
+            rows.end_session(tx, hash_token(token))
 
     def change_password(self, who: Person, old: str, new: str, token: str | None = None) -> None:
         """Set a new password and end the account's sessions but the one of ``token``.
@@ -140,10 +141,11 @@ class Accounts:
             Refused: the new one is shorter than 12 characters.
         """
         self.sign_out(self.sign_in(who.name, old))
-        hashed = self._hash_password(new)
+        hashed = self.hash_password(new)
         with self._store.writing() as tx:
             rows.set_password(tx, who.account_id, hashed)
-            rows.end_sessions(tx, who.account_id, but=None if token is None else _hash(token))
+            invitations.drop(tx, who.account_id)
+            rows.end_sessions(tx, who.account_id, but=None if token is None else hash_token(token))
 
     def create(self, who: Person | None, name: str, password: str | None = None) -> int:
         """Make an account and return its id; without a password it can only sign in externally.
@@ -155,9 +157,8 @@ class Accounts:
             Refused: the name is taken (letter case aside) or empty, the password too short.
             NotAllowed: ``who`` manages no project.
         """
-        if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
-            raise Refused(f"a name has 1 to {LONGEST_NAME} printable characters")
-        hashed = None if password is None else self._hash_password(password)
+        check_name(name)
+        hashed = None if password is None else self.hash_password(password)
         with self._store.writing() as tx:
             allow_any_manager(tx, who)
             made = rows.create(tx, name, hashed, self._now())
@@ -182,10 +183,11 @@ class Accounts:
             NotFound, Refused: no such account; a password that is too short.
             NotAllowed: the account takes part in a project that ``who`` does not manage.
         """
-        hashed = self._hash_password(new)
+        hashed = self.hash_password(new)
         with self._store.writing() as tx:
             found = self._find(tx, who, name)
             rows.set_password(tx, found.id, hashed)
+            invitations.drop(tx, found.id)
             rows.forget_failures(tx, f"name:{found.key}")
             rows.end_sessions(tx, found.id)
 
@@ -198,6 +200,7 @@ class Accounts:
             rows.set_active(tx, found.id, active)
             if not active:
                 rows.end_sessions(tx, found.id)
+                invitations.drop(tx, found.id)
 
     def link_external(self, who: Person | None, name: str, external_id: str | None) -> None:
         """Let an account sign in through OpenID Connect under this identity; None: no longer."""
@@ -218,10 +221,11 @@ class Accounts:
             raise NotAllowed(f"{found.name} takes part in projects that you do not manage")
         return found
 
-    def _new_session(self, tx: Transaction, account_id: int) -> str:
+    def begin_session(self, tx: Transaction, account_id: int) -> str:
+        """Return the token of a new session."""
         token = token_urlsafe(32)
         now = self._now()
-        rows.add_session(tx, _hash(token), account_id, now, now + SESSION)
+        rows.add_session(tx, hash_token(token), account_id, now, now + SESSION)
         return token
 
     def _is_right(self, stored: str, password: str) -> bool:
@@ -231,12 +235,24 @@ class Accounts:
         except Argon2Error:
             return False
 
-    def _hash_password(self, password: str) -> str:
+    def hash_password(self, password: str) -> str:
+        """Return the hash of a new password.
+
+        Raises:
+            Refused: it is too short, or longer than anyone would type.
+        """
         if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
             raise Refused(f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD:,} characters")
         with self._hashing:
             return self._hasher.hash(password)
 
 
-def _hash(token: str) -> str:
+def check_name(name: str) -> None:
+    """Raise Refused for what cannot be the name of an account."""
+    if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+        raise Refused(f"a name has 1 to {LONGEST_NAME} printable characters")
+
+
+def hash_token(token: str) -> str:
+    """Return what the database keeps of a token."""
     return sha256(token.encode("utf-8", "replace")).hexdigest()

@@ -1,4 +1,5 @@
-"""Tasks out of run folders and pair files. For commands: the pages read no file of the server."""
+"""Tasks out of run folders and pair files: those that a command names, and those that a manager
+sent (:mod:`app.service.uploads`)."""
 
 from __future__ import annotations
 
@@ -13,11 +14,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from app.review.content import content_of, prompt_of, words_of
-from app.review.project import Settings
+from app.review.project import Person, Settings
 from app.review.rules import TaskKind, queue_position
 from app.service.access import allow
+from app.service.acts import acted
 from app.service.projects import put_in_order
-from app.store import events, projects, queue
+from app.store import projects, queue
 from app.store.database import Store, Transaction
 from app.store.projects import NewTask
 from judge.annotated import Problem
@@ -89,7 +91,12 @@ class Importing:
         self._now = clock
 
     def run(
-        self, project_id: int, folder: Path, pairs: str | None = None, evaluation: bool = False
+        self,
+        project_id: int,
+        folder: Path,
+        pairs: str | None = None,
+        evaluation: bool = False,
+        who: Person | None = None,
     ) -> Imported:
         """Add the pairs of a run folder (``judge batch``, ``judge score``) and their judgments.
 
@@ -98,6 +105,7 @@ class Importing:
         Args:
             pairs: where the run's input is now; None: where it was.
             evaluation: an evaluation set: nothing with its content ever leaves as training data.
+            who: a manager of the project; None is the command line, here and below.
 
         Raises:
             UsageError: no run folder, or its input is gone or another one by now.
@@ -124,9 +132,11 @@ class Importing:
                 elif row.pair_id in failed:
                     yield _new(row)
 
-        return self._add(project_id, origin, rows(), count)
+        return self._add(project_id, origin, rows(), count, who)
 
-    def pairs(self, project_id: int, input: str, evaluation: bool = False) -> Imported:
+    def pairs(
+        self, project_id: int, input: str, evaluation: bool = False, who: Person | None = None
+    ) -> Imported:
         """Add the pairs of a file or hub data set, as ``judge batch`` would read it.
 
         Raises:
@@ -142,9 +152,11 @@ class Importing:
                     yield _new(row)
 
         origin = _Origin(Path(input).name, "pairs", evaluation)
-        return self._add(project_id, origin, rows(), count)
+        return self._add(project_id, origin, rows(), count, who)
 
-    def checks(self, project_id: int, input: str, kind: TaskKind) -> Imported:
+    def checks(
+        self, project_id: int, input: str, kind: TaskKind, who: Person | None = None
+    ) -> Imported:
         """Add gold tasks or attention checks: annotated pairs whose consensus is the right answer.
 
         Raises:
@@ -166,9 +178,10 @@ class Importing:
                 else:
                     yield _new(row.pair, kind=kind, expected=answer)
 
-        return self._add(project_id, _Origin(Path(input).name, kind, False), rows(), count)
+        origin = _Origin(Path(input).name, kind, False)
+        return self._add(project_id, origin, rows(), count, who)
 
-    def informative(self, project_id: int, file: Path) -> int:
+    def informative(self, project_id: int, file: Path, who: Person | None = None) -> int:
         """Take over the order of a queue of ``judge compare``; return how many tasks are in it.
 
         Args:
@@ -179,20 +192,25 @@ class Importing:
         """
         ids = list(dict.fromkeys(read_rows(file, lambda row: str(row["pair_id"]))))
         with self._store.writing() as tx:
-            settings = allow(tx, None, project_id, "manage")
+            settings = allow(tx, who, project_id, "manage")
             queue.lock_many(tx, project_id)
             found = projects.set_informative(tx, project_id, {p: n for n, p in enumerate(ids)})
             put_in_order(tx, project_id, settings)
             data = {"queue": file.name, "places": found}
-            events.add(tx, project_id, "import", self._now(), account_id=None, data=data)
+            acted(tx, self._now(), who, project_id, "import", data)
         return found
 
     def _add(
-        self, project_id: int, origin: _Origin, rows: Iterable[NewTask], count: _Count
+        self,
+        project_id: int,
+        origin: _Origin,
+        rows: Iterable[NewTask],
+        count: _Count,
+        who: Person | None,
     ) -> Imported:
         now = self._now()
         with self._store.writing() as tx:
-            settings = allow(tx, None, project_id, "manage")
+            settings = allow(tx, who, project_id, "manage")
             if settings.kind == "attributes" and origin.kind in ("gold", "attention"):
                 raise UsageError("checks say which response is better; this project rates")
             source_id = projects.add_source(
@@ -210,7 +228,7 @@ class Importing:
         if done.added or done.judged:
             with self._store.writing() as tx:
                 data = {"source": source_id, **done.model_dump(exclude={"reasons"})}
-                events.add(tx, project_id, "import", now, account_id=None, data=data)
+                acted(tx, now, who, project_id, "import", data)
         return done
 
 

@@ -8,11 +8,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from app.errors import NotFound, Refused
+from app.errors import NotAllowed, NotFound, Refused
 from app.review.project import Member, Person, Project, Role, Settings
 from app.review.ratings import wanted_ratings
 from app.review.rules import queue_position, wanted
-from app.service.access import allow, allow_any_manager, checked_reason, project_of
+from app.service.access import allow, allow_making, checked_reason, project_of
 from app.service.acts import acted
 from app.store import accounts, annotated, events, projects, queue, views
 from app.store.database import Store, Transaction
@@ -98,7 +98,8 @@ class Projects:
             return list(projects.all_projects(tx))
 
     def create(self, who: Person | None, settings: Settings) -> int:
-        """Make a project and return its id; ``who``, a manager of another, becomes its manager.
+        """Make a project and return its id; ``who``, a manager of another (of the first one,
+        anyone), becomes its manager.
 
         Raises:
             Refused: there is a project of that name.
@@ -106,7 +107,7 @@ class Projects:
         """
         now = self._now()
         with self._store.writing() as tx:
-            allow_any_manager(tx, who)
+            allow_making(tx, who)
             made = projects.create(tx, settings, now)
             if made is None:
                 raise Refused(f"there is a project called {settings.name!r} already")
@@ -114,6 +115,15 @@ class Projects:
             if who is not None:
                 accounts.set_role(tx, made, who.account_id, "manager")
             return made
+
+    def may_create(self, who: Person) -> bool:
+        """Return whether the person may make a project."""
+        with self._store.reading() as tx:
+            try:
+                allow_making(tx, who)
+            except NotAllowed:
+                return False
+        return True
 
     def change(self, who: Person | None, project_id: int, settings: Settings) -> None:
         """Change the settings. Tasks in hand stay blind, or not, as they were given.

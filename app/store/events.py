@@ -19,7 +19,7 @@ from app.store.schema import account, event, task
 Kind = Literal[
     "choice", "final", "skip", "flag", "undo", "reveal",
     "adjudication", "withdraw", "restore", "overlap", "release",
-    "project", "settings", "role", "import", "export",
+    "project", "settings", "role", "import", "export", "invite", "joined",
 ]  # fmt: skip
 UNDOABLE_KINDS: tuple[Kind, ...] = ("choice", "final", "skip", "flag")
 LONGEST_TOKEN = 100

@@ -81,6 +81,16 @@ session = Table(
     Column("expires_at", Moment, nullable=False),
 )
 
+invitation = Table(
+    "invitation",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("account_id", ForeignKey("account.id"), nullable=False, unique=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("invited_by", ForeignKey("account.id")),  # none: the command line
+    Column("expires_at", Moment, nullable=False),
+)
+
 attempt = Table(
     "attempt",
     metadata,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, get_args
 
 import gradio as gr
 from pydantic import ValidationError
 
 from app.errors import Refused
-from app.review.project import ROLES, Person, Project, QueueOrder, Settings
+from app.review.project import Person, Project, QueueOrder, Settings
 from app.service import Service
 from app.service.exporting import OF_ATTRIBUTES, OF_PREFERENCE
+from app.ui import people
 from app.ui.handling import QUIETLY, asked, project_of
 from app.ui.tables import escape_markdown, table
 from app.web.annotating import own_guidelines
@@ -24,7 +24,6 @@ _EXPORTS = {
     "history": "Everything that happened",
     "ratings": "HelpSteer2's ratings, for `judge data prepare --kind regression`",
 }
-_NO_ROLE = "takes no part"
 
 
 def build(page: gr.Blocks, service: Service) -> None:
@@ -35,7 +34,7 @@ def build(page: gr.Blocks, service: Service) -> None:
             _settings(page, service)
             _guidelines(page, service)
         with gr.Column(min_width=340):
-            _people(page, service)
+            people.build(page, service)
             _files(page, service)
     _flags(page, service)
 
@@ -125,111 +124,6 @@ def _guidelines(page: gr.Blocks, service: Service) -> None:
     preview.click(look, text, shown, **QUIETLY)
 
 
-def _people(page: gr.Blocks, service: Service) -> None:
-    gr.Markdown("## People")
-    people = gr.Markdown()
-    name = gr.Textbox(label="Name", max_length=100)
-    role = gr.Dropdown(label="Role", choices=[*ROLES, _NO_ROLE], value="annotator")
-    password = gr.Textbox(
-        label="Password (12 characters or more): of a new account, or a new one", type="password"
-    )
-    with gr.Row():
-        add = gr.Button("Add an account", variant="primary")
-        change_role = gr.Button("Give this role")
-        change_password = gr.Button("New password")
-        lock = gr.Button("Lock")
-        unlock = gr.Button("Unlock")
-    happened = gr.Markdown(elem_id="people-said")
-
-    def show(who: Person, project_id: int) -> str:
-        members = service.projects.members(who, project_id)
-        rows = [
-            [escape_markdown(one.name), one.role if one.active else f"{one.role}, locked"]
-            for one in members
-        ]
-        return table(["Name", "Role"], rows)
-
-    def load(request: gr.Request) -> str:
-        with asked(service, request) as who:
-            return show(who, _managed(service, who, request).project_id)
-
-    def clear(request: gr.Request) -> str:
-        with asked(service, request) as who:
-            _managed(service, who, request)
-        return ""
-
-    def handler(act: Act) -> Any:
-        def run(name: str, role: str, password: str, request: gr.Request) -> tuple[str, str, str]:
-            with asked(service, request) as who:
-                project_id = _managed(service, who, request).project_id
-                given = None if role == _NO_ROLE else role
-                said = act(service, who, project_id, (name or "").strip(), given, password or "")
-                return show(who, project_id), "", escape_markdown(said)
-
-        return run
-
-    page.load(load, None, people, **QUIETLY)
-    acts = (
-        (add, _add),
-        (change_role, _give_role),
-        (change_password, _give_password),
-        (lock, _lock),
-        (unlock, _unlock),
-    )
-    for button, act in acts:
-        # What was said of the act before goes at once: it is no answer to this one.
-        button.click(clear, None, happened, **QUIETLY).then(
-            handler(act), [name, role, password], [people, password, happened], **QUIETLY
-        )
-
-
-Act = Callable[[Service, Person, int, str, Any, str], str]
-"""Does something with a name, a role and a password; returns what was done."""
-
-
-def _add(
-    service: Service, who: Person, project_id: int, name: str, role: Any, password: str
-) -> str:
-    """Make an account: who has one already is neither given another password nor a role."""
-    if role is None:
-        raise Refused("choose a role for the new account")
-    if service.accounts.exists(name):
-        raise Refused(
-            f"there is an account called {name!r} already: give it a role, or a new password"
-        )
-    service.accounts.create(who, name, password)
-    service.projects.set_role(who, project_id, name, role)
-    return f"{name} can sign in now, as {role}"
-
-
-def _give_role(
-    service: Service, who: Person, project_id: int, name: str, role: Any, password: str
-) -> str:
-    service.projects.set_role(who, project_id, name, role)
-    return f"{name} is {role} now" if role else f"{name} takes no part any more"
-
-
-def _give_password(
-    service: Service, who: Person, project_id: int, name: str, role: Any, password: str
-) -> str:
-    service.accounts.reset_password(who, name, password)
-    return f"{name} has a new password; other sessions have ended"
-
-
-def _lock(
-    service: Service, who: Person, project_id: int, name: str, role: Any, password: str
-) -> str:
-    service.accounts.set_active(who, name, False)
-    return f"{name} is locked out"
-
-
-def _unlock(
-    service: Service, who: Person, project_id: int, name: str, role: Any, password: str
-) -> str:
-    service.accounts.set_active(who, name, True)
-    return f"{name} can sign in again"
-
-
 def _files(page: gr.Blocks, service: Service) -> None:
     gr.Markdown("## Files")
     files = gr.Markdown()
@@ -249,8 +143,9 @@ def _files(page: gr.Blocks, service: Service) -> None:
             ]
             for source in sources
         ]
-        return (
-            f"{table(['Take away', 'What'], links)}\n\n{table(['Source', 'Kind', 'Tasks'], rows)}"
+        add = f"[Add tasks](/projects/{project_id}/add) · [New project](/projects/new)"
+        return "\n\n".join(
+            (add, table(["Source", "Kind", "Tasks"], rows), table(["Take away", "What"], links))
         )
 
     page.load(load, None, files, **QUIETLY)

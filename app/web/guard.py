@@ -23,8 +23,10 @@ from app.web.session import set_token, token_of
 LONGEST_BODY = 1 << 20
 """Bytes: five texts of the longest kind, in a script of four bytes a character, and some air."""
 _PUBLIC = re.compile(
-    r"/(sign-in|oidc/(start|back)|health|favicon\.ico|robots\.txt|static/[\w./-]+)"
+    r"/(sign-in|oidc/(start|back)|invite/[\w-]{20,100}|health|favicon\.ico|robots\.txt"
+    r"|static/[\w./-]+)"
 )
+_UPLOAD = re.compile(r"/api/projects/\d+/upload")
 
 
 class TurnedAway(Exception):
@@ -39,10 +41,14 @@ class Guard:
 
     Args:
         no_auth: a request without a session gets that of the one local person.
+        max_upload: bytes that a manager may send at once, to the path of uploads alone.
     """
 
-    def __init__(self, app: ASGIApp, service: Service, no_auth: bool = False) -> None:
+    def __init__(
+        self, app: ASGIApp, service: Service, no_auth: bool = False, max_upload: int = LONGEST_BODY
+    ) -> None:
         self._app = app
+        self._max_upload = max_upload
         self._service = service
         self._no_auth = no_auth
         self._listeners = Listeners()
@@ -55,10 +61,11 @@ class Guard:
         if scope["type"] != "http":  # nothing here speaks WebSocket
             await send({"type": "websocket.close", "code": 1008})
             return
-        request = Request(scope, _within_limit(receive))
+        limit = self._max_upload if _UPLOAD.fullmatch(scope["path"]) else LONGEST_BODY
+        request = Request(scope, _within_limit(receive, limit))
         cookies = Response()
         try:
-            receive = await self._admit(request, cookies)
+            receive = await self._admit(request, cookies, limit)
         except TurnedAway as turned:
             await turned.response(scope, receive, send)
             return
@@ -71,15 +78,15 @@ class Guard:
 
         await self._app(scope, receive, with_cookies if set_cookies else send)
 
-    async def _admit(self, request: Request, cookies: Response) -> Receive:
+    async def _admit(self, request: Request, cookies: Response, limit: int) -> Receive:
         path, unsafe = request.url.path, request.method not in ("GET", "HEAD")
         if self._no_auth and request.url.hostname not in LOCAL_HOSTS:
             # A foreign name that was made to point here, to act as the one person.
             raise TurnedAway(refusal(request, 400, "open this page as http://localhost"))
         if unsafe and not _from_here(request):
             raise TurnedAway(refusal(request, 403, "the request came from another site"))
-        if int(request.headers.get("content-length") or 0) > LONGEST_BODY:
-            raise TurnedAway(refusal(request, 413, "too much at once"))
+        if int(request.headers.get("content-length") or 0) > limit:
+            raise TurnedAway(refusal(request, 413, too_much(limit)))
         is_gradio = path == ROOT or path.startswith(f"{ROOT}/")
         kind = kind_of(request.method, path) if is_gradio else None
         if kind == "closed":
@@ -147,15 +154,20 @@ def _from_here(request: Request) -> bool:
     return bool(origin) and origin == request.headers.get("host")
 
 
-def _within_limit(receive: Receive) -> Receive:
+def too_much(limit: int) -> str:
+    """Return what is said of a body above a limit in bytes."""
+    return f"too much at once: at most {limit >> 20:,} MiB"
+
+
+def _within_limit(receive: Receive, limit: int) -> Receive:
     size = 0
 
     async def limited() -> Message:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size > LONGEST_BODY:
-            raise HTTPException(413, "too much at once")
+        if size > limit:
+            raise HTTPException(413, too_much(limit))
         return message
 
     return limited

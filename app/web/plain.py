@@ -39,7 +39,8 @@ def projects(request: Request, service: Reviewing, who: Who) -> Response:
     found = service.projects.of(who)
     if len(found) == 1 and "all" not in request.query_params:
         return RedirectResponse(f"{ROOT}/?project={found[0].project_id}", 303)
-    return render("projects.html", name=who.name, projects=found)
+    may_create = service.projects.may_create(who)
+    return render("projects.html", name=who.name, projects=found, may_create=may_create)
 
 
 @router.get("/sign-in")

@@ -182,6 +182,8 @@ SCENES: dict[str, Scene] = {
     "sign-in": Scene(None, "/sign-in", _wait("h1")),
     "sign-in-refused": Scene(None, "/sign-in", _refused),
     "projects": Scene("max", "/?all", _wait("h1")),
+    "new-project": Scene("max", "/projects/new", _wait("h1")),
+    "add-tasks": Scene("max", "/projects/{project}/add", _wait("h1")),
     "password": Scene("max", "/password", _wait("h1")),
     "not-found": Scene("max", "/nowhere", _wait("h1")),
     "task": Scene("ann", TASK, _task),

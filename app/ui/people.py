@@ -1,0 +1,129 @@
+"""The people of a project on its managers' page: invited, given roles, locked and unlocked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from app.errors import Refused
+from app.review.project import ROLES, Person
+from app.service import Service
+from app.ui.handling import QUIETLY, asked, project_of
+from app.ui.tables import escape_markdown, table
+
+NO_ROLE = "takes no part"
+Act = Callable[[Service, Person, int, str, Any], tuple[str, str | None]]
+"""Does something with a name and a role; returns what was done, and the token of a link."""
+
+
+def build(page: gr.Blocks, service: Service) -> None:
+    """Add the section to the page that is being built."""
+    gr.Markdown("## People")
+    people = gr.Markdown()
+    name = gr.Textbox(label="Name", max_length=100)
+    role = gr.Dropdown(label="Role", choices=[*ROLES, NO_ROLE], value="annotator")
+    with gr.Row():
+        invite = gr.Button("Invite by link", variant="primary")
+        change_role = gr.Button("Give this role")
+        renew = gr.Button("Link for a new password")
+        lock = gr.Button("Lock")
+        unlock = gr.Button("Unlock")
+    happened = gr.Markdown(elem_id="people-said")
+    link = gr.Textbox(
+        label="The link: works once, for 7 days; only you see it, and only now",
+        interactive=False,
+        visible=False,
+        buttons=["copy"],
+        elem_id="invitation",
+    )
+
+    def load(request: gr.Request) -> str:
+        with asked(service, request) as who:
+            project_id = project_of(service, who, request, "manage").project_id
+            return members(service, who, project_id)
+
+    def clear(request: gr.Request) -> list[Any]:
+        with asked(service, request) as who:
+            project_of(service, who, request, "manage")
+        return ["", gr.update(visible=False, value="")]
+
+    def handler(act: Act) -> Any:
+        def run(name: str, role: str, request: gr.Request) -> list[Any]:
+            with asked(service, request) as who:
+                project_id = project_of(service, who, request, "manage").project_id
+                given = None if role == NO_ROLE else role
+                said, token = act(service, who, project_id, (name or "").strip(), given)
+                shown = members(service, who, project_id)
+            address = "" if token is None else _address(request, token)
+            update = gr.update(visible=token is not None, value=address)
+            return [shown, escape_markdown(said), update]
+
+        return run
+
+    page.load(load, None, people, **QUIETLY)
+    acts = (
+        (invite, _invite),
+        (change_role, _give_role),
+        (renew, _renew),
+        (lock, _lock),
+        (unlock, _unlock),
+    )
+    for button, act in acts:
+        # What was said of the act before goes at once: it is no answer to this one.
+        button.click(clear, None, [happened, link], **QUIETLY).then(
+            handler(act), [name, role], [people, happened, link], **QUIETLY
+        )
+
+
+def members(service: Service, who: Person, project_id: int) -> str:
+    """Return who takes part, as a table."""
+    pending = service.inviting.pending(who, project_id)
+    rows = []
+    for one in service.projects.members(who, project_id):
+        until = pending.get(one.account_id)
+        notes = [] if one.active else ["locked"]
+        notes += [f"link good until {until:%Y-%m-%d %H:%M} UTC"] if until else []
+        rows.append([escape_markdown(one.name), one.role, ", ".join(notes)])
+    return table(["Name", "Role", "Note"], rows)
+
+
+def _address(request: gr.Request, token: str) -> str:
+    assert request.request is not None
+    here = request.request.url
+    return f"{here.scheme}://{here.netloc}/invite/{token}"
+
+
+def _invite(
+    service: Service, who: Person, project_id: int, name: str, role: Any
+) -> tuple[str, str]:
+    """Make an account: who has one already is neither given another password nor a role."""
+    if role is None:
+        raise Refused("choose a role for the new account")
+    token = service.inviting.invite(who, project_id, name, role)
+    return f"{name} is invited as {role}. Send this link to nobody else", token
+
+
+def _give_role(
+    service: Service, who: Person, project_id: int, name: str, role: Any
+) -> tuple[str, None]:
+    service.projects.set_role(who, project_id, name, role)
+    return f"{name} is {role} now" if role else f"{name} takes no part any more", None
+
+
+def _renew(service: Service, who: Person, project_id: int, name: str, role: Any) -> tuple[str, str]:
+    token = service.inviting.renew(who, project_id, name)
+    return f"{name} sets another password with this link; until then nothing changes", token
+
+
+def _lock(service: Service, who: Person, project_id: int, name: str, role: Any) -> tuple[str, None]:
+    service.accounts.set_active(who, name, False)
+    return f"{name} is locked out", None
+
+
+def _unlock(
+    service: Service, who: Person, project_id: int, name: str, role: Any
+) -> tuple[str, None]:
+    service.accounts.set_active(who, name, True)
+    return f"{name} can sign in again", None
