@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict
 
 from app.options import Options
-from app.review.project import ExportKind, Role
+from app.review.project import Content, ExportKind, Role
 from judge.options import Option
 
-Content = Literal["tasks", "gold", "attention", "queue"]
-"""What an imported file holds."""
 Pairs = Annotated[str | None, Option(metavar="FILE")]
 _CHECKED = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 

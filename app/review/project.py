@@ -24,6 +24,8 @@ LEAST_ROLE: dict[Action, Role] = {
 
 ProjectKind = Literal["preference", "attributes"]
 QueueOrder = Literal["given", "random", "informative"]
+Content = Literal["tasks", "gold", "attention", "queue"]
+"""What a file holds that is imported."""
 ExportKind = Literal["preference", "labels", "dpo", "csv", "history", "ratings"]
 """``preference``: a folder in HelpSteer2-Preference's layout, as ``judge data prepare`` reads it;
 ``labels``: for ``judge compare --labels``; ``dpo``: prompt, chosen, rejected; ``csv``: a line an

@@ -17,7 +17,7 @@ from threading import BoundedSemaphore
 from typing import IO, Any, Literal
 
 from app.errors import NotAllowed, NotFound, Refused, ReviewError
-from app.review.project import Person
+from app.review.project import Content, Person
 from app.service.access import allow
 from app.service.importing import Imported, Importing
 from app.store.database import Store
@@ -28,7 +28,6 @@ from judge.formats.records import DamagedInput
 from judge.formats.sources import FileSource, open_source, unknown_format
 from judge.runs.folder import CONFIG, FAILURES, JUDGMENTS, SUMMARY
 
-Content = Literal["tasks", "gold", "attention", "queue"]
 AT_ONCE = 2
 """Uploads that are read at the same time; each may hold a run's judgments in memory."""
 MOST_ROWS = 200_000

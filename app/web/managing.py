@@ -13,9 +13,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 
 from app.errors import NotAllowed, Refused
-from app.review.project import MOST_ANNOTATIONS, Settings, may
+from app.review.project import MOST_ANNOTATIONS, Content, Settings, may
 from app.service.importing import Imported
-from app.service.uploads import Content, Sent
+from app.service.uploads import Sent
 from app.web.session import Id, Reviewing, Who
 from app.web.templates import render
 
