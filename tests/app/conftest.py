@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +32,17 @@ def database_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+def create_postgres(server: str, template: str | None = None) -> str:
+    """Create a database, like the one at the URL ``template`` if there is one; return its URL."""
+    import psycopg
+
+    name = f"t{uuid.uuid4().hex}"
+    like = f' TEMPLATE "{template.rpartition("/")[2]}"' if template else ""
+    with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"{like}')  # type: ignore[call-overload]
+    return f"{server.rpartition('/')[0]}/{name}"
+
+
 @pytest.fixture
 def new_url(request: pytest.FixtureRequest, database_folder: Path) -> Callable[[str], str]:
     """Returns the URL of an empty database of the kind ``sqlite`` or ``postgresql``."""
@@ -38,21 +50,47 @@ def new_url(request: pytest.FixtureRequest, database_folder: Path) -> Callable[[
     def make(kind: str) -> str:
         if kind == "sqlite":
             return f"sqlite:///{database_folder}/{uuid.uuid4().hex}.sqlite"
-        import psycopg
-
-        server = request.getfixturevalue("postgres_server")
-        name = f"t{uuid.uuid4().hex}"
-        with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
-        return str(server.rpartition("/")[0]) + f"/{name}"
+        return create_postgres(request.getfixturevalue("postgres_server"))
 
     return make
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, new_url: Callable[[str], str]) -> str:
-    """The URL of an empty database; every test that asks runs over both kinds."""
+def empty_url(request: pytest.FixtureRequest, new_url: Callable[[str], str]) -> str:
+    """The URL of a database without tables; every test that asks runs over both kinds."""
     return new_url(request.param)
+
+
+@pytest.fixture(scope="session")
+def sqlite_tables() -> Iterator[Path]:
+    """A SQLite file with all tables, to be copied: bringing a schema about takes longer."""
+    from app.store.database import Store
+
+    with TemporaryDirectory(prefix="pj-sqlite-", dir=postgres.in_memory()) as folder:
+        file = Path(folder) / "tables.sqlite"
+        Store.open(f"sqlite:///{file}").close()
+        yield file
+
+
+@pytest.fixture(scope="session")
+def postgres_tables(postgres_server: str) -> str:
+    """The URL of a PostgreSQL database with all tables, to be copied."""
+    from app.store.database import Store
+
+    url = create_postgres(postgres_server)
+    Store.open(url).close()
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, new_url: Callable[[str], str]) -> str:
+    """The URL of a database with its tables, empty; a test that asks runs over both kinds."""
+    if request.param == "sqlite":
+        url = new_url("sqlite")
+        shutil.copy(request.getfixturevalue("sqlite_tables"), url.removeprefix("sqlite:///"))
+        return url
+    template = request.getfixturevalue("postgres_tables")
+    return create_postgres(request.getfixturevalue("postgres_server"), template)
 
 
 @pytest.fixture

@@ -94,8 +94,8 @@ def differences(store: Store) -> list[object]:
         return list(compare_metadata(context, metadata))
 
 
-def test_migrated_from_empty_it_is_what_the_program_expects(store_url: str) -> None:
-    store = Store.open(store_url)
+def test_migrated_from_empty_it_is_what_the_program_expects(empty_url: str) -> None:
+    store = Store.open(empty_url)
     assert store.revision() == "0005"
     assert differences(store) == []
     store.close()
@@ -120,9 +120,9 @@ def test_migrated_from_the_oldest_revision_nothing_is_lost(
     store.close()
 
 
-def test_programs_that_start_together_migrate_once(store_url: str) -> None:
+def test_programs_that_start_together_migrate_once(empty_url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
-        stores = list(pool.map(Store.open, [store_url] * 4))
+        stores = list(pool.map(Store.open, [empty_url] * 4))
     for store in stores:
         assert store.revision() == "0005"
         store.close()

@@ -147,7 +147,9 @@ def shared_server() -> Iterator[Shared]:
 
 
 @pytest.fixture
-def new_site(tmp_path: Path, shared_server: Shared) -> Iterator[Callable[..., Site]]:
+def new_site(
+    tmp_path: Path, shared_server: Shared, sqlite_tables: Path
+) -> Iterator[Callable[..., Site]]:
     """Returns a served project; keywords are its settings, ``pairs`` how many tasks it has.
 
     ``own_server``: what is kept in a server's memory must not come from another test. ``team``
@@ -167,6 +169,7 @@ def new_site(tmp_path: Path, shared_server: Shared) -> Iterator[Callable[..., Si
         clock = Clock()
         # People's time goes on by itself here; tests move it further.
         started = time.monotonic()
+        shutil.copy(sqlite_tables, tmp_path / "review.sqlite")
         store = Store.open(f"sqlite:///{tmp_path}/review.sqlite")
         service = Service(
             store, lambda: clock() + timedelta(seconds=time.monotonic() - started), quick_hasher()
