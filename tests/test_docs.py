@@ -51,6 +51,7 @@ DEFAULTS = {
 ALWAYS = {
     "batch": ["--max-new-tokens", "8", "--limit", "2"],
     "arena pairs": ["--max-new-tokens", "8", "--limit", "2"],
+    "arena arena-hard": ["--max-new-tokens", "8", "--limit", "2"],
     "arena alpaca-eval": ["--max-new-tokens", "8", "--limit", "2"],
     "probe": ["--max-new-tokens", "8", "--limit", "2"],
     "train justifier": ["max_steps=2"],

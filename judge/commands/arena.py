@@ -10,7 +10,7 @@ import typer
 
 from judge.commands.fields import from_fields
 from judge.commands.options import Config
-from judge.compare.arena.config import AlpacaEvalConfig, AnswersConfig, PairsConfig
+from judge.compare.arena.config import AlpacaEvalConfig, AnswersConfig, ArenaHardConfig, PairsConfig
 from judge.config import load_config
 from judge.exits import LOOK
 
@@ -44,6 +44,16 @@ def alpaca_eval(given: dict[str, Any], config: Config = None) -> None:
 
     asked = load_config(AlpacaEvalConfig, config, given, _example("alpaca-eval"))
     _play("alpaca-eval", asked, lambda *found: with_control(asked, *found))
+
+
+@app.command("arena-hard")
+@from_fields(ArenaHardConfig, arguments=("answers",), required=("answers",), leave=_LEFT)
+def arena_hard(given: dict[str, Any], config: Config = None) -> None:
+    """Arena-Hard's five grades, weights and style control, its rule and ours."""
+    from judge.compare.arena.arena_hard import with_grades
+
+    asked = load_config(ArenaHardConfig, config, given, _example("arena-hard"))
+    _play("arena-hard", asked, lambda *found: with_grades(asked, *found))
 
 
 def _example(name: str) -> str:

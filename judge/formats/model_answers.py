@@ -49,6 +49,8 @@ class ModelAnswer:
     """Whether each answer ended because its tokens ran out, where the file says."""
     reference: tuple[str, ...] = ()
     """Right answers, one a turn, where the file has them."""
+    shared_tokens: bool = False
+    """Whether the tokens are those of one tokenizer for all models, as in Arena-Hard's layouts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,7 @@ def _fastchat(fields: Mapping[str, Any], line: int) -> Iterator[ModelAnswer]:
             line=line,
             sample=index,
             tokens=_counts(tokens),
+            shared_tokens=True,
         )
 
 
@@ -210,6 +213,7 @@ def _arena_hard(fields: Mapping[str, Any], line: int) -> ModelAnswer:
         turns=_turns("messages", answers),
         line=line,
         tokens=_counts([tokens] if len(answers) == 1 else None),
+        shared_tokens=True,
     )
 
 

@@ -104,6 +104,19 @@ def test_alpaca_eval_on_the_command_line(tmp_path: Path) -> None:
     assert found["controlled"]["pine"]["win_rate"]["value"] is not None
 
 
+def test_arena_hard_on_the_command_line(tmp_path: Path) -> None:
+    files = [str(EXAMPLES / "arena_hard" / f"{name}.jsonl") for name in ("oak", "willow", "maple")]
+    done = arena(
+        "arena-hard", *files, "--baseline", "oak", "--resamples", 20, "--strong", 2,
+        "--every-pair", "--out", tmp_path / "o",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "o" / "arena.json").read_bytes())
+    assert list(found["graded"]["models"]) == ["willow", "maple"]
+    assert found["graded"]["length_unit"] == "tokens" and found["graded"]["strong"] == 2
+    assert [m["other"] for m in found["meetings"]] == ["maple"]
+
+
 def test_failures_end_with_3(tmp_path: Path) -> None:
     base = answers(tmp_path, "oak", ["a", "b", "c"])
     mine = answers(tmp_path, "pine", ["one", "", "REFUSE"])

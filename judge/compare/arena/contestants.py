@@ -33,6 +33,8 @@ class Answered:
     category: str | None
     tokens: int | None
     cut: bool | None
+    shared_tokens: bool
+    """Whether they are of one tokenizer for all models."""
     several: bool
     """Whether the conversation had more turns."""
 
@@ -184,6 +186,7 @@ def _first_turn(
         category=category,
         tokens=answer.tokens[0] if answer.tokens else None,
         cut=answer.cut[0] if answer.cut else None,
+        shared_tokens=answer.shared_tokens,
         several=len(answer.turns) > 1,
     )
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from judge import __version__
 from judge.compare.arena.config import AnswersConfig
 from judge.compare.arena.contestants import Contestant, Key
+from judge.compare.arena.grades import Grading
 from judge.compare.arena.length_glm import Controlled
 from judge.compare.arena.matches import Match, read_matches
 from judge.compare.arena.plan import Game, strangers, within
@@ -57,6 +58,8 @@ class ArenaResult(BaseModel):
     """Every two other models, where they were judged."""
     controlled: dict[str, Controlled]
     """By model: AlpacaEval's length-controlled win rates; of that rule alone."""
+    graded: Grading | None = None
+    """Arena-Hard's figures; of that rule alone."""
     lengths: dict[str, Lengths]
     """By model, the baseline's too."""
     strangers: dict[str, int]

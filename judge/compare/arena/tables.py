@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from judge.compare.arena.grades import Grading
 from judge.compare.arena.result import ArenaResult
 from judge.compare.arena.win_rate import Lengths, Result
 from judge.lookalikes import told_apart
@@ -20,6 +21,9 @@ def tables(result: ArenaResult) -> Iterator[Table]:
     """Yield the tables of a result in the order in which they are read."""
     if result.controlled:
         yield _alpaca(result)
+    if result.graded is not None:
+        yield _hard(result, result.graded)
+        yield _style(result.graded)
     yield _games(result)
     if len(result.lengths) <= _WIDEST and len(result.results) > 1:
         yield matrix(result)
@@ -72,6 +76,40 @@ def _alpaca(result: ArenaResult) -> Table:
         if c.win_rate.why_not
     ]
     return Table("alpaca", title, columns, rows, "\n".join(reasons))
+
+
+def _hard(result: ArenaResult, found: Grading) -> Table:
+    by_model = {r.model: r for r in result.results}
+    rows = tuple(
+        (
+            name,
+            share_and_interval(g.score),
+            share_and_interval(g.controlled),
+            reach(g.published),
+            share(g.published_controlled),
+            " ".join(f"{count:,}" for count in g.grades.values()),
+            bounds_of(sum(by_model[name].failures.values()), g.lowest, g.highest),
+            number(result.lengths[name].characters, 0),
+        )
+        for name, g in found.models.items()
+    )
+    columns = (
+        "model", "score, 95 %", "same style", "published (CI)", "its style control",
+        ">> > = < <<", "failures: lost, won", "characters",
+    )  # fmt: skip
+    title = f"Arena-Hard's rule against {result.baseline}, by {judge_of(result)}"
+    even = "none" if not found.even else "slightly better"
+    note = (
+        f"A>>B from strength {found.strong}, A=B: {even}; a strong win counts {found.weight} times;"
+        " CI: 95 % of 100 resamples of single battles, as in v0.1"
+    )
+    return Table("hard", title, columns, rows, note)
+
+
+def _style(found: Grading) -> Table:
+    rows = tuple((name, signed(effect)) for name, effect in found.style.items())
+    note = f"length in {found.length_unit}; one root mean square of the difference gains so much"
+    return Table("style", "Effect of style, log-odds", ("difference in", "effect"), rows, note)
 
 
 def matrix(result: ArenaResult) -> Table:
@@ -141,10 +179,30 @@ def judge_of(result: ArenaResult) -> str:
 
 def bounds(result: Result) -> str:
     """Return the failures and the win rates if all of them were lost, or won."""
-    failed = sum(result.failures.values())
-    if not failed or result.lowest is None or result.highest is None:
+    return bounds_of(sum(result.failures.values()), result.lowest, result.highest)
+
+
+def bounds_of(failed: int, lowest: float | None, highest: float | None) -> str:
+    """Return a number of failures with the rates if all of them were lost, or won."""
+    if not failed or lowest is None or highest is None:
         return f"{failed:,}"
-    return f"{failed:,}: {100 * result.lowest:.1f} %, {100 * result.highest:.1f} %"
+    return f"{failed:,}: {100 * lowest:.1f} %, {100 * highest:.1f} %"
+
+
+def reach(estimate: Estimate) -> str:
+    """Return a rate with how far its interval reaches, as Arena-Hard writes it."""
+    if estimate.value is None or estimate.interval is None:
+        return share(estimate)
+    low, high = (100 * (end - estimate.value) for end in estimate.interval)
+    return f"{100 * estimate.value:.1f} ({low:+.1f}, {high:+.1f})"
+
+
+def signed(estimate: Estimate) -> str:
+    """Return log-odds with their interval."""
+    if estimate.value is None:
+        return estimate.why_not or DASH
+    ends = estimate.interval
+    return f"{estimate.value:+.2f}" + (f" [{ends[0]:+.2f}, {ends[1]:+.2f}]" if ends else "")
 
 
 def _notes(result: ArenaResult) -> list[str]:

@@ -1,6 +1,6 @@
 """The Bradley-Terry model by maximum likelihood, and where it has no finite estimate.
 
-P(model i beats model j) = sigmoid(s_i - s_j); a tie is half a win for both. With a covariate x, as
+P(model i beats model j) = sigmoid(s_i - s_j); a tie is half a win for both. With covariates x, as
 the length difference, P = sigmoid(s_i - s_j + b x). Strengths are log-odds with mean 0.
 
 A finite estimate exists exactly where the graph "i won at least once (or tied) against j" is
@@ -84,18 +84,23 @@ def fit(
     covariate: Floats | None = None,
     start: Floats | None = None,
 ) -> Floats | None:
-    """Return the maximum-likelihood estimate: the models' strengths, then the covariate's effect.
+    """Return the maximum-likelihood estimate: the models' strengths, then the covariates' effects.
 
-    Newton's method with bounded steps. The effect is 0 without a covariate, or with one that is 0
+    Newton's method with bounded steps. The effect is 0 without a covariate, or of one that is 0
     everywhere. All arrays have one entry a game; ``weights`` say how often each counts.
 
+    Args:
+        covariate: of shape (n,) or (n, covariates); None is one that is 0.
+
     Returns:
-        None where there is no finite estimate: the winners can be told (almost) without error.
+        None where there is no finite estimate: the winners can be told (almost) without error, or
+        one covariate follows from others.
     """
     x = np.zeros(len(first)) if covariate is None else covariate
-    at = np.zeros(models + 1) if start is None else start.copy()
+    x = x.reshape(len(first), -1)
+    at = np.zeros(models + x.shape[1]) if start is None else start.copy()
     for _ in range(_STEPS):
-        gradient, curvature = _derivatives(at, first, second, points, weights, x)
+        gradient, curvature = _derivatives(at, models, first, second, points, weights, x)
         try:
             step = np.linalg.solve(curvature, gradient)
         except np.linalg.LinAlgError:
@@ -106,33 +111,34 @@ def fit(
             return None
         if longest < _CLOSE:
             break
-    at[:-1] -= at[:-1].mean()
+    at[:models] -= at[:models].mean()
     return at
 
 
 def _derivatives(
-    at: Floats, first: Ints, second: Ints, points: Floats, weights: Floats, x: Floats
+    at: Floats, models: int, first: Ints, second: Ints, points: Floats, weights: Floats, x: Matrix
 ) -> tuple[Floats, Matrix]:
     """Return the gradient of the log-likelihood and its negative second derivatives.
 
     The strengths' part of the latter is singular (only differences count); one over the number of
     models in every entry fixes their mean at 0 and changes nothing else.
     """
-    models = len(at) - 1
-    odds = at[first] - at[second] + at[-1] * x
+    odds = at[first] - at[second] + x @ at[models:]
     expected = 1 / (1 + np.exp(-odds))
     surplus = weights * (points - expected)
     spread = weights * expected * (1 - expected)
-    gradient = np.empty(models + 1)
-    gradient[:-1] = np.bincount(first, surplus, models) - np.bincount(second, surplus, models)
-    gradient[-1] = (surplus * x).sum()
-    curvature = np.empty((models + 1, models + 1))
+    gradient = np.empty(len(at))
+    gradient[:models] = np.bincount(first, surplus, models) - np.bincount(second, surplus, models)
+    gradient[models:] = x.T @ surplus
+    curvature = np.empty((len(at), len(at)))
     between = np.bincount(first * models + second, spread, models * models).reshape(models, models)
     between = between + between.T
-    curvature[:-1, :-1] = np.diag(between.sum(axis=1)) - between + 1 / models
-    curvature[:-1, -1] = np.bincount(first, spread * x, models) - np.bincount(
-        second, spread * x, models
-    )
-    curvature[-1, :-1] = curvature[:-1, -1]
-    curvature[-1, -1] = (spread * x * x).sum() or 1.0
+    curvature[:models, :models] = np.diag(between.sum(axis=1)) - between + 1 / models
+    for k, column in enumerate(x.T, start=models):
+        across = np.bincount(first, spread * column, models)
+        across -= np.bincount(second, spread * column, models)
+        curvature[:models, k] = curvature[k, :models] = across
+    own = x.T @ (spread[:, None] * x)
+    own[np.diag_indices_from(own)] += np.diag(own) == 0
+    curvature[models:, models:] = own
     return gradient, curvature
