@@ -7,6 +7,7 @@
         |-- NotAllowed      the person's role does not allow it (403)
         |-- NotFound        no such project, task or assignment, or not this person's (404)
         |-- Refused         a rule forbids it as it stands; the person can change that (409)
+        |   `-- Overtaken   someone else changed it meanwhile: show both, lose neither (409)
         `-- SlotTaken       the lease ran out and others took the task's places; the draft is kept
                             (409)
 
@@ -40,6 +41,10 @@ class NotFound(ReviewError):
 
 class Refused(ReviewError):
     """A rule forbids it as it stands."""
+
+
+class Overtaken(Refused):
+    """Someone else changed the same thing since the person looked at it."""
 
 
 class SlotTaken(ReviewError):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.errors import NotAllowed, NotFound, Refused
+from app.errors import NotAllowed, NotFound, Overtaken, Refused
 from app.review.project import Member, Person, Project, Role, Settings
 from app.review.ratings import wanted_ratings
 from app.review.rules import queue_position, wanted
@@ -132,24 +132,76 @@ class Projects:
             Refused: another project has the name.
         """
         with self._store.writing() as tx:
+            projects.lock_settings(tx, project_id)
             before = allow(tx, who, project_id, "manage")
-            fixed = ("kind", "responses")
-            if any(getattr(before, name) != getattr(settings, name) for name in fixed) and (
-                projects.next_given(tx, project_id)
-            ):
-                raise Refused("a project that has tasks cannot ask for something else")
-            if not projects.set_settings(tx, project_id, settings):
-                raise Refused(f"there is a project called {settings.name!r} already")
-            acted(tx, self._now(), who, project_id, "settings", settings.model_dump())
-            moved = (before.order, before.seed) != (settings.order, settings.seed)
-            rules = ("annotations", "more_on_disagreement")
-            recounted = any(getattr(before, rule) != getattr(settings, rule) for rule in rules)
-            if moved or recounted:
-                queue.lock_many(tx, project_id)
-            if moved:
-                put_in_order(tx, project_id, settings)
-            if recounted:
-                _recount_all(tx, project_id, settings)
+            self._change(tx, who, project_id, before, settings)
+
+    def change_fields(
+        self,
+        who: Person | None,
+        project_id: int,
+        seen: Mapping[str, Any],
+        wanted: Mapping[str, Any],
+    ) -> Settings:
+        """Change settings that the person saw and changed; return all of them as they are then.
+
+        What others changed meanwhile stays, unless it is the same setting.
+
+        Args:
+            seen: as the person saw them.
+            wanted: as they shall be; what is as it was seen is left alone.
+
+        Raises:
+            Overtaken: someone else changed one of these meanwhile; nothing is changed.
+            Refused: a value out of range; another project has the name.
+        """
+        with self._store.writing() as tx:
+            projects.lock_settings(tx, project_id)
+            before = allow(tx, who, project_id, "manage")
+            there = before.model_dump()
+            changes = {name: value for name, value in wanted.items() if value != seen.get(name)}
+            overtaken = [
+                name
+                for name, value in changes.items()
+                if there[name] not in (seen.get(name), value)
+            ]
+            if overtaken:
+                what = ", ".join(overtaken).replace("_", " ")
+                raise Overtaken(f"someone else changed this meanwhile: {what}")
+            try:
+                settings = Settings.model_validate({**there, **changes})
+            except ValidationError as error:
+                problem = error.errors()[0]
+                raise Refused(f"{problem['loc'][0]}: {problem['msg']}") from None
+            if settings != before:
+                self._change(tx, who, project_id, before, settings)
+            return settings
+
+    def _change(
+        self,
+        tx: Transaction,
+        who: Person | None,
+        project_id: int,
+        before: Settings,
+        settings: Settings,
+    ) -> None:
+        fixed = ("kind", "responses")
+        if any(getattr(before, name) != getattr(settings, name) for name in fixed) and (
+            projects.next_given(tx, project_id)
+        ):
+            raise Refused("a project that has tasks cannot ask for something else")
+        if not projects.set_settings(tx, project_id, settings):
+            raise Refused(f"there is a project called {settings.name!r} already")
+        acted(tx, self._now(), who, project_id, "settings", settings.model_dump())
+        moved = (before.order, before.seed) != (settings.order, settings.seed)
+        rules = ("annotations", "more_on_disagreement")
+        recounted = any(getattr(before, rule) != getattr(settings, rule) for rule in rules)
+        if moved or recounted:
+            queue.lock_many(tx, project_id)
+        if moved:
+            put_in_order(tx, project_id, settings)
+        if recounted:
+            _recount_all(tx, project_id, settings)
 
     def members(self, who: Person | None, project_id: int) -> list[Member]:
         """Return who takes part in the project, by name."""

@@ -60,6 +60,13 @@ def settings_of(tx: Transaction, project_id: int) -> Settings | None:
     return None if found is None else Settings.model_validate_json(found)
 
 
+def lock_settings(tx: Transaction, project_id: int) -> None:
+    """Let nobody else change the settings until the transaction ends; tasks go on meanwhile."""
+    tx.execute(
+        select(project.c.id).where(project.c.id == project_id).with_for_update(key_share=True)
+    ).all()
+
+
 def set_settings(tx: Transaction, project_id: int, settings: Settings) -> bool:
     """Store a project's settings; return False where another project has the name."""
     other = select(project.c.id).where(project.c.name == settings.name, project.c.id != project_id)

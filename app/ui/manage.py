@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import gradio as gr
-from pydantic import ValidationError
 
-from app.errors import Refused
-from app.review.project import Person, Project, QueueOrder, Settings
+from app.review.project import Person, Project
 from app.service import Service
 from app.service.exporting import OF_ATTRIBUTES, OF_PREFERENCE
-from app.ui import people
+from app.ui import guidelines, people, settings
 from app.ui.handling import QUIETLY, asked, project_of
 from app.ui.tables import escape_markdown, table
-from app.web.annotating import own_guidelines
 
 _EXPORTS = {
     "preference": "HelpSteer2-Preference, for `judge data prepare`",
@@ -31,97 +28,12 @@ def build(page: gr.Blocks, service: Service) -> None:
     gr.Markdown("# Manage")
     with gr.Row():
         with gr.Column(min_width=340):
-            _settings(page, service)
-            _guidelines(page, service)
+            settings.build(page, service)
+            guidelines.build(page, service)
         with gr.Column(min_width=340):
             people.build(page, service)
             _files(page, service)
     _flags(page, service)
-
-
-def _settings(page: gr.Blocks, service: Service) -> None:
-    gr.Markdown("## Settings")
-    fields = {
-        "name": gr.Textbox(label="Name", max_length=100),
-        "blind": gr.Checkbox(label="Blind: the judge is shown after the annotator's own choice"),
-        "annotations": gr.Number(label="Annotations a task", precision=0),
-        "more_on_disagreement": gr.Number(label="More where the first three disagree", precision=0),
-        "order": gr.Dropdown(label="Order of the queue", choices=list(get_args(QueueOrder))),
-        "lease_minutes": gr.Number(label="Minutes until an idle task goes back", precision=0),
-        "check_every": gr.Number(label="One check in every N tasks; 0: none", precision=0),
-        "too_fast_seconds": gr.Number(label="Seconds under which a choice is too fast"),
-        "require_justification": gr.Checkbox(label="A reason in words is required"),
-    }
-    save = gr.Button("Save", variant="primary")
-
-    def load(request: gr.Request) -> list[Any]:
-        with asked(service, request) as who:
-            settings = _managed(service, who, request).settings
-        return [getattr(settings, name) for name in fields]
-
-    def change(request: gr.Request, *values: Any) -> None:
-        with asked(service, request) as who:
-            project = _managed(service, who, request)
-            try:
-                changes = dict(zip(fields, values, strict=True))
-                settings = Settings.model_validate({**project.settings.model_dump(), **changes})
-            except ValidationError as error:
-                problem = error.errors()[0]
-                raise Refused(f"{problem['loc'][0]}: {problem['msg']}") from None
-            service.projects.change(who, project.project_id, settings)
-        gr.Info("Saved.")
-
-    page.load(load, None, list(fields.values()), **QUIETLY)
-    save.click(change, list(fields.values()), None, **QUIETLY)
-
-
-def _guidelines(page: gr.Blocks, service: Service) -> None:
-    gr.Markdown("## Guidelines")
-    text = gr.Textbox(
-        label="Markdown; empty: those that come with the program",
-        lines=8,
-        max_lines=24,
-        max_length=50_000,
-        elem_id="guidelines",
-    )
-    began = gr.Textbox("", visible=False)
-    with gr.Row():
-        save = gr.Button("Save the guidelines", variant="primary")
-        own = gr.Button("Begin with the program's own")
-        preview = gr.Button("Preview")
-    shown = gr.Markdown(elem_id="preview")
-
-    def load(request: gr.Request) -> tuple[str, str]:
-        with asked(service, request) as who:
-            stored = _managed(service, who, request).settings.guidelines
-        return stored, stored
-
-    def begin(request: gr.Request) -> str:
-        with asked(service, request) as who:
-            return own_guidelines(_managed(service, who, request).settings.kind)
-
-    def change(text: str, began: str, request: gr.Request) -> str:
-        with asked(service, request) as who:
-            project = _managed(service, who, request)
-            if project.settings.guidelines != (began or ""):
-                raise Refused(
-                    "someone else changed the guidelines meanwhile: copy yours, reload the page,"
-                    " and bring both together"
-                )
-            settings = project.settings.model_copy(update={"guidelines": text or ""})
-            service.projects.change(who, project.project_id, settings)
-        gr.Info("The guidelines are saved.")
-        return text or ""
-
-    def look(text: str, request: gr.Request) -> str:
-        with asked(service, request) as who:
-            project = _managed(service, who, request)
-        return text or own_guidelines(project.settings.kind)
-
-    page.load(load, None, [text, began], **QUIETLY)
-    save.click(change, [text, began], began, **QUIETLY)
-    own.click(begin, None, text, **QUIETLY)
-    preview.click(look, text, shown, **QUIETLY)
 
 
 def _files(page: gr.Blocks, service: Service) -> None:

@@ -11,6 +11,7 @@ from app.errors import (
     NotAllowed,
     NotFound,
     NotSignedIn,
+    Overtaken,
     Refused,
     ReviewError,
     SignInRefused,
@@ -24,6 +25,7 @@ _STATUS: dict[type[ReviewError], int] = {
     NotAllowed: 403,
     NotFound: 404,
     Refused: 409,
+    Overtaken: 409,
     SlotTaken: 409,
 }
 

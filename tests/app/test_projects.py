@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import NotAllowed, NotFound, Refused
+from app.errors import NotAllowed, NotFound, Overtaken, Refused
 from app.review.project import Settings
 from app.service import Service
 from judge.errors import UsageError
@@ -229,3 +229,40 @@ def test_a_press_is_needed_for_every_decision(team: Team) -> None:
             team.service.annotating.skip(team.people["ann"], task.assignment_id, "why", bad)
     press = token()
     team.service.annotating.skip(team.people["ann"], task.assignment_id, "why", press)
+
+
+def test_two_who_change_settings_lose_nothing(team: Team) -> None:
+    projects, max_ = team.service.projects, team.people["max"]
+    seen = projects.settings(team.project_id).model_dump()
+    projects.change_fields(max_, team.project_id, seen, {**seen, "guidelines": "One.", "seed": 3})
+    # Another, who saw the page before, changes something else: both stand.
+    both = projects.change_fields(max_, team.project_id, seen, {**seen, "annotations": 4})
+    assert (both.guidelines, both.seed, both.annotations) == ("One.", 3, 4)
+    with pytest.raises(Overtaken, match=r"meanwhile: guidelines$"):
+        projects.change_fields(
+            max_, team.project_id, seen, {**seen, "guidelines": "Two.", "seed": 3}
+        )
+    with pytest.raises(Refused, match="annotations: Input should be less"):
+        projects.change_fields(max_, team.project_id, both.model_dump(), {"annotations": 9})
+    assert projects.settings(team.project_id) == both
+    for name in ("ann", "ada"):
+        with pytest.raises(NotAllowed):
+            projects.change_fields(team.people[name], team.project_id, seen, seen)
+
+
+def test_two_who_change_settings_at_the_same_moment(team: Team) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    projects, max_ = team.service.projects, team.people["max"]
+    seen = {"guidelines": ""}
+
+    def change(text: str) -> str | None:
+        try:
+            projects.change_fields(max_, team.project_id, seen, {"guidelines": text})
+        except Overtaken:
+            return None
+        return text
+
+    with ThreadPoolExecutor(4) as pool:
+        stored = [text for text in pool.map(change, "abcd") if text]
+    assert [projects.settings(team.project_id).guidelines] == stored

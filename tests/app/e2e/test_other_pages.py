@@ -117,7 +117,8 @@ def test_a_manager_changes_the_project(site: Site, open_page: Callable[..., Page
     expect(page.get_by_text("annotations: Input should be less than or equal to 5")).to_be_visible()
     page.get_by_label("Annotations a task").fill("4")
     page.get_by_role("button", name="Save").first.click()
-    expect(page.get_by_text("Saved.")).to_be_visible()
+    expect(page.get_by_text("The settings are saved.")).to_be_visible()
+    expect(page.get_by_text("annotations: Input should be")).to_be_hidden()
     settings = service.projects.get(site.team.people["max"], project).settings
     assert settings.annotations == 4 and settings.blind
 
@@ -180,12 +181,20 @@ def test_guidelines_with_preview_and_two_who_edit_them(
     page.get_by_role("button", name="Save the guidelines").click()
     expect(page.get_by_text("The guidelines are saved.")).to_be_visible()
     assert service.projects.settings(project).guidelines == "**Be kind**, and read twice."
+    page.get_by_role("button", name="Begin with the program's own").click()
+    expect(page.get_by_text("the field is not empty")).to_be_visible()
     site.team.change(guidelines="Another's words.")
     text.fill("Mine.")
     page.get_by_role("button", name="Save the guidelines").click()
-    expect(page.get_by_text("someone else changed the guidelines meanwhile")).to_be_visible()
+    expect(page.locator("#guidelines-said")).to_contain_text("someone else changed this meanwhile")
+    expect(page.locator("#theirs textarea")).to_have_value("Another's words.")
     expect(text).to_have_value("Mine.")
     assert service.projects.settings(project).guidelines == "Another's words."
+    text.fill("Mine and another's words.")
+    page.get_by_role("button", name="Save the guidelines").click()
+    expect(page.locator("#guidelines-said")).to_have_text("The guidelines are saved.")
+    expect(page.locator("#theirs")).to_be_hidden()
+    assert service.projects.settings(project).guidelines == "Mine and another's words."
 
 
 def test_exports_are_taken_away(disputed: Site, open_page: Callable[..., Page]) -> None:

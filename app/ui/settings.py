@@ -1,0 +1,58 @@
+"""The settings of a project on its managers' page."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, get_args
+
+import gradio as gr
+
+from app.review.project import QueueOrder
+from app.service import Service
+from app.ui.handling import QUIETLY, asked, project_of
+
+
+def build(page: gr.Blocks, service: Service) -> None:
+    """Add the section to the page that is being built."""
+    gr.Markdown("## Settings")
+    fields: dict[str, Any] = {
+        "name": gr.Textbox(label="Name", max_length=100),
+        "blind": gr.Checkbox(label="Blind: the judge is shown after the annotator's own choice"),
+        "annotations": gr.Number(label="Annotations a task", precision=0),
+        "more_on_disagreement": gr.Number(label="More where the first three disagree", precision=0),
+        "order": gr.Dropdown(label="Order of the queue", choices=list(get_args(QueueOrder))),
+        "lease_minutes": gr.Number(label="Minutes until an idle task goes back", precision=0),
+        "check_every": gr.Number(label="One check in every N tasks; 0: none", precision=0),
+        "too_fast_seconds": gr.Number(label="Seconds under which a choice is too fast"),
+        "require_justification": gr.Checkbox(label="A reason in words is required"),
+    }
+    began = gr.Textbox("", visible=False)
+    save = gr.Button("Save", variant="primary")
+    said = gr.Markdown(elem_id="settings-said")
+
+    def load(request: gr.Request) -> list[Any]:
+        with asked(service, request) as who:
+            settings = project_of(service, who, request, "manage").settings
+        values = {name: getattr(settings, name) for name in fields}
+        return [*values.values(), json.dumps(values)]
+
+    def clear(request: gr.Request) -> str:
+        with asked(service, request) as who:
+            project_of(service, who, request, "manage")
+        return ""
+
+    def change(before: str, request: gr.Request, *values: Any) -> list[Any]:
+        with asked(service, request) as who:
+            project_id = project_of(service, who, request, "manage").project_id
+            after = dict(zip(fields, values, strict=True))
+            stored = service.projects.change_fields(
+                who, project_id, json.loads(before or "{}"), after
+            )
+        now = {name: getattr(stored, name) for name in fields}
+        return [*now.values(), json.dumps(now), "The settings are saved."]
+
+    everything = list(fields.values())
+    page.load(load, None, [*everything, began], **QUIETLY)
+    save.click(clear, None, said, **QUIETLY).then(
+        change, [began, *everything], [*everything, began, said], **QUIETLY
+    )
