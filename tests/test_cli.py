@@ -42,6 +42,7 @@ from judge.screen import Screen, duration
 from judge.serve.config import ServeConfig
 from judge.train.checkpoints.config import ExportConfig, PushConfig, SelectConfig
 from judge.train.expo.config import ExpoConfig
+from judge.train.loss_table import LossTable
 from judge.train.plan.config import PlanRequest
 from judge.train.reward.config import WeightsConfig
 from tests.scripted import TEMPLATE, engine, failures, judgments, results, row, write_rows
@@ -129,6 +130,7 @@ def test_version() -> None:
         ("train expo", ExpoConfig, set()),
         ("train weights", WeightsConfig, set()),
         ("train plan", PlanRequest, {"as_json"}),
+        ("train losses", LossTable, {"as_json"}),
         ("review", ReviewConfig, {"oidc_issuer", "oidc_client_id", "oidc_name"}),
     ],
 )

@@ -16,6 +16,7 @@ from judge.exits import LOOK
 from judge.options import checked
 from judge.train.config import JustifierConfig, RewardConfig
 from judge.train.expo.config import ExpoConfig
+from judge.train.loss_table import LossTable
 from judge.train.plan.config import PlanRequest
 from judge.train.reward.config import WeightsConfig
 
@@ -128,6 +129,25 @@ def plan(
         typer.echo("\n".join(report.lines(found)))
     if not found.fits:
         raise typer.Exit(LOOK)
+
+
+@app.command("losses")
+@from_fields(LossTable)
+def losses(
+    given: dict[str, Any],
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
+) -> None:
+    """Show the Bradley-Terry losses of differences and strengths: the paper's Table 10."""
+    from rich.console import Console
+
+    from judge.report.tables import shown
+    from judge.train import loss_table
+
+    found = loss_table.losses(checked(LossTable, given))
+    if as_json:
+        typer.echo(json.dumps(loss_table.as_json(found), indent=1))
+    else:
+        Console().print(shown(loss_table.table(found)))
 
 
 def _show_log(log: dict[str, Any], folder: str) -> None:
