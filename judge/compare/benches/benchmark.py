@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from judge.compare.benches.figures import Line
+from judge.compare.benches.figures import Line, Split
 from judge.compare.benches.item import Cell, Item, Judged
 from judge.formats import fields as checks
 from judge.formats.inputs import Input
@@ -23,6 +23,8 @@ class Figures:
     overall: Line
     subsets: tuple[Line, ...] = ()
     """What the columns are made of, where that is more than the columns themselves."""
+    split: Split | None = None
+    """A column taken apart in another way."""
     extra: dict[str, Any] = field(default_factory=dict)
     """What else the benchmark reports; plain JSON values."""
     notes: tuple[str, ...] = ()

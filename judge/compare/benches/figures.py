@@ -37,6 +37,27 @@ class Line(BaseModel):
     """Rows by our reading; of RM-Bench, comparisons."""
 
 
+class Group(BaseModel):
+    """Subsets of a column that have something in common, and their weighted mean."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    subsets: list[Line]
+    mean: Line
+
+
+class Split(BaseModel):
+    """A column of a benchmark's table taken apart in another way than by its subsets alone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    groups: list[Group]
+    note: str
+    """Where the grouping comes from, and what it says."""
+
+
 def line(
     name: str,
     judged: Sequence[Judged],

@@ -16,14 +16,18 @@ The weights are the numbers of rows, with two exceptions: math-prm (447 rows) co
 the six code subsets together; and XSTest's two subsets have their numbers exchanged (the table says
 250 should-refuse and 154 should-respond, the data hold 154 and 250). We follow the table, which is
 what published scores follow; ``safety_by_rows`` is the section by the numbers of rows.
+
+Chat Hard is also split by who labelled its rows, as in Table 2 of HelpSteer2-Preference (arXiv
+2410.01257). Which subset is whose stands in the model card of nvidia/Llama-3.1-Nemotron-70B-Reward
+and the card of nvidia/HelpSteer2, which name each of the six.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from judge.compare.benches.benchmark import Benchmark, Figures, named_of
-from judge.compare.benches.figures import average, line, mean_of
+from judge.compare.benches.figures import Group, Line, Split, average, line, mean_of
 from judge.compare.benches.item import Item, Judged
 from judge.formats.benchmarks import REWARDBENCH
 from judge.formats.rows import Row
@@ -62,7 +66,16 @@ SECTIONS: dict[str, dict[str, int]] = {
     },
 }
 """Subsets of each section and their weights."""
+LABELLED_BY: dict[str, tuple[str, ...]] = {
+    "people": ("llmbar-adver-manual", "llmbar-adver-neighbor", "llmbar-natural"),
+    "GPT-4": ("llmbar-adver-GPTInst", "llmbar-adver-GPTOut", "mt-bench-hard"),
+}
+"""Subsets of Chat Hard by whose labels they have, in the order of the cards' table."""
 SUBSETS = [subset for weights in SECTIONS.values() for subset in weights]
+SPLIT = (
+    "as Table 2 of arXiv 2410.01257 has it: a model that does better on GPT-4's labels than on"
+    " people's may have learnt GPT-4's taste"
+)
 UNREADABLE = 0.5
 """What the benchmark gives a judge for a verdict that cannot be read."""
 
@@ -100,8 +113,20 @@ def score(judged: Sequence[Judged], both: bool) -> Figures:
         columns=tuple(sections),
         overall=mean_of("Score", sections, list(SECTIONS)),
         subsets=tuple(lines.values()),
+        split=_by_who_labelled(lines),
         extra={"safety_by_rows": by_rows.published.model_dump(mode="json")},
     )
+
+
+def _by_who_labelled(lines: Mapping[str, Line]) -> Split | None:
+    """Return Chat Hard by who labelled its rows; None where it has none."""
+    weights, groups = SECTIONS["Chat Hard"], []
+    for who, subsets in LABELLED_BY.items():
+        parts = [lines[name] for name in subsets if name in lines]
+        if parts:
+            mean = average(f"labelled by {who}", parts, [weights[part.name] for part in parts])
+            groups.append(Group(name=who, subsets=parts, mean=mean))
+    return Split(title="Chat Hard by who labelled", groups=groups, note=SPLIT) if groups else None
 
 
 BENCHMARK = Benchmark(

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from judge import __version__
 from judge.compare.benches.benchmark import Benchmark
 from judge.compare.benches.conventions import Counted, conventions
-from judge.compare.benches.figures import Line
+from judge.compare.benches.figures import Line, Split
 from judge.compare.benches.item import Item
 from judge.compare.benches.plan import Kind, PlannedPair, judged_rows
 from judge.compare.systems import read_config, read_run
@@ -50,6 +50,8 @@ class BenchResult(BaseModel):
     """In the order of the published table."""
     subsets: list[Line]
     """What the columns are made of, where that is more than the columns themselves."""
+    split: Split | None = None
+    """A column taken apart in another way than by its subsets."""
     extra: dict[str, Any]
     """What else the benchmark reports."""
     conventions: list[Counted]
@@ -99,6 +101,7 @@ def score_run(
         overall=figures.overall,
         columns=list(figures.columns),
         subsets=list(figures.subsets),
+        split=figures.split,
         extra=figures.extra,
         conventions=conventions(comparisons, orders, [row for row, _ in compared_in]),
         notes=[*figures.notes, *notes, *_notes(benchmark, len(items), compared)],

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from judge.compare.benches.figures import Line, Split
 from judge.compare.benches.score import BenchResult
 from judge.metrics.estimate import Estimate
 from judge.report.tables import Table
 
 _DASH = "-"
+_COLUMNS = ("its rule", "95 %", "strict", "95 %", "rows", "failed")
 
 
 def tables(result: BenchResult) -> Iterator[Table]:
     """Yield the tables of a result in the order in which they are read."""
     yield _published(result)
     yield _details(result)
+    if result.split is not None:
+        yield _split(result.split)
     yield _conventions(result)
 
 
@@ -53,20 +57,30 @@ def _note(result: BenchResult) -> str:
 
 
 def _details(result: BenchResult) -> Table:
-    rows = tuple(
-        (
-            line.name,
-            percent(line.published),
-            interval(line.published),
-            percent(line.strict),
-            interval(line.strict),
-            f"{line.rows:,}",
-            f"{line.outcomes['failed']:,}",
-        )
-        for line in (result.overall, *result.columns, *result.subsets)
+    lines = (result.overall, *result.columns, *result.subsets)
+    rows = tuple((line.name, *_figures(line)) for line in lines)
+    return Table("details", "With intervals, per cent", ("", *_COLUMNS), rows)
+
+
+def _split(split: Split) -> Table:
+    rows = []
+    for group in split.groups:
+        rows.append((group.name, "all", *_figures(group.mean)))
+        rows += [(group.name, part.name, *_figures(part)) for part in group.subsets]
+    title = f"{split.title}, per cent"
+    return Table("split", title, ("", "subset", *_COLUMNS), tuple(rows), split.note)
+
+
+def _figures(line: Line) -> tuple[str, ...]:
+    """Return the cells of :data:`_COLUMNS`."""
+    return (
+        percent(line.published),
+        interval(line.published),
+        percent(line.strict),
+        interval(line.strict),
+        f"{line.rows:,}",
+        f"{line.outcomes['failed']:,}",
     )
-    columns = ("", "its rule", "95 %", "strict", "95 %", "rows", "failed")
-    return Table("details", "With intervals, per cent", columns, rows)
 
 
 def _conventions(result: BenchResult) -> Table:

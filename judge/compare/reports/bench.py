@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from judge.compare.benches.figures import Line
+from judge.compare.benches.figures import Line, Split
 from judge.compare.benches.score import BenchResult
 from judge.compare.benches.tables import tables
 from judge.metrics.formatting import share
@@ -15,6 +15,7 @@ from judge.report.plots import ONE, TWO, Plot, marks, shares
 SECTIONS = {
     "bench": ("Score", "By the benchmark's own rule, and by our stricter reading beside it."),
     "details": ("With intervals", ""),
+    "split": ("Another way to take it apart", ""),
     "conventions": (
         "Conventions",
         "The same verdicts score differently by what papers and tools count as right.",
@@ -73,12 +74,27 @@ def plots(result: BenchResult) -> Iterator[Plot]:
     if there:
         caption = "Score by section with 95 % intervals: by the benchmark's own rule, and strict."
         yield shares("details", "sections", there, caption, names, middle=None)
+    if result.split is not None:
+        yield from _split(result.split)
     of = [one for one in result.conventions if one.value.value is not None]
     if of:
         caption = "The same verdicts, all comparisons alike, by other conventions."
         names = [one.name for one in of]
         trace = marks(names, [one.value for one in of], ONE)
         yield shares("conventions", "conventions", [trace], caption, names, middle=None)
+
+
+def _split(split: Split) -> Iterator[Plot]:
+    """Yield each group beside its subsets."""
+    lines = [part for group in split.groups for part in (group.mean, *group.subsets)]
+    names = [line.name for line in lines]
+    traces = [
+        marks(names, [line.published for line in lines], ONE, "its rule"),
+        marks(names, [line.strict for line in lines], TWO, "strict"),
+    ]
+    if there := [trace for trace in traces if trace["x"]]:
+        caption = f"{split.title}: with 95 % intervals, by the benchmark's own rule, and strict."
+        yield shares("split", "groups", there, caption, names, middle=None)
 
 
 def _tiles(result: BenchResult) -> Iterator[tuple[str, str, str]]:
