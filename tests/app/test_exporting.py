@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.review.project import ExportKind
 from app.review.task import OPTIONS, Choice
 from app.review.training import preference_row, prompt_text, safe_cell
-from app.service.exporting import Exported, Kind
+from app.service.exporting import Exported
 from judge.annotated import AnnotatedPair
 from judge.compare.labels import read_labels
 from judge.consensus import consensus, round_mean
@@ -27,7 +28,7 @@ from tests.app.made import SENTINEL, Team, judgment, made_run, pair_row, token, 
 from tests.app.test_review_agreement import said, task
 
 
-def written(team: Team, kind: Kind, out: Path, **more: Any) -> Exported:
+def written(team: Team, kind: ExportKind, out: Path, **more: Any) -> Exported:
     return team.service.exporting.write(team.people["max"], team.project_id, kind, out, **more)
 
 
