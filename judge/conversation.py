@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from judge.chat_template import TemplateFault, render
 from judge.errors import RowError, UsageError
 from judge.pair import Message
 from judge.plaintext import PlainText
+from judge.thinking import Marks, opened_by
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -76,17 +78,23 @@ class ConversationBuilder:
     encoded by itself, as :class:`judge.prompt.PromptBuilder` does. The ids open with just one BOS
     where template or tokenizer write one; one that the template prints before later turns stays.
 
+    Args:
+        options: what the chat template is told besides (``enable_thinking``).
+
     Raises:
         UsageError: when the tokenizer has no chat template, is not of the ``tokenizers`` library,
             or the template cannot carry a user's message and a response.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        options: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         if not tokenizer.chat_template:
-            raise UsageError(
-                "the tokenizer has no chat template; a reward model needs an instruct model"
-            )
+            raise UsageError("the tokenizer has no chat template; this needs an instruct model")
         self.tokenizer = tokenizer
+        self._options = options
         self._plain = PlainText.of(tokenizer)
         self.control_ids = self._plain.control_ids
         self._frames: dict[tuple[tuple[str, ...], bool], _Frame] = {}
@@ -111,6 +119,11 @@ class ConversationBuilder:
             RowError: as :meth:`build`.
         """
         return self._build(conversations, reply=True)
+
+    def opened(self, roles: Sequence[str]) -> Marks | None:
+        """Return the marks of a block of thinking that the prompts of such conversations leave
+        open; None where they do not."""
+        return opened_by(self._frame(tuple(roles), True).texts[-1])
 
     def turns(self, conversations: Sequence[Sequence[Message]]) -> list[Turn]:
         """Return each conversation, whose last message is the response, as prompt and response.
@@ -201,7 +214,7 @@ class ConversationBuilder:
             for i, role in enumerate(roles)
         ]
         try:
-            text = render(self.tokenizer, messages, reply)
+            text = render(self.tokenizer, messages, reply, self._options)
         except TemplateFault as error:
             shown = ", ".join(roles[:8]) + (", ..." if roles[8:] else "")
             detail = f"the chat template refuses the turns {shown}: {error}"

@@ -31,6 +31,9 @@ class EngineKind:
     """How these are installed."""
     many: bool = False
     """Whether it judges many pairs at once: each window waits for its slowest row."""
+    write: str = ""
+    """``module:function``: configuration of answers and note to who writes them; empty where it
+    only judges."""
     judges_windows: bool = False
     """Whether it judges whole windows in processes elsewhere: for files alone."""
 
@@ -48,19 +51,24 @@ class EngineKind:
 
 
 ENGINES: dict[str, EngineKind] = {
-    "transformers": EngineKind("judge.infer.engines.transformers.load:load_transformers_engine"),
+    "transformers": EngineKind(
+        "judge.infer.engines.transformers.load:load_transformers_engine",
+        write="judge.infer.engines.transformers.writer:load_transformers_writer",
+    ),
     "vllm": EngineKind(
         "judge.infer.engines.vllm.load:load_vllm_engine",
         (("vllm", "vLLM"),),
         "pip install 'pairwise-justifier[vllm]' in an environment of its own; without a GPU make"
         " setup-vllm (docs/vllm.md)",
         many=True,
+        write="judge.infer.engines.vllm.load:load_vllm_writer",
     ),
     "server": EngineKind(
         "judge.infer.engines.server.load:load_server_engine",
         (("httpx2", "httpx2"), ("tenacity", "tenacity")),
         "pip install 'pairwise-justifier[server]'",
         many=True,
+        write="judge.infer.engines.server.writer:load_server_writer",
     ),
     "ray": EngineKind(
         "judge.infer.engines.ray.engine:RayJudge",

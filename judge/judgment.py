@@ -119,6 +119,10 @@ class Failure(BaseModel):
     order: Order | None = None
     """The order that failed; None where the row failed before any."""
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the object of this failure's line in ``failures.jsonl``."""
+        return self.model_dump()
+
     def flipped(self) -> Failure:
         """Return the failure of the flipped pair: the same, in the other order."""
         other: dict[Order | None, Order | None] = {

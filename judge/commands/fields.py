@@ -87,8 +87,9 @@ def _ordered(kind: type[BaseModel]) -> list[str]:
     """Return the names of the fields: a class's own before those of its bases."""
     names = [name for base in kind.__mro__ for name in vars(base).get("__annotations__", ())]
     known = dict.fromkeys(name for name in names if name in kind.model_fields)
-    # What is read and where the results go stand first.
-    return sorted(known, key=lambda name: ("input", "out", "output_dir", *known).index(name))
+    # What is read, where the results go and what runs stand first.
+    first = ("input", "out", "output_dir", "model", "engine")
+    return sorted(known, key=lambda name: (*first, *known).index(name))
 
 
 def _fields(kind: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:

@@ -63,6 +63,11 @@ COMMANDS = {
     "data": Entry("data", "app", "Training sets from annotated pairs."),
     "train": Entry("train", "app", "Train judges and reward models."),
     "align": Entry("align", "app", "Align models with preferences."),
+    "respond": Entry(
+        "respond",
+        "respond",
+        "Answer a file of prompts with any model, turn by turn, greedily or drawn.",
+    ),
     "models": Entry("models", "app", "The bundled models and their base."),
     "project": Entry("project", "app", "Projects of the review UI: people, tasks, exports."),
 }

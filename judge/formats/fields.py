@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from judge.errors import RowError
@@ -53,7 +53,7 @@ def row_fields(row: RawRow) -> Mapping[str, Any]:
     return fields
 
 
-def given_id(fields: Mapping[str, Any]) -> str | None:
+def given_id(fields: Mapping[str, Any], names: Sequence[str] = ID_FIELDS) -> str | None:
     """Return the row's own id, None where it has none.
 
     Null and an empty text (a CSV cell left blank) count as no id. A number is written without the
@@ -62,7 +62,7 @@ def given_id(fields: Mapping[str, Any]) -> str | None:
     Raises:
         RowError: when the id is neither a text nor a whole number.
     """
-    for name in ID_FIELDS:
+    for name in names:
         value = fields.get(name)
         if value is None or value == "":
             continue

@@ -29,13 +29,21 @@ from judge.formats.records import DamagedInput, Record, Source
 from judge.formats.tables import csv_rows, parquet_file, parquet_rows
 
 _BOM = b"\xef\xbb\xbf"
+PAIRS = "pairs"
 _READ_ERRORS = (OSError, EOFError, zlib.error)
 
 
 def open_source(
-    name: str, split: str | None = None, subset: str | None = None, revision: str | None = None
+    name: str,
+    split: str | None = None,
+    subset: str | None = None,
+    revision: str | None = None,
+    rows: str = PAIRS,
 ) -> Source:
-    """Return the source of pairs that ``name`` means: ``-``, a file or else a hub data set id.
+    """Return the source of rows that ``name`` means: ``-``, a file or else a hub data set id.
+
+    Args:
+        rows: what they are; a table of anything but pairs may have any columns.
 
     Raises:
         UsageError: when it is none of them, or a file that cannot be opened.
@@ -44,9 +52,9 @@ def open_source(
         return StdinSource()
     path = Path(name)
     if path.is_dir():
-        raise UsageError(f"{name} is a folder; expected a file of pairs in it")
+        raise UsageError(f"{name} is a folder; expected a file of {rows} in it")
     if path.exists() or table_format(path):
-        return FileSource.open(path)
+        return FileSource.open(path, labels=rows != PAIRS)
     return HubSource(name, split, subset, revision)
 
 

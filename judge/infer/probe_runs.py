@@ -73,7 +73,7 @@ def run_scorers(
             read = None if weights is None else read_weights(Path(weights))
             identity = {**alone.identity(), "weights": read}
             source = open_source(alone.input)
-            batch.run_rows(alone, source, identity, partial(judge_of, name), [name], progress)
+            batch.judge_rows(alone, source, identity, partial(judge_of, name), [name], progress)
 
 
 def _count_anew(counts: Counts) -> None:

@@ -1,22 +1,19 @@
 """Where a run goes on: which windows of the input a run folder already holds.
 
 Windows are cut from the input alone, so a window can be told finished by counting: it has as many
-failures as are recorded on its lines, and all its other rows are judgments.
+failures as are recorded on its lines, and all its other rows are results.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice, takewhile
 from typing import Any
 
 from judge.errors import UsageError
-from judge.formats.pairs import row_id
 from judge.formats.records import Record
-from judge.judgment import Failure
-from judge.pair import Pair
-from judge.runs.folder import FAILURES, JUDGMENTS, RunDir
+from judge.runs.folder import FAILURES, RunDir
 from judge.runs.index import RunIndex
 
 WINDOW_LENGTH = 16 << 20
@@ -81,6 +78,9 @@ def limited(records: Iterator[Record], limit: int | None, reach: int) -> Iterato
         yield from takewhile(lambda record: record.line <= reach, records)
 
 
+IdOf = Callable[[Record], str | None]
+
+
 @dataclass
 class Position:
     """Where a run stands in its input."""
@@ -95,10 +95,13 @@ class Position:
     """RunIndex failures of the first of them."""
 
 
-def skip_finished(windows: Iterator[list[Record]], recorded: RunIndex, cut: bool) -> Position:
+def skip_finished(
+    windows: Iterator[list[Record]], recorded: RunIndex, cut: bool, id_of: IdOf
+) -> Position:
     """Pass over the windows that ``recorded`` holds, and settle their ids.
 
     Args:
+        id_of: what the folder calls a record; None where it cannot be read.
         cut: a limit cuts the input, so the folder may hold more rows from an earlier run.
 
     Raises:
@@ -112,7 +115,7 @@ def skip_finished(windows: Iterator[list[Record]], recorded: RunIndex, cut: bool
         if judged_left < wanted:
             if failed_left > failed:
                 raise _foreign(f"failures are recorded after line {window[-1].line}")
-            _check_ids(previous, recorded, judged_left)
+            _check_ids(previous, recorded, judged_left, id_of)
             recorded.settle(judged_left, failed)
             return Position(rows, chain([window], windows), judged_left, failed)
         rows += len(window)
@@ -122,25 +125,25 @@ def skip_finished(windows: Iterator[list[Record]], recorded: RunIndex, cut: bool
     if not cut:
         if judged_left or failed_left:
             raise _foreign(f"the input ends after {rows} rows, the folder holds more")
-        _check_ids(previous, recorded, 0)
+        _check_ids(previous, recorded, 0, id_of)
     return Position(rows, None)
 
 
-def _check_ids(window: list[Record], recorded: RunIndex, after: int) -> None:
+def _check_ids(window: list[Record], recorded: RunIndex, after: int, id_of: IdOf) -> None:
     """Compare the ids of the last finished window with those recorded ``after`` from the end."""
     wanted = [record for record in window if not recorded.failed_between(record.line, record.line)]
     start = len(recorded.judgments) - after - len(wanted)
     for record, line in zip(wanted, islice(recorded.judgments, max(start, 0), None), strict=False):
-        if start < 0 or row_id(record) != line.pair_id:
-            raise _foreign(f"line {record.line} is {row_id(record)!r}, recorded {line.pair_id!r}")
+        if start < 0 or id_of(record) != line.pair_id:
+            raise _foreign(f"row {record.line} is {id_of(record)!r}, recorded {line.pair_id!r}")
 
 
 def unrecorded(
     folder: RunDir,
     recorded: RunIndex,
-    rows: list[Pair | Failure],
+    ids: Collection[str | None],
     failures: list[bytes],
-    judgments: list[bytes],
+    results: list[bytes],
 ) -> tuple[list[bytes], list[bytes]]:
     """Return the lines of a partly recorded window that the folder lacks.
 
@@ -148,25 +151,27 @@ def unrecorded(
     batch, a limit that had cut the window), they are cut off and the whole window is returned: a
     window's lines always come from one computation.
 
+    Args:
+        ids: of the window's rows.
+
     Raises:
-        UsageError: when a recorded judgment is of no row of this window.
+        UsageError: when a recorded result is of no row of this window.
     """
-    ids = {row.pair_id for row in rows}
     strays = [line.pair_id for line in recorded.judgments if line.pair_id not in ids]
     if strays:
-        raise _foreign(f"pair {strays[0]!r} is recorded where the input has others")
+        raise _foreign(f"row {strays[0]!r} is recorded where the input has others")
     starts, same = [], True
     for name, old, new in (
         (FAILURES, recorded.failures, failures),
-        (JUDGMENTS, recorded.judgments, judgments),
+        (folder.layout.results, recorded.judgments, results),
     ):
         size = (folder.path / name).stat().st_size
         starts.append(old[0].offset if old else size)
         same = same and folder.read_back(name, starts[-1]) == new[: len(old)]
     if same:
-        return failures[len(recorded.failures) :], judgments[len(recorded.judgments) :]
-    folder.cut(failures=starts[0], judgments=starts[1])
-    return failures, judgments
+        return failures[len(recorded.failures) :], results[len(recorded.judgments) :]
+    folder.cut(failures=starts[0], results=starts[1])
+    return failures, results
 
 
 def _foreign(found: str) -> UsageError:

@@ -15,7 +15,7 @@ from judge.errors import RowError
 from judge.formats.pairs import read_row
 from judge.formats.sources import open_source
 from judge.idset import IdSet
-from judge.infer.batch import run_rows
+from judge.infer.batch import judge_rows
 from judge.infer.dryrun import PROBE, Tokens
 from judge.infer.protocols import Judge, Progress
 from judge.infer.resume import windows_of
@@ -46,7 +46,7 @@ def run(
     def load_judge() -> Judge:
         return RewardJudge(name, load())
 
-    return run_rows(config, source, identity, load_judge, [name], progress)
+    return judge_rows(config, source, identity, load_judge, [name], progress)
 
 
 def scorer_name(model: str) -> str:

@@ -113,6 +113,23 @@ def answer_of(model: str) -> Answer:
     return "label" if _about(model).get("answer") == "label" else "statement"
 
 
+def refuse_reward(model: str) -> None:
+    """Refuse a model that says of itself (its ``judge.json``) that it gives rewards: it writes
+    nothing. A name that leads to no folder here is left to whoever runs it.
+
+    Raises:
+        UsageError: when it says so.
+    """
+    folder = str(FOLDER / BUNDLED[model]) if model in BUNDLED else model
+    try:
+        about = json.loads((Path(folder) / JUDGE_FILE).read_text(encoding="utf-8"))
+        reward = about.get("kind") == "reward"
+    except (OSError, ValueError, AttributeError):
+        return
+    if reward:
+        raise UsageError(f"model {model} is a reward model, which writes no answers")
+
+
 def _about(model: str) -> dict[str, str]:
     """Return what a judge's ``judge.json`` says; nothing where there is none."""
     path = Path(resolve_model(model)) / JUDGE_FILE

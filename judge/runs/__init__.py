@@ -1,1 +1,1 @@
-"""Run folders: written in windows, resumed after a kill, indexed in little memory, told whole from cut."""
+"""Run folders: written in windows, resumed after a kill, indexed in little memory."""

@@ -6,6 +6,9 @@
     summary.json     written when a run ends; the only file with timings
     .lock            held while a process writes to the folder
 
+A run of answers has ``responses.jsonl`` in place of the judgments (:mod:`judge.runs.responses`);
+such a difference is a :class:`Layout`.
+
 Rows come in windows. A window's failures are written and synced before its judgments, so that after
 a kill the two files always show how far the last window got (see :meth:`RunDir.scan`).
 """
@@ -18,28 +21,45 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from judge import __version__
 from judge.errors import UsageError
-from judge.runs.jsonlines import append_synced, read_rows, repair_tail
-from judge.runs.identity import ANEW, plain, refuse_another
-from judge.runs.whole import refused_in_one_line, replace_json
 from judge.judgment import Failure, Judgment
+from judge.runs.identity import ANEW, plain, refuse_another
 from judge.runs.index import RunIndex, Scanned
+from judge.runs.jsonlines import append_synced, read_rows, repair_tail
+from judge.runs.whole import refused_in_one_line, replace_json
 
 CONFIG, JUDGMENTS, FAILURES = "config.json", "judgments.jsonl", "failures.jsonl"
 INPUT_FROM_HERE = "input_from_here"
 """The field of ``config.json`` that says where the input lies, seen from the run folder: whoever
 reads the run elsewhere, or after both were moved together, finds it."""
 SUMMARY, REPORT, LOCK = "summary.json", "report.html", ".lock"
+RESPONSES = "responses.jsonl"
+_RESULTS = (JUDGMENTS, RESPONSES)
 # config.json goes last: while any other file of a run exists, it does too.
-_FILES = (JUDGMENTS, FAILURES, SUMMARY, REPORT, CONFIG)
+_FILES = (*_RESULTS, FAILURES, SUMMARY, REPORT, CONFIG)
 _Key = Callable[[bytes], tuple[int, bytes | None]]
 _BEGINNING = b'{"pair_id": "'
 """Of every line of judgments."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of one kind of run, and how their lines are told apart without reading them all.
+
+    The functions return the line of the input, or what stands for it (0: the line does not say),
+    and the id in UTF-8; a line that is none raises ValueError, KeyError or TypeError.
+    """
+
+    results: str
+    """The file of results."""
+    result: _Key
+    failure: _Key
 
 
 class RunDir:
@@ -48,23 +68,25 @@ class RunDir:
     Use :meth:`open` in a ``with`` statement; nothing is changed before :meth:`begin`.
     """
 
-    def __init__(self, path: Path, lock: int, fresh: bool, made: bool) -> None:
+    def __init__(self, path: Path, lock: int, fresh: bool, made: bool, layout: Layout) -> None:
         self.path = path
+        self.layout = layout
         self._lock = lock
         self._fresh = fresh
         self._made = made
         self.config = None if fresh else self._read_config()
 
     @classmethod
-    def open(cls, path: Path, fresh: bool = False) -> RunDir:
+    def open(cls, path: Path, fresh: bool = False, layout: Layout | None = None) -> RunDir:
         """Lock the folder at ``path``, making it where there is none.
 
         Args:
             fresh: begin again: :meth:`begin` removes the files of the run that lies there.
+            layout: of the run's files; None: judgments.
 
         Raises:
-            UsageError: when another process holds it, it is no folder, cannot be written to, or
-                holds files of these names without a readable ``config.json``.
+            UsageError: when another process holds it, it is no folder, cannot be written to, holds
+                a run of another kind, or files of these names without a readable ``config.json``.
         """
         made = not path.exists()
         try:
@@ -73,7 +95,7 @@ class RunDir:
         except OSError as error:
             raise UsageError(f"cannot use the run folder {path}: {error.strerror}") from None
         try:
-            return cls(path, lock, fresh, made)
+            return cls(path, lock, fresh, made, layout or JUDGED)
         except BaseException:
             os.close(lock)
             raise
@@ -130,7 +152,7 @@ class RunDir:
             }
             replace_json(self.path / CONFIG, self.config)
         with refused_in_one_line(self.path):
-            for name in (JUDGMENTS, FAILURES):
+            for name in (self.layout.results, FAILURES):
                 (self.path / name).touch()
 
     def _input_from_here(self, config: Mapping[str, Any]) -> dict[str, str]:
@@ -155,17 +177,17 @@ class RunDir:
         recorded = RunIndex(keep)
         if self._fresh or self.config is None:
             return recorded
-        recorded.add_judgments(self._scan_file(JUDGMENTS, _judgment_key))
-        recorded.add_failures(self._scan_file(FAILURES, _failure_key))
+        recorded.add_judgments(self._scan_file(self.layout.results, self.layout.result))
+        recorded.add_failures(self._scan_file(FAILURES, self.layout.failure))
         return recorded
 
-    def append(self, failures: Sequence[bytes], judgments: Sequence[bytes]) -> None:
+    def append(self, failures: Sequence[bytes], results: Sequence[bytes]) -> None:
         """Append a window's lines (newline included) and sync them, failures first.
 
         Raises:
             UsageError: when the disk refuses (full, read-only).
         """
-        for name, lines in ((FAILURES, failures), (JUDGMENTS, judgments)):
+        for name, lines in ((FAILURES, failures), (self.layout.results, results)):
             try:
                 append_synced(self.path / name, b"".join(lines))
             except OSError as error:
@@ -174,10 +196,10 @@ class RunDir:
                     " run the same command again to continue"
                 ) from None
 
-    def cut(self, failures: int, judgments: int) -> None:
-        """Cut both files to these lengths in bytes, judgments first."""
+    def cut(self, failures: int, results: int) -> None:
+        """Cut both files to these lengths in bytes, results first."""
         with refused_in_one_line(self.path):
-            os.truncate(self.path / JUDGMENTS, judgments)
+            os.truncate(self.path / self.layout.results, results)
             os.truncate(self.path / FAILURES, failures)
 
     def read_back(self, name: str, offset: int) -> list[bytes]:
@@ -206,6 +228,9 @@ class RunDir:
 
     def _read_config(self) -> dict[str, Any] | None:
         file = self.path / CONFIG
+        others = [n for n in _RESULTS if n != self.layout.results and (self.path / n).exists()]
+        if others:
+            raise UsageError(f"{self.path} holds a run of another kind ({others[0]}). {ANEW}")
         if not file.exists():
             strays = [name for name in _FILES if (self.path / name).exists()]
             if strays:
@@ -289,17 +314,28 @@ def _lock(path: Path) -> int:
         os.close(descriptor)  # its holder removed the file while we waited to open it
 
 
-def _judgment_key(line: bytes) -> tuple[int, bytes | None]:
-    """Return the id of a judgment's line without parsing the rest: a resume reads every line."""
-    if not line.startswith(_BEGINNING) or line[-2:] != b"}\n":
+def leading_id(line: bytes, beginning: bytes) -> bytes:
+    """Return the id that a line begins with, without parsing the rest: a resume reads every line.
+
+    Args:
+        beginning: of every such line, up to the id's first character.
+
+    Raises:
+        ValueError: when it begins otherwise, or is not whole.
+    """
+    if not line.startswith(beginning) or line[-2:] != b"}\n":
         raise ValueError(line)
-    pair_id = line[len(_BEGINNING) : line.index(b'"', len(_BEGINNING))]
-    if b"\\" in pair_id:
-        start = len(_BEGINNING) - 1
-        return 0, _utf8(json.JSONDecoder().raw_decode(line[start:].decode())[0])
-    if not pair_id.isascii():
-        pair_id.decode()  # raises where it is none
-    return 0, pair_id
+    found = line[len(beginning) : line.index(b'"', len(beginning))]
+    if b"\\" in found:
+        start = len(beginning) - 1
+        return _utf8(json.JSONDecoder().raw_decode(line[start:].decode())[0])
+    if not found.isascii():
+        found.decode()  # raises where it is none
+    return found
+
+
+def _judgment_key(line: bytes) -> tuple[int, bytes | None]:
+    return 0, leading_id(line, _BEGINNING)
 
 
 def _failure_key(line: bytes) -> tuple[int, bytes | None]:
@@ -311,3 +347,5 @@ def _utf8(pair_id: str) -> bytes:
     return pair_id.encode("utf-8", "surrogatepass")
 
 
+JUDGED = Layout(JUDGMENTS, _judgment_key, _failure_key)
+"""Of a run of pairs."""

@@ -13,7 +13,6 @@ from judge.metrics.label_agreement import LabelAgreement
 from judge.runs.folder import SUMMARY
 
 
-
 class Session(BaseModel):
     """What the last process did on a run folder: the only numbers that depend on a clock."""
 

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 from judge.engine_options import engine_kind
 from judge.errors import UsageError
 from judge.infer.engines.protocol import Engine
+from judge.models import refuse_reward
 from judge.prompt import Template, load_template
 
 if TYPE_CHECKING:
     from judge.config import JudgeConfig
+    from judge.infer.engines.writing import Writer
     from judge.infer.protocols import Streamed
+    from judge.respond_config import RespondConfig
 
 Note = Callable[[str], None]
 
@@ -48,6 +51,23 @@ def load_streamed(config: JudgeConfig, template: Template, note: Note) -> Stream
     """Return who judges whole windows, for an engine that does so; as :func:`load_engine`."""
     judge: Streamed = _loaded(config, template, note, {})
     return judge
+
+
+def load_writer(config: RespondConfig, note: Note = lambda text: None) -> Writer:
+    """Return who writes the answers that ``config`` asks for, the model loaded.
+
+    Args:
+        note: told what a person should know of the model.
+
+    Raises:
+        UsageError: as :func:`load_engine`; for a reward model, too.
+    """
+    refuse_reward(config.model)
+    kind = engine_kind(config.engine)
+    kind.check_installed(config.engine)
+    module, _, function = kind.write.partition(":")
+    writer: Writer = getattr(import_module(module), function)(config, note)
+    return writer
 
 
 def _loaded(config: JudgeConfig, template: Template, note: Note, others: dict[str, Any]) -> Any:

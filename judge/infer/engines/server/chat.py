@@ -44,17 +44,18 @@ AGAIN = "Now reply with your verdict alone, one line that is exactly one of thes
 )
 """Asked once after a reply that holds no verdict."""
 _PATH = "/chat/completions"
-_MARKER = re.compile(
+MARKERS = re.compile(
     r"<[|\uff5c]|<(?=/?(s|bos|eos|pad|unk|think|tool_call|tool_response|(start|end)_of_\w+)>)"
     r"|<(?=extra_id_\d+>)|<(?=</?SYS>>)|\[(?=/?(INST|THINK)\]|gMASK\])|<(?=/?seed:\w+>)"
     r"|\u25c1(?=/?\w+\u25b7)",
     re.IGNORECASE,
 )
+"""Where a chat marker of a known family begins."""
 
 
 def break_markers(text: str) -> tuple[str, int]:
     """Put a blank into every known chat marker in ``text``; return the text and their number."""
-    return _MARKER.subn(lambda match: f"{match[0][0]} {match[0][1:]}", text)
+    return MARKERS.subn(lambda match: f"{match[0][0]} {match[0][1:]}", text)
 
 
 @dataclass
@@ -136,7 +137,7 @@ class ChatEngine:
         return 0
 
     def describe(self) -> dict[str, Any]:
-        words = hashlib.sha256(f"{ONLY}\n{AGAIN}\n{_MARKER.pattern}".encode()).hexdigest()[:16]
+        words = hashlib.sha256(f"{ONLY}\n{AGAIN}\n{MARKERS.pattern}".encode()).hexdigest()[:16]
         return {
             "engine": self.name,
             **self.identity,

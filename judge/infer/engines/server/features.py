@@ -228,6 +228,28 @@ async def chat_features(
     Raises:
         UsageError: when it does not chat.
     """
+    fit = await chat_fit(client, model, fields, problem)
+    path = "/chat/completions"
+    body = {"model": model, "messages": TRIAL, **fields}
+    if await obeys(client, path, fit.applied(body), _chatted, dialect):
+        features = Features(False, None, True, dialect)
+        whole = {**body, **features.constrained(JUSTIFY_REGEX)}
+        with suppress(Fault):
+            return features, await find_fit(client, path, whole, message_of_chat, fit)
+    return Features(False, None, False, dialect), fit
+
+
+async def chat_fit(
+    client: Client, model: str, fields: Mapping[str, Any], problem: str | None = None
+) -> Fit:
+    """Return how chat messages must be asked, and take a request that works as the probe.
+
+    Args:
+        fields, problem: as of :func:`chat_features`.
+
+    Raises:
+        UsageError: when the server does not chat.
+    """
     path = "/chat/completions"
     body = {"model": model, "messages": TRIAL, **fields}
     try:
@@ -239,12 +261,7 @@ async def chat_features(
         said = f"{client.url} takes no chat messages for {model}: {fault}"
         raise UsageError(f"{problem}; {said}" if problem else said) from None
     client.trust(path, fit.applied(body), partial(choices_of, count=1))
-    if await obeys(client, path, fit.applied(body), _chatted, dialect):
-        features = Features(False, None, True, dialect)
-        whole = {**body, **features.constrained(JUSTIFY_REGEX)}
-        with suppress(Fault):
-            return features, await find_fit(client, path, whole, message_of_chat, fit)
-    return Features(False, None, False, dialect), fit
+    return fit
 
 
 def probe_text() -> str:

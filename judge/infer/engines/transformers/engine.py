@@ -15,8 +15,10 @@ from judge.infer.engines.elaboration import tokens_of
 from judge.infer.engines.protocol import Counts, Listener, Mode, Sampling
 from judge.infer.engines.statement_reader import Bound, Reader, seed_of, verdict_of
 from judge.infer.engines.streaming import Telling
+from judge.infer.engines.transformers.batches import Limits
 from judge.infer.engines.transformers.constraint import Constraint
 from judge.infer.engines.transformers.decode import Context, Decoder, common_prefix
+from judge.infer.engines.transformers.drawing import noise
 from judge.infer.engines.transformers.matmul_precision import Products, products_in
 from judge.prompt import THINKS, Chat, Prompt, Template
 from judge.verdict import Distribution, Verdict
@@ -141,11 +143,6 @@ class TransformersEngine(Bound):
                     results.update(self._justify(batch, ids, context, listeners))
         return [results[i] for i in range(len(prompts))]
 
-    def _fits(self, rows: int, longest: int, room: int) -> bool:
-        most = self.cache_tokens
-        whole = most is None or rows * (longest + room) <= most
-        return whole and rows * longest <= self.batch_tokens
-
     def _batches(self, prompts: Sequence[Prompt], room: int) -> Iterator[tuple[list[int], bool]]:
         """Yield ``(indices, twins)``: rows of like length within the limits.
 
@@ -163,17 +160,10 @@ class TransformersEngine(Bound):
             else:
                 singles.append([i])
                 i += 1
+        lengths = [len(prompt.ids) for prompt in prompts]
+        limits = Limits(self.batch_tokens, self.cache_tokens, room)
         for groups, are_twins in ((twins, True), (singles, False)):
-            batch: list[int] = []
-            longest = 0
-            by_length = sorted(groups, key=lambda g: (-max(len(prompts[i].ids) for i in g), g[0]))
-            for group in by_length:
-                longest = longest or max(len(prompts[i].ids) for i in group)
-                if batch and not self._fits(len(batch) + len(group), longest, room):
-                    yield batch, are_twins
-                    batch, longest = [], max(len(prompts[i].ids) for i in group)
-                batch.extend(group)
-            if batch:
+            for batch in limits.batches(groups, lengths):
                 yield batch, are_twins
 
     def _justify(
@@ -224,7 +214,8 @@ class TransformersEngine(Bound):
         forbidden = constraint.forbidden(row.state for row in rows)
         scores = context.logits.float().masked_fill(forbidden, -torch.inf)
         if self.sampling.temperature > 0:
-            scores = scores / self.sampling.temperature + self._noise(rows, scores)
+            drawn = noise([row.generator for row in rows], scores)
+            scores = scores / self.sampling.temperature + drawn
         for row, token in zip(rows, scores.argmax(-1).tolist(), strict=True):
             if not row.stopped:
                 row.tokens.append(token)
@@ -239,11 +230,6 @@ class TransformersEngine(Bound):
         if self.sampling.temperature <= 0:
             return None
         return torch.Generator().manual_seed(seed_of(self.sampling.seed, prompt_ids))
-
-    def _noise(self, rows: list[_Row], scores: torch.Tensor) -> torch.Tensor:
-        """Return Gumbel noise ``[rows, vocabulary]``: the argmax of scores + noise is a draw."""
-        drawn = [torch.empty(scores.shape[1]).exponential_(generator=row.generator) for row in rows]
-        return -torch.stack(drawn).log().to(scores.device)
 
     def _finish(
         self, rows: list[_Row], context: Context, width: int

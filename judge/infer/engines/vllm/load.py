@@ -6,6 +6,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from judge.engine_options import VllmOptions
 from judge.errors import UsageError, first_line
 from judge.infer.engines.asking import chat_of, checked, sampling_of
 from judge.infer.engines.weights import digests
+from judge.infer.engines.writing import drawing_of
 from judge.infer.tokenizers import tokenizer_of
 from judge.models import answer_of, is_judge
 from judge.models.base import BASES
@@ -21,7 +23,10 @@ from judge.prompt import Template
 
 if TYPE_CHECKING:
     from judge.config import JudgeConfig
+    from judge.config_base import ModelConfig
     from judge.infer.engines.vllm.engine import VllmEngine
+    from judge.infer.engines.vllm.writer import VllmWriter
+    from judge.respond_config import RespondConfig
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """The ranks of adapters that vLLM 0.32 has room for; an adapter takes the next larger one."""
@@ -30,6 +35,19 @@ CPU_CACHE = 1 << 30
 CPU_BLOCK, CPU_BATCH = 32, 1024
 """The smallest block of vLLM's CPU kernel: what is shared is shared in whole blocks. And the most
 tokens at once: larger batches leave a CPU's cache, and are slower."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model that vLLM runs in this process."""
+
+    llm: Any
+    """A ``vllm.LLM``."""
+    tokenizer: Any
+    lora: Any
+    """The ``LoRARequest`` of an adapter, or None."""
+    identity: dict[str, Any]
+    """Which model it is, and how vLLM runs it."""
 
 
 def load_vllm_engine(
@@ -44,8 +62,40 @@ def load_vllm_engine(
     Raises:
         UsageError: in one line, when vLLM will not run the model as asked.
     """
-    layers = layers_of(config.model)
     answer = checked(answer_of(config.model), config)
+    opened = open_model(config, **others)
+    from judge.infer.engines.vllm.engine import VllmEngine
+
+    return VllmEngine(
+        opened.llm,
+        opened.tokenizer,
+        opened.identity,
+        template,
+        sampling_of(config),
+        lora=opened.lora,
+        answer=answer,
+        chat=chat_of(config, opened.tokenizer, is_judge(config.model), note),
+    )
+
+
+def load_vllm_writer(config: RespondConfig, note: Callable[[str], None]) -> VllmWriter:
+    """Return a writer that runs the model of ``config`` in vLLM; as :func:`load_vllm_engine`."""
+    opened = open_model(config)
+    from judge.infer.engines.vllm.writer import VllmWriter
+
+    return VllmWriter(
+        opened.llm,
+        opened.tokenizer,
+        opened.identity,
+        drawing_of(config),
+        options=config.chat_template_kwargs,
+        lora=opened.lora,
+    )
+
+
+def open_model(config: ModelConfig, **others: Any) -> Opened:
+    """Return the model of ``config`` in vLLM; as :func:`load_vllm_engine`."""
+    layers = layers_of(config.model)
     folder = served_folder(layers)
     base = folder or layers.base
     rank = None if folder or not layers.adapters else _rank(layers.folder)
@@ -58,8 +108,6 @@ def load_vllm_engine(
         from vllm import LLM
         from vllm.lora.request import LoRARequest
 
-        from judge.infer.engines.vllm.engine import VllmEngine
-
         lora = None if rank is None else LoRARequest("judge", 1, layers.folder)
         try:
             llm = LLM(**_options(config, base, layers.tokenizer, rank) | others)
@@ -68,23 +116,12 @@ def load_vllm_engine(
         except Exception as error:  # vLLM, PyTorch and CUDA have classes of their own
             said = first_line(error)
             raise UsageError(f"vLLM does not run model {config.model}: {said}") from error
-    return VllmEngine(
-        llm,
-        tokenizer,
-        {
-            "model": config.model,
-            **digests(layers, llm.model_config.hf_config),
-            **_resolved(llm.llm_engine),
-        },
-        template,
-        sampling_of(config),
-        lora=lora,
-        answer=answer,
-        chat=chat_of(config, tokenizer, is_judge(config.model), note),
-    )
+    known = digests(layers, llm.model_config.hf_config)
+    identity = {"model": config.model, **known, **_resolved(llm.llm_engine)}
+    return Opened(llm, tokenizer, lora, identity)
 
 
-def _options(config: JudgeConfig, base: str, tokenizer: str, rank: int | None) -> dict[str, Any]:
+def _options(config: ModelConfig, base: str, tokenizer: str, rank: int | None) -> dict[str, Any]:
     """Return the arguments of ``vllm.LLM``; what nobody asked for is left to vLLM."""
     import torch
 
