@@ -111,7 +111,7 @@ RULES = [
         r"judge/\w+\.py",
         tuple(f"judge.{room}" for room in ROOMS),
         ("judge/pair.py", "def f():\n    from judge.runs import folder"),
-        but=r"judge/(cli|screen|training_screen)\.py",
+        but=r"judge/(cli|screen|training_screen|response_screen)\.py",
     ),
     Rule(
         "the models' names and files are known to every part, and know none",

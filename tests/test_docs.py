@@ -53,6 +53,7 @@ ALWAYS = {
     "arena pairs": ["--max-new-tokens", "8", "--limit", "2"],
     "arena arena-hard": ["--max-new-tokens", "8", "--limit", "2"],
     "arena alpaca-eval": ["--max-new-tokens", "8", "--limit", "2"],
+    "respond": ["--max-new-tokens", "8", "--limit", "2"],
     "probe": ["--max-new-tokens", "8", "--limit", "2"],
     "train justifier": ["max_steps=2"],
     "train reward": ["max_steps=2"],
@@ -113,6 +114,8 @@ def test_every_command_of_a_page_runs_in_its_order(
         monkeypatch.setitem(STAND_INS, "http://localhost:8080", by_llamacpp)
     if page == "docs/models.md":  # there is a base, and it is not fetched again
         request.getfixturevalue("cached")
+    if page in ("docs/respond.md", "docs/alignment.md"):  # answers of a model that needs no base
+        monkeypatch.setitem(STAND_INS, "small-base", "mini")
     if page == "README.md":  # `make demo` only says what it would do
         monkeypatch.setitem(STAND_INS, "runs/demo", "runs/mine")
     if page == "docs/vllm.md":  # neither vLLM nor Ray is installed here

@@ -88,7 +88,7 @@ def _ordered(kind: type[BaseModel]) -> list[str]:
     names = [name for base in kind.__mro__ for name in vars(base).get("__annotations__", ())]
     known = dict.fromkeys(name for name in names if name in kind.model_fields)
     # What is read, where the results go and what runs stand first.
-    first = ("input", "out", "output_dir", "model", "engine")
+    first = ("input", "out", "output_dir", "model", "engine", "url")
     return sorted(known, key=lambda name: (*first, *known).index(name))
 
 
