@@ -37,6 +37,7 @@ STAND_INS = {
     "reward_recipe.yaml": "reward_smoke",
     "policy.yaml": "policy_smoke",
     "dpo.yaml": "dpo_smoke",
+    "work/dpo": "work/dpo_smoke",
     "password.txt": "examples/README.md",
     "gold.jsonl": "examples/benchmarks/rewardbench.jsonl",
     "eval.jsonl": "examples/benchmarks/judgebench.jsonl",
