@@ -92,6 +92,7 @@ bench-server: setup ## A million short pairs against a scripted server: rate, me
 bench-train: setup ## Packed training against padded: tokens forwarded, rate; memory of the loss
 	python benchmarks/reward_training.py
 	python benchmarks/justifier_training.py
+	python benchmarks/dpo_training.py
 
 bench-review: setup ## The review server under 50 and 200 simulated annotators
 	python benchmarks/review_load.py

@@ -26,7 +26,7 @@ from typing import Any
 
 from datasets import Dataset
 from reward_training import KEPT_ALIKE, mixed_pairs
-from transformers import PreTrainedModel, TrainingArguments, set_seed
+from transformers import PreTrainedModel, PrinterCallback, TrainingArguments, set_seed
 from transformers.utils import logging
 from trl import DPOConfig as TrlConfig
 from trl import DPOTrainer as TrlTrainer
@@ -44,7 +44,7 @@ from judge.train.reward.model import choose_padding
 from judge.train.sft.training import load_model
 
 
-class Prepared(TrlTrainer):
+class Prepared(TrlTrainer):  # type: ignore[misc]
     """TRL's trainer on token ids that are there already."""
 
     def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
@@ -155,6 +155,7 @@ def train(trainer: Any, data: SequenceSet, counts: Counter[str]) -> tuple[float,
             return batch
 
     trainer.data_collator = Counting()
+    trainer.remove_callback(PrinterCallback)
     started = time.perf_counter()
     if not isinstance(trainer, TrlTrainer):
         for item in data.items:
