@@ -10,14 +10,20 @@ import typer
 
 from judge.commands.fields import from_fields
 from judge.commands.options import Config
-from judge.compare.arena.config import AlpacaEvalConfig, AnswersConfig, ArenaHardConfig, PairsConfig
+from judge.compare.arena.config import (
+    AlpacaEvalConfig,
+    AnswersConfig,
+    ArenaHardConfig,
+    PairsConfig,
+    ReportConfig,
+)
 from judge.config import load_config
 from judge.exits import LOOK
+from judge.options import checked
 
 if TYPE_CHECKING:
     from judge.compare.arena.contestants import Contestant
     from judge.compare.arena.matches import Match
-    from judge.compare.arena.plan import Game
     from judge.compare.arena.result import ArenaResult, Rule
 
 app = typer.Typer(no_args_is_help=True, help="Judge answers of several models by published rules.")
@@ -56,6 +62,25 @@ def arena_hard(given: dict[str, Any], config: Config = None) -> None:
     _play("arena-hard", asked, lambda *found: with_grades(asked, *found))
 
 
+@app.command("report")
+@from_fields(ReportConfig, arguments=("results",), required=("results", "out"))
+def report(given: dict[str, Any]) -> None:
+    """One page and one table of several results: the shape of the paper's Table 4."""
+    from rich.console import Console
+
+    from judge.compare.arena.paper_table import paper_table
+    from judge.compare.arena.result import read_result
+    from judge.compare.reports.arena import write_report
+    from judge.report.tables import shown
+
+    asked = checked(ReportConfig, given)
+    found = [(read_result(Path(folder)), Path(folder)) for folder in asked.results]
+    paths = write_report(found, Path(asked.out))
+    Console().print(shown(paper_table([result for result, _ in found])))
+    for path in paths:
+        typer.echo(path)
+
+
 def _example(name: str) -> str:
     return f"judge arena {name} runs/start runs/dpo --baseline start --out runs/arena"
 
@@ -77,7 +102,7 @@ def _play(rule: Rule, config: AnswersConfig, figures: Figures) -> None:
     failed = _judge(config, rows) if rows else False
     found, matches = score(rule, config, others, baseline, games)
     result = figures(found, matches, baseline)
-    _show(result, config, games)
+    _show(result, config)
     if failed or any(one.failures for one in result.results):
         raise typer.Exit(LOOK)
 
@@ -98,16 +123,18 @@ def _judge(config: AnswersConfig, rows: int) -> bool:
         return run(asked, screen).has_failures
 
 
-def _show(result: ArenaResult, config: AnswersConfig, games: Sequence[Game]) -> None:
+def _show(result: ArenaResult, config: AnswersConfig) -> None:
     from rich.console import Console
 
     from judge.compare.arena.result import write_result
     from judge.compare.arena.tables import tables
+    from judge.compare.reports.arena import write_report
     from judge.report.tables import shown
 
     folder = Path(config.out)
-    path = write_result(result, folder)
+    paths = [write_result(result, folder), write_report([(result, folder)], folder)[0]]
     console = Console()
     for table in tables(result):
         console.print(shown(table))
-    typer.echo(path)
+    for path in paths:
+        typer.echo(path)

@@ -125,6 +125,31 @@ def test_failures_end_with_3(tmp_path: Path) -> None:
     assert "1 empty_response, 1 refused" in " ".join(done.output.split())
 
 
+def test_several_results_are_one_page_and_one_table(tmp_path: Path) -> None:
+    asked = (*FILES, "--baseline", "oak", "--resamples", 20)
+    for rule in ("pairs", "alpaca-eval", "arena-hard"):
+        assert arena(rule, *asked, "--out", tmp_path / rule).exit_code == 0
+    folders = [str(tmp_path / rule) for rule in ("alpaca-eval", "arena-hard", "pairs")]
+    out = tmp_path / "all"
+    report = ["arena", "report", *folders, "--out", str(out)]
+    done = CliRunner().invoke(app, report)
+    assert done.exit_code == 0, done.output
+    first = (out / "report.html").read_bytes()
+    csv = (out / "tables" / "paper.csv").read_text().splitlines()
+    assert csv[0] == (
+        'model,AlpacaEval LC (SE),Arena Hard (CI),"win rate, 95 %","mean length, characters"'
+    )
+    assert [line.split(",")[0] for line in csv[1:]] == ["willow", "maple", "oak"]
+    assert csv[3].count("baseline") == 3
+    assert CliRunner().invoke(app, report).exit_code == 0
+    assert (out / "report.html").read_bytes() == first
+    (tmp_path / "pairs" / "arena.json").write_text("{}")
+    broken = CliRunner().invoke(app, report)
+    assert broken.exit_code == 2 and "is damaged, or of another version" in broken.output
+    missing = CliRunner().invoke(app, ["arena", "report", str(out), "--out", str(out)])
+    assert missing.exit_code == 2 and "cannot read" in missing.output
+
+
 def bad() -> Iterator[tuple[list[str], str]]:
     yield ["pairs", FILES[0], "--baseline", "oak", "--out", "o"], "nobody to compare with"
     yield ["pairs", *FILES, "--out", "o"], "--baseline is missing"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from judge.config import BatchConfig
 from judge.options import Option
@@ -93,3 +93,14 @@ class ArenaHardConfig(AnswersConfig):
         if self.orders != "both":
             raise ValueError("orders is both: Arena-Hard counts each order as a game")
         return self
+
+
+class ReportConfig(BaseModel):
+    """What ``judge arena report`` is asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    results: Annotated[tuple[str, ...], Option(metavar="DIR...")] = Field(min_length=1)
+    """Folders of judge arena, in the order of the table's columns."""
+    out: Annotated[str, Option(metavar="DIR")]
+    """Where report.html and the tables go."""
