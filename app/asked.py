@@ -66,8 +66,9 @@ class ExportConfig(BaseModel):
     out: Path
     """File to write; of preference and ratings, the folder."""
     kind: ExportKind | None = None
-    """HelpSteer2-Preference's layout, labels for ``judge compare``, DPO pairs, CSV, everything that
-    happened, or HelpSteer2's ratings. None: preference; ratings for a project that rates."""
+    """HelpSteer2-Preference's layout, labels for ``judge compare``, DPO pairs, CSV, marked spans,
+    everything that happened, or HelpSteer2's ratings. None: preference; ratings for a project that
+    rates."""
     unfinished: bool = False
     """Also tasks that still lack annotations."""
     first: bool = False

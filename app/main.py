@@ -18,7 +18,15 @@ from app.live import LiveJudge
 from app.options import Options
 from app.service import Service
 from app.ui.pages import build
-from app.web import adjudicating, annotating, exporting, inviting, managing, plain
+from app.web import (
+    adjudicating,
+    annotating,
+    exporting,
+    highlighting,
+    inviting,
+    managing,
+    plain,
+)
 from app.web.errors import add_handlers
 from app.web.gradio_routes import ROOT
 from app.web.guard import Guard
@@ -47,7 +55,8 @@ def create_app(service: Service, options: Options, judge: LiveJudge | None = Non
     app.state.service = service
     app.state.options = options
     app.state.judge = judge
-    for routes in (plain, annotating, adjudicating, exporting, managing, inviting):
+    routers = (plain, annotating, highlighting, adjudicating, exporting, managing, inviting)
+    for routes in routers:
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=STATIC))
     if options.oidc is not None:

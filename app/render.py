@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from html import escape, unescape
 from secrets import token_hex
@@ -62,15 +63,41 @@ _SPACE = re.compile(r"\d?(\.\d{1,3})?em")
 @lru_cache(maxsize=2_000)
 def render_markdown(text: str) -> str:
     """Return ``text`` as HTML that needs no trust, headings from ``h3`` down."""
+    parts = markdown_parts(text)
+    return render_plain(text) if parts is None else parts.whole()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A rendered text with ``MARK-N;`` in the place of its Nth formula."""
+
+    html: str
+    mark: str
+    formulas: tuple[tuple[str, str], ...]
+    """LaTeX and MathML of each."""
+
+    def whole(self) -> str:
+        """Return the HTML with the formulas in it."""
+        return re.sub(
+            self.mark + r"-(\d+);", lambda found: self.formulas[int(found[1])][1], self.html
+        )
+
+
+def markdown_parts(text: str, formulas: bool = True) -> Parts | None:
+    """Return ``text`` as safe HTML; None where it is shown as it is, for it is too long or deep.
+
+    Args:
+        formulas: whether they are made MathML, which takes most of the time.
+    """
     if len(text) > LONGEST_MARKDOWN:
-        return render_plain(text)
-    formulas: list[str] = []
-    env: dict[str, Any] = {"formulas": formulas, "mark": token_hex(16)}
+        return None
+    found: list[tuple[str, str]] = []
+    env: dict[str, Any] = {"formulas": found, "mark": token_hex(16), "convert": formulas}
     try:
         html = _clean(_PARSER.render(text, env))
     except RecursionError:
-        return render_plain(text)
-    return re.sub(env["mark"] + r"-(\d+);", lambda found: formulas[int(found[1])], html)
+        return None
+    return Parts(html, env["mark"], tuple(found))
 
 
 def render_plain(text: str) -> str:
@@ -166,7 +193,8 @@ Env = MutableMapping[str, Any]
 
 def _formula(display: bool) -> Callable[..., str]:
     def rule(self: RendererHTML, tokens: Tokens, index: int, options: Any, env: Env) -> str:
-        env["formulas"].append(render_formula(tokens[index].content, display))
+        latex = tokens[index].content
+        env["formulas"].append((latex, render_formula(latex, display) if env["convert"] else ""))
         return f"{env['mark']}-{len(env['formulas']) - 1};"
 
     return rule

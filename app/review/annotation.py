@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from app.review.highlights import Highlight
 from app.review.rules import TaskKind, disagree
 from app.review.statement import justification_of, statement_of
 from app.review.task import Choice, Final
@@ -58,6 +59,11 @@ class Annotated(BaseModel):
             if not same_side(self.final.strength, self.choice.strength):
                 return ""
         return self.choice.justification.strip()
+
+    def highlights(self, which: Which = "final") -> tuple[Highlight, ...]:
+        """Return the spans that are marked."""
+        said = self.final if self.final and which == "final" else self.choice
+        return said.highlights
 
     def annotation(self, which: Which = "final") -> Annotation:
         """Return the annotation as training reads it."""

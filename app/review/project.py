@@ -26,11 +26,12 @@ ProjectKind = Literal["preference", "attributes"]
 QueueOrder = Literal["given", "random", "informative"]
 Content = Literal["tasks", "gold", "attention", "queue"]
 """What a file holds that is imported."""
-ExportKind = Literal["preference", "labels", "dpo", "csv", "history", "ratings"]
+ExportKind = Literal["preference", "labels", "dpo", "csv", "highlights", "history", "ratings"]
 """``preference``: a folder in HelpSteer2-Preference's layout, as ``judge data prepare`` reads it;
 ``labels``: for ``judge compare --labels``; ``dpo``: prompt, chosen, rejected; ``csv``: a line an
-annotation, for spreadsheets; ``history``: everything that happened, as JSON lines; ``ratings``: of
-a project that rates, a folder in the layout of HelpSteer2's ratings."""
+annotation, for spreadsheets; ``highlights``: a line a marked span; ``history``: everything that
+happened, as JSON lines; ``ratings``: of a project that rates, a folder in the layout of
+HelpSteer2's ratings."""
 
 MOST_ANNOTATIONS = 5
 """Of a task, the two more of HelpSteer2's rule included."""

@@ -13,9 +13,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.review.highlights import Highlight, Highlights, flipped
 from app.review.project import MOST_ANNOTATIONS, Settings
 from app.review.rules import FIRST
-from app.review.task import Written
+from app.review.written import Written
 from judge.annotated import ATTRIBUTES, MAX_RATING, Attribute
 from judge.consensus import MAX_SPREAD
 from judge.data.ratings import RatingConsensus, rating_consensus
@@ -108,6 +109,7 @@ class RatedChoice(BaseModel):
     ratings: Ratings
     justification: Written = ""
     """A remark, if there is one; may name @Response 1 and @Response 2."""
+    highlights: Highlights = ()
 
     def flipped(self) -> Self:
         """Return it for the flipped pair; twice is the identity. One response has no other side."""
@@ -118,6 +120,7 @@ class RatedChoice(BaseModel):
             update={
                 "ratings": Ratings(response_1=two, response_2=one),
                 "justification": flip_names(self.justification),
+                "highlights": flipped(self.highlights),
             }
         )
 
@@ -141,6 +144,10 @@ class RatedAnnotation(BaseModel):
     def said(self, first: bool = False) -> RatedChoice:
         """Return what stands: said after the reveal where that was, else the first."""
         return self.first if first or self.final is None else self.final
+
+    def highlights(self, which: Literal["final", "first"] = "final") -> tuple[Highlight, ...]:
+        """Return the spans that are marked."""
+        return self.said(which == "first").highlights
 
 
 class RatedTask(BaseModel):

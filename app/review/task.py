@@ -12,10 +12,12 @@ from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from app.review.highlights import Highlights, flipped
 from app.review.statement import justification_of
+from app.review.written import Written
 from judge.annotated import MAX_RATING, Attribute
 from judge.judgment import Judgment
-from judge.pair import Annotation, Message, Pair, Text
+from judge.pair import Annotation, Message, Pair
 from judge.verdict import NEITHER_VALID, STRENGTHS, Order, flip_names, flip_strength
 
 OPTIONS: tuple[int, ...] = (*STRENGTHS, NEITHER_VALID)
@@ -38,16 +40,6 @@ Explanation = Literal["right", "partly_right", "wrong"]
 Words = Literal["own", "judge", "edited"]
 """Which words are kept after the reveal: the first reason as it was written, the judge's as they
 are (only when they were called right), or what the person wrote in place of either."""
-LONGEST_TEXT = 20_000
-"""Characters of a justification, an elaboration or a reason."""
-
-
-def _without_nul(text: str) -> str:
-    return text.replace("\0", "")
-
-
-Written = Annotated[Text, AfterValidator(_without_nul), Field(max_length=LONGEST_TEXT)]
-"""Text that a person typed: it has a UTF-8 form and holds no NUL, which PostgreSQL refuses."""
 
 
 def _on_the_scale(strength: int) -> int:
@@ -67,6 +59,8 @@ class Choice(BaseModel):
     strength: Strength
     justification: Written = ""
     """In the person's own words; may name @Response 1 and @Response 2."""
+    highlights: Highlights = ()
+    """What was marked by then."""
 
     def flipped(self) -> Self:
         """Return the choice for the flipped pair: sign and names; twice is the identity."""
@@ -74,6 +68,7 @@ class Choice(BaseModel):
             update={
                 "strength": flip_strength(self.strength),
                 "justification": flip_names(self.justification),
+                "highlights": flipped(self.highlights),
             }
         )
 
@@ -98,6 +93,8 @@ class Final(BaseModel):
     elaboration: Written = ""
     """Why, where the words are ``edited``; where they are the ``judge``'s the service fills it in;
     one's ``own`` stand in the choice."""
+    highlights: Highlights = ()
+    """All that are marked now, those of the choice included."""
 
     @model_validator(mode="after")
     def _said_once(self) -> Self:
@@ -111,6 +108,7 @@ class Final(BaseModel):
             update={
                 "strength": flip_strength(self.strength),
                 "elaboration": flip_names(self.elaboration),
+                "highlights": flipped(self.highlights),
             }
         )
 
@@ -149,6 +147,8 @@ class Draft(BaseModel):
     """What was edited, also while other words are chosen."""
     ratings: DraftRatings | None = None
     """Of a project that rates."""
+    highlights: Highlights = ()
+    """Whatever the texts are now: they are checked when the decision is stored."""
 
     def flipped(self) -> Self:
         """Return it for the flipped pair: sign and names; twice is the identity."""
@@ -158,6 +158,7 @@ class Draft(BaseModel):
                 "justification": flip_names(self.justification),
                 "elaboration": flip_names(self.elaboration),
                 "ratings": self.ratings and self.ratings.flipped(),
+                "highlights": flipped(self.highlights),
             }
         )
 
@@ -202,6 +203,8 @@ class TaskView(BaseModel):
     final_ratings: dict[str, Any] | None = None
     remark: str = ""
     """Beside the ratings that stand."""
+    highlights: Highlights = ()
+    """Of the decision that stands."""
     flag: str | None
     """Why this person flagged it."""
     reason: str | None

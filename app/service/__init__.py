@@ -7,6 +7,7 @@
     service.adjudicating  tasks whose annotations lie too far apart
     service.browsing      a manager's list of tasks
     service.figures       progress and agreement
+    service.highlighting  texts in which spans may be marked
     service.exporting     files for training and for analysis
     service.importing     tasks out of run folders and pair files on this machine
     service.uploads       the same out of what a manager sends
@@ -31,6 +32,7 @@ from app.service.annotating import Annotating
 from app.service.browsing import Browsing
 from app.service.exporting import Exporting
 from app.service.figures import Figures
+from app.service.highlighting import Highlighting
 from app.service.importing import Importing
 from app.service.inviting import Inviting
 from app.service.projects import Projects
@@ -61,6 +63,7 @@ class Service:
         self.adjudicating = Adjudicating(store, clock)
         self.browsing = Browsing(store, clock)
         self.figures = Figures(store, clock)
+        self.highlighting = Highlighting(store)
         self.exporting = Exporting(store, clock)
         self.importing = Importing(store, clock)
         self.uploads = Uploads(store, self.importing)

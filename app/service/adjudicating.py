@@ -9,11 +9,13 @@ from pydantic import BaseModel, ConfigDict
 
 from app.errors import NotAllowed, NotFound, Refused
 from app.review.annotation import Annotated, Task, of_queue
+from app.review.highlights import Highlight
 from app.review.project import Person
 from app.review.rules import spread
 from app.review.statement import lacks_reason
 from app.review.task import Choice
 from app.service.access import allow, checked_reason, checked_token, project_of
+from app.service.highlighting import RESPONSES
 from app.store import annotated, events, projects, queue
 from app.store.database import Store, Transaction
 from judge.pair import Message, Pair
@@ -32,6 +34,8 @@ class Opinion(BaseModel):
     elaboration: str
     first_strength: int
     """Before the judge was revealed."""
+    highlights: tuple[Highlight, ...]
+    """In the responses; what was marked in the judge's explanation would show it."""
 
 
 class Dispute(BaseModel):
@@ -163,4 +167,5 @@ def _opinion(one: Annotated) -> Opinion:
         statement=one.statement(),
         elaboration=one.elaboration(),
         first_strength=one.strength("first"),
+        highlights=tuple(mark for mark in one.highlights() if mark.field in RESPONSES),
     )

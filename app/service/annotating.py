@@ -37,6 +37,7 @@ from app.service.assignments import (
     task_view,
     view_of,
 )
+from app.service.highlighting import stored_highlights
 from app.store import browse, drafts, events, queue, views
 from app.store.database import Store
 
@@ -171,7 +172,9 @@ class Annotating:
                 and lacks_reason(settings, choice.strength, [choice.justification])
             ):
                 raise Refused("please say why in a few words")
-            given = to_given(choice, held.shown)
+            given = to_given(choice, held.shown).model_copy(
+                update={"highlights": stored_highlights(tx, held, choice)}
+            )
             event = add_event(tx, who, held, "choice", now, data=given.model_dump(), token=token)
             keep_in_draft(tx, held.id, given.model_dump(), now)
             queue.change(
@@ -235,7 +238,7 @@ class Annotating:
                 settled_final(tx, settings, held, final)
                 if isinstance(final, Final)
                 else to_given(final, held.shown)
-            )
+            ).model_copy(update={"highlights": stored_highlights(tx, held, final)})
             event = add_event(tx, who, held, "final", now, data=given.model_dump(), token=token)
             keep_in_draft(tx, held.id, given.model_dump(), now)
             queue.change(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.errors import NotFound, Refused
+from app.review.highlights import Highlight
 from app.review.project import Person, Settings
 from app.review.ratings import RatedChoice, wanted_ratings
 from app.review.rules import wanted
@@ -204,6 +205,7 @@ def task_view(loaded: views.Loaded) -> TaskView:
         ratings=_ratings(loaded.rated, held.shown),
         final_ratings=_ratings(loaded.rated_again, held.shown),
         remark=_remark(loaded.rated_again or loaded.rated, held.shown),
+        highlights=_highlights(loaded),
         flag=loaded.flag,
         reason=loaded.skip,
     )
@@ -211,6 +213,11 @@ def task_view(loaded: views.Loaded) -> TaskView:
 
 def _ratings(said: RatedChoice | None, order: Order) -> dict[str, Any] | None:
     return None if said is None else to_given(said, order).ratings.model_dump()
+
+
+def _highlights(loaded: views.Loaded) -> tuple[Highlight, ...]:
+    said = loaded.final or loaded.choice or loaded.rated_again or loaded.rated
+    return () if said is None else to_given(said, loaded.assignment.shown).highlights
 
 
 def _remark(said: RatedChoice | None, order: Order) -> str:

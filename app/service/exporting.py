@@ -25,6 +25,7 @@ from app.review.training import (
     preference_row,
 )
 from app.service.access import allow
+from app.service.highlighting import highlight_rows
 from app.service.rating_files import (
     RATED_CSV_COLUMNS,
     File,
@@ -36,8 +37,12 @@ from app.service.rating_files import (
 from app.store import annotated, events
 from app.store.database import Store, Transaction
 
-OF_ATTRIBUTES: tuple[ExportKind, ...] = ("ratings", "csv", "history")
-OF_PREFERENCE: tuple[ExportKind, ...] = ("preference", "labels", "dpo", "csv", "history")
+OF_ATTRIBUTES: tuple[ExportKind, ...] = ("ratings", "csv", "highlights", "history")
+OF_PREFERENCE: tuple[ExportKind, ...] = (
+    "preference", "labels", "dpo", "csv", "highlights", "history",
+)  # fmt: skip
+EVERYTHING: tuple[ExportKind, ...] = ("csv", "highlights", "history")
+"""Of every task, those of evaluation sets and checks too: for looking at, not for training."""
 TRAINING: tuple[ExportKind, ...] = ("preference", "dpo", "ratings")
 """What models are trained on: nothing of an evaluation set is ever in it."""
 PREFERENCE_FILE = Path("preference") / "preference.jsonl.gz"
@@ -86,18 +91,18 @@ class Exporting:
         """
         with self._store.reading() as tx:
             rates = allow(tx, who, project_id, "export").kind == "attributes"
-        if rates != (kind == "ratings") and not (kind == "history" or (rates and kind == "csv")):
-            there = ", ".join(OF_ATTRIBUTES if rates else OF_PREFERENCE)
-            raise Refused(f"this project has no export {kind!r}; it has {there}")
-        if rates and kind != "history":
+        kinds = OF_ATTRIBUTES if rates else OF_PREFERENCE
+        if kind not in kinds:
+            raise Refused(f"this project has no export {kind!r}; it has {', '.join(kinds)}")
+        if rates and kind not in ("history", "highlights"):
             return self._ratings(who, project_id, kind, out, unfinished, first)
         path = out / PREFERENCE_FILE if kind == "preference" else out
         with self._store.reading() as tx:
             settings = allow(tx, who, project_id, "export")
             chosen, missing = [], Counter[str]()
-            for task in annotated.tasks(tx, project_id):
+            for task in () if rates else annotated.tasks(tx, project_id):
                 why = left_out(task, training=kind in TRAINING, unfinished=unfinished)
-                if why is None or kind in ("csv", "history"):
+                if why is None or kind in EVERYTHING:
                     chosen.append(task)
                 else:
                     missing[why] += 1
@@ -164,6 +169,11 @@ def _rows(
     """Yield the rows of an export: objects, for ``csv`` lists of cells."""
     if kind == "history":
         yield from _history(tx, project_id)
+    elif kind == "highlights":
+        rates = settings.kind == "attributes"
+        yield from highlight_rows(
+            tx, project_id, annotated.rated_tasks(tx, project_id) if rates else tasks, which
+        )
     elif kind == "csv":
         for task in tasks:
             yield from csv_rows(settings, task)

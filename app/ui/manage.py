@@ -18,6 +18,7 @@ _EXPORTS = {
     "labels": "Labels, for `judge compare --labels`",
     "dpo": "Pairs of chosen and rejected, for DPO",
     "csv": "A line for each annotation, for spreadsheets",
+    "highlights": "Marked spans of the texts, with kind and note, a line each",
     "history": "Everything that happened",
     "ratings": "HelpSteer2's ratings, for `judge data prepare --kind regression`",
 }

@@ -22,6 +22,7 @@ _NAMES: dict[ExportKind, str] = {
     "labels": "labels.jsonl",
     "dpo": "dpo.jsonl",
     "csv": "annotations.csv",
+    "highlights": "highlights.jsonl",
     "history": "history.jsonl",
     "ratings": "ratings.zip",
 }

@@ -168,7 +168,8 @@ def token() -> str:
 def set_back(store: Store, revision: str) -> None:
     """Give a database that this program filled the schema of an earlier revision: the data of
     today in the tables of then."""
-    later = {
+    later: dict[str, list[str]] = {
+        "0005": [],
         "0004": ["DROP TABLE invitation"],
         "0003": ["ALTER TABLE task DROP COLUMN least"],
         "0002": [],
