@@ -40,6 +40,7 @@ _HEAD = """
 <link rel="stylesheet" href="/static/css/base.css">
 <link rel="stylesheet" href="/static/css/text.css">
 <link rel="stylesheet" href="/static/css/task.css">
+<link rel="stylesheet" href="/static/css/marks.css">
 <script src="/static/js/theme.js"></script>
 <script type="module" src="/static/js/shell.js"></script>
 """

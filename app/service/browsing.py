@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from app.errors import NotFound, Refused
 from app.review.annotation import Task
 from app.review.browsing import TaskQuery, TaskRow, chosen, rated_row, row_of
+from app.review.highlights import NAMES, Highlight
 from app.review.project import MOST_ANNOTATIONS, Person, Settings
 from app.review.statement import statement_of
 from app.service.access import allow, checked_reason
@@ -180,18 +181,29 @@ def _said(
     if settings.kind == "attributes":
         rated = next(one for one in annotated.rated_tasks(tx, project_id) if one.task_id == task_id)
         return tuple(
-            (one.name, one.said().ratings.model_dump_json(), one.said().justification)
+            line
             for one in rated.annotations
+            for line in (
+                (one.name, one.said().ratings.model_dump_json(), one.said().justification),
+                *_marks(one.name, one.highlights()),
+            )
         )
     (task,) = annotated.tasks(tx, project_id, [task_id])
     return tuple(_opinions(task))
 
 
-def _opinions(task: Task) -> list[tuple[str, str, str]]:
-    found = [
-        (one.name, one.statement() or "Neither response is valid", one.elaboration())
-        for one in task.annotations
+def _marks(name: str, marks: Sequence[Highlight]) -> list[tuple[str, str, str]]:
+    """Return what someone marked: who, which part and as what, and the note."""
+    return [
+        (name, f"{mark.kind} in {NAMES[mark.field]}: “{mark.quote}”", mark.note) for mark in marks
     ]
+
+
+def _opinions(task: Task) -> list[tuple[str, str, str]]:
+    found: list[tuple[str, str, str]] = []
+    for one in task.annotations:
+        stated = one.statement() or "Neither response is valid"
+        found += [(one.name, stated, one.elaboration()), *_marks(one.name, one.highlights())]
     if task.judge is not None:
         strength = task.judge.strength
         stated = "undecided" if not strength else statement_of(strength)

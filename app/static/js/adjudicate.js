@@ -3,6 +3,7 @@
 import { call, insist, Refusal } from "./api.js";
 import { announce, h, newToken } from "./dom.js";
 import { Guidelines } from "./guidelines.js";
+import { Highlights } from "./highlights.js";
 import { Keys } from "./keys.js";
 import { Options } from "./options.js";
 import { PairView } from "./pair.js";
@@ -21,6 +22,8 @@ class AdjudicationPage {
     this.busy = false;
     this.names = new Map(options.map(({ strength, label }) => [strength, label]));
     this.pair = new PairView((view) => call("GET", `/api/disputes/${this.id}/panels?view=${view}`));
+    this.marks = new Highlights(this.pair.places, () => call("GET", `/api/disputes/${this.id}/sources`));
+    this.pair.ondraw = () => this.marks.draw();
     this.guidelines = new Guidelines(guidelines, true);
     this.options = new Options(options, () => this.complain(""));
     this.options.legend = "What stands for this task?";
@@ -98,6 +101,7 @@ class AdjudicationPage {
 
   show(dispute) {
     const { panels, opinions, decision, reason, spread } = dispute;
+    this.marks.show(opinions.flatMap(({ highlights }, i) => highlights.map((mark) => ({ ...mark, by: i + 1 }))));
     this.pair.set(panels);
     this.opinions.replaceChildren(...opinions.map((opinion, i) => this.opinion(opinion, i + 1)));
     this.options.value = decision?.strength ?? null;

@@ -27,17 +27,18 @@ export class PairView {
     this.bodies = [1, 2].map((number) =>
       h("div.scroll", { tabIndex: 0, role: "region", "aria-label": `Response ${number}` }),
     );
-    const panels = this.bodies.map((body, i) =>
-      h(
-        "section.panel",
-        {},
-        h("h2", {}, `Response ${i + 1}`),
-        body,
-      ),
-    );
+    this.heads = this.bodies.map(() => h("span.tools", {}));
+    this.feet = this.bodies.map((_, i) => h("div.foot", { role: "group", "aria-label": `Marked in response ${i + 1}` }));
+    const panels = this.bodies.map((body, i) => h("section.panel", {}, h("h2", {}, `Response ${i + 1}`, this.heads[i]), body, this.feet[i]));
     this.responses = h("div.responses", {}, ...panels);
     this.element = h("div.pair", {}, this.conversation, this.responses);
+    this.ondraw = () => {};
     this.bodies.forEach((body, i) => body.addEventListener("scroll", () => this.scrolled(body, this.bodies[1 - i])));
+  }
+
+  /** Where the responses are drawn, and the marks below them. */
+  get places() {
+    return Object.fromEntries(this.bodies.map((element, i) => [`response_${i + 1}`, { element, foot: this.feet[i] }]));
   }
 
   /** Shows a task's texts from their beginning. */
@@ -61,6 +62,7 @@ export class PairView {
     for (const view of ["difference", "source"]) {
       this.tools[view].setAttribute("aria-pressed", String(this.view === view));
     }
+    this.ondraw();
   }
 
   async show(view) {

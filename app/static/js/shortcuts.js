@@ -16,6 +16,7 @@ export function shortcuts(page) {
     ["↓ ↑", "Scroll the responses", { ArrowDown: () => pair.scroll(0.15), ArrowUp: () => pair.scroll(-0.15) }],
     ["PgDn PgUp", "Scroll them by a page", { PageDown: () => pair.scroll(0.9), PageUp: () => pair.scroll(-0.9) }],
     ["C", "Fold the conversation", { c: () => pair.toggleConversation() }],
+    ["H", "Mark what is selected, or a part of the text: W wrong, G good, U unclear", { h: () => page.marks.start() }],
     ["G", "Guidelines", { g: () => page.guidelines.toggle() }],
     ["K", "Skip, with a reason", { k: () => page.skip() }],
     ["F", "Flag, with a reason", { f: () => page.flag() }],

@@ -5,6 +5,7 @@ import { askReason, pick } from "./dialogs.js";
 import { announce, h, newToken } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { Fields } from "./fields.js";
+import { Highlights, markButton } from "./highlights.js";
 import { Guidelines } from "./guidelines.js";
 import { Keys } from "./keys.js";
 import { PairView } from "./pair.js";
@@ -31,7 +32,8 @@ class TaskPage {
     this.entry = null;
     this.drafts = new Drafts((state, text) => this.showSaving(state, text));
     const Kind = started.kind === "attributes" ? RatingFields : Fields;
-    this.fields = new Kind(started, () => this.drafts.changed(this.fields.draft()), {
+    const changed = () => this.drafts.changed({ ...this.fields.draft(), highlights: this.marks.value });
+    this.fields = new Kind(started, changed, {
       submit: () => this.submit(),
       skip: () => this.skip(),
       flag: () => this.flag(),
@@ -40,6 +42,9 @@ class TaskPage {
     });
     this.pair = new PairView((view) => call("GET", `/api/tasks/${this.id}/panels?view=${view}`));
     this.pair.alone = started.responses === "each";
+    const places = { ...this.pair.places, ...this.fields.verdict.places };
+    this.marks = new Highlights(places, () => call("GET", `/api/tasks/${this.id}/sources`), changed);
+    this.pair.ondraw = () => this.marks.draw();
     this.guidelines = new Guidelines(started.guidelines);
     this.progress = new Progress(document.getElementById("bar-page"));
     this.keys = new Keys(shortcuts(this));
@@ -72,6 +77,8 @@ class TaskPage {
       h("p", {}, "Tasks that others hand back will appear here."),
       h("div", {}, h("button", { onclick: () => this.next() }, "Look again"), " ", h("button", { onclick: () => this.undo() }, "Undo")),
     );
+    this.pair.heads.forEach((head, i) => head.append(markButton(() => this.marks.start(`response_${i + 1}`))));
+    this.fields.verdict.head?.append(markButton(() => this.marks.start("explanation")));
     place.replaceChildren(h("div.review", {}, h("h1.sr", {}, "Annotate"), this.page, h("div.task", {}, this.empty)));
     document
       .getElementById("bar-tools")
@@ -109,6 +116,7 @@ class TaskPage {
     const { task } = entry;
     const open = !["complete", "skipped"].includes(task.state);
     const unsent = open ? this.drafts.open(this.id, task.draft, JSON.stringify(task.panels)) : null;
+    this.marks.show([]); // those of the task before are not this one's
     this.pair.set(task.panels);
     this.showFields(entry, unsent ?? task.draft);
     this.showSaving("", unsent || (task.draft && task.state === "open") ? "Draft restored" : "");
@@ -126,13 +134,15 @@ class TaskPage {
     if (has_judge && !entry.reveal && (!blind || state === "chosen")) {
       const { reveal } = await insist("POST", `/api/tasks/${id}/reveal`, undefined, (w) => this.showWaiting(w));
       entry.reveal = reveal;
-      if (this.id === id) this.showFields(entry, this.drafts.unsaved ?? entry.task.draft);
+      if (this.id === id) this.showFields(entry, this.drafts.unsaved ?? this.drafts.saved ?? entry.task.draft);
     }
   }
 
   showFields(entry, draft) {
     this.fields.show(entry, draft);
     this.guidelines.aside = Boolean(entry.reveal);
+    const { highlights } = entry.task;
+    this.marks.show(this.fields.decided ? highlights : draft?.highlights ?? highlights, this.fields.decided);
   }
 
   /** Leaves the task on the screen with all that was written in it. */
@@ -155,6 +165,7 @@ class TaskPage {
     }
     if (!(await this.fields.settle())) return;
     const [path, said] = this.fields.decision();
+    for (const decision of Object.values(said)) decision.highlights = this.marks.value;
     await this.decide(`/api/tasks/${this.id}/${path}`, said);
   }
 

@@ -9,20 +9,27 @@ export class Verdict {
     this.labels = new Map(options.map(({ strength, label }) => [strength, label]));
     this.rightness = new Rightness(oncalled);
     this.model = h("span.model", { dir: "auto" });
+    this.head = h("span.tools", {});
     this.said = h("div.said", {});
     this.why = h("div.scroll.why", { tabIndex: 0, role: "region", "aria-label": "The judge's explanation" });
+    this.foot = h("div.foot", { role: "group", "aria-label": "Marked in the explanation" });
     this.facts = h("div.facts", {});
     this.waiting = h("p.quiet.waiting", {}, "Shown here once your own choice is stored.");
     this.element = h(
       "section.panel.verdict",
       { "aria-label": "The judge", tabIndex: -1 },
-      h("h2", {}, "The judge says", this.model),
+      h("h2", {}, "The judge says", this.model, this.head),
       this.waiting,
       this.said,
       this.why,
+      this.foot,
       this.facts,
       this.rightness.element,
     );
+  }
+
+  get places() {
+    return { explanation: { element: this.why, foot: this.foot } };
   }
 
   /** @param own the person's first strength, shown beside the judge's; null: not yet */
@@ -31,6 +38,7 @@ export class Verdict {
     this.element.classList.toggle("revealed", Boolean(reveal));
     this.waiting.hidden = Boolean(reveal);
     for (const part of [this.said, this.why, this.facts]) part.hidden = !reveal;
+    this.head.hidden = !reveal?.elaboration;
     this.model.textContent = reveal?.model ?? "";
     if (!reveal) {
       for (const part of [this.said, this.why, this.facts]) part.replaceChildren();

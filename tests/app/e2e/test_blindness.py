@@ -145,6 +145,7 @@ def test_no_endpoint_tells_an_annotator_before_the_choice(secretive: Site) -> No
                     f"/api/projects/{project}/disputes",
                     f"/api/tasks/{this}",
                     f"/api/tasks/{this}/panels?view=source",
+                    f"/api/tasks/{this}/sources",
                     f"/export/{project}/history",
                     f"/export/{project}/csv",
                     f"/review/dashboard?project={project}",

@@ -161,6 +161,7 @@ def test_nobody_sees_or_touches_another_persons_task(site: Site) -> None:
         for method, path, sent in (
             ("GET", "", None),
             ("GET", "/panels?view=source", None),
+            ("GET", "/sources", None),
             ("POST", "/begin", None),
             ("POST", "/reveal", None),
             ("PUT", "/draft", {"strength": 1}),
