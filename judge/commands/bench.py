@@ -33,7 +33,7 @@ RUN = "run"
 def bench(
     name: Annotated[
         str,
-        typer.Argument(help="rewardbench, rewardbench2, rm-bench, judgebench or llmbar."),
+        typer.Argument(help="rewardbench, rewardbench2, rm-bench, rmb, judgebench or llmbar."),
     ],
     given: dict[str, Any],
     input: Annotated[

@@ -13,6 +13,7 @@ from judge.errors import UsageError
 from judge.formats.hub import HubSource, Rows, fetched_files, hub_folder, rows_as_records
 from judge.formats.records import Record, Source
 from judge.formats.registry import DISAGREEMENTS
+from judge.formats.rmb import is_rmb_file
 from judge.formats.rows import SPLITS
 from judge.formats.sources import KNOWN_SUFFIXES, FileSource, StdinSource, table_format
 
@@ -104,9 +105,9 @@ def files_of(path: Path, rated: bool, format: str) -> list[Path]:
     """Return the files of ``path``: itself, or those of a data set's folder.
 
     Pairs: all of its folder ``preference``, else what is named ``preference*``, else all tables in
-    it or in its folder ``data``, else LLMBar's ``dataset.json`` at any depth. Ratings: ``train``,
-    ``validation``, ``val``, ``test`` and ``ratings``, for the format ``disagreements`` those of the
-    folder of this name, else all tables.
+    it or in its folder ``data``, else LLMBar's ``dataset.json`` and the files of RMB's two folders
+    at any depth. Ratings: ``train``, ``validation``, ``val``, ``test`` and ``ratings``, for the
+    format ``disagreements`` those of the folder of this name, else all tables.
 
     Raises:
         UsageError: when there is no such path or no such file in it.
@@ -130,8 +131,12 @@ def _pair_files(path: Path) -> list[Path]:
         return _tables(path / "preference")
     tables = _tables(path)
     named = [file for file in tables if file.name.startswith("pref")]
-    deeper = sorted(p for p in path.rglob("dataset.json*") if table_format(p))
-    return named or tables or _tables(path / "data") or deeper
+    return named or tables or _tables(path / "data") or _deeper(path)
+
+
+def _deeper(path: Path) -> list[Path]:
+    there = (file for file in path.rglob("*") if table_format(file))
+    return sorted(f for f in there if f.name.startswith("dataset.json") or is_rmb_file(f))
 
 
 def _rated_files(path: Path, format: str) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from judge.annotated import AnnotatedPair, RatedResponse
 from judge.errors import UsageError
-from judge.formats import arena, benchmarks, generic, helpsteer, ratings
+from judge.formats import arena, benchmarks, generic, helpsteer, ratings, rmb
 from judge.formats.rows import Row
 
 T = TypeVar("T")
@@ -39,6 +39,7 @@ PAIRS: tuple[Format[AnnotatedPair], ...] = (
     Format("llmbar", benchmarks.is_llmbar, benchmarks.llmbar),
     Format("rewardbench2", benchmarks.is_rewardbench2, benchmarks.rewardbench2),
     Format("rm-bench", benchmarks.is_rm_bench, benchmarks.rm_bench),
+    Format("rmb", rmb.is_rmb, rmb.rmb),
     Format("arena", arena.is_arena, arena.arena),
     Format("rewardbench", benchmarks.is_rewardbench, benchmarks.rewardbench),
     Format("pairs", generic.is_generic, generic.generic, generic.LABELS),

@@ -22,7 +22,7 @@ Says = Callable[[str, str], str]
 
 def example(name: str) -> list[Item]:
     """The rows of an example file."""
-    path = EXAMPLES / ("llmbar" if name == "llmbar" else f"{name}.jsonl")
+    path = EXAMPLES / (name if name in ("llmbar", "rmb") else f"{name}.jsonl")
     return read_items(find(name), str(path))
 
 

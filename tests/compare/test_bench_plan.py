@@ -36,6 +36,13 @@ ROWS: dict[str, dict[str, Any]] = {
         "rejected": ["x", "y", "z"],
         "domain": "safety-refuse",
     },
+    "rmb": {
+        "pair_uid": "3",
+        "conversation_input": [{"role": "user", "content": "p", "language": "English"}],
+        "chosen": {"answer": "c"},
+        "reject": {"answer": "r"},
+        "category_path": "Pairwise_set/Helpfulness/Chat/Discussion",
+    },
     "judgebench": {
         "pair_id": "u-3",
         "question": "q",

@@ -98,6 +98,7 @@ def test_equal_rewards_are_ties_and_wrong(name: str) -> None:
     expected: dict[str, set[float]] = {
         "rewardbench": {0.0},
         "rm-bench": {0.0},
+        "rmb": {0.0},
         "judgebench": {0.5},  # B wins a tie: half of the examples' labels
         "llmbar": {0.5},
         "rewardbench2": {0.25, 0.0, round(5 * 0.25 / 6, 6)},  # one of four; Ties

@@ -39,8 +39,8 @@ class Benchmark:
     title: str
     layout: str
     """The fields of its rows, for people."""
-    rows: int
-    """How many rows the published set has (of the default split)."""
+    rows: int | None
+    """How many rows the published set has (of the default split); None where no source says."""
     parse: Callable[[Row], Item]
     score: Callable[[Sequence[Judged], bool], Figures]
     """Of the rows that were judged; the second argument says whether both orders were (always True

@@ -126,5 +126,5 @@ def _rows(benchmark: Benchmark, inputs: Sequence[Input]) -> Iterator[Item]:
                     f"{there.label} line {record.line}: {detail}; a row of {benchmark.title} has"
                     f" {benchmark.layout}"
                 ) from None
-            own = own or str(record.line)
+            own = item.own_id or own or str(record.line)
             yield replace(item, item_id=f"{item.subset}/{own}", own_id=own)

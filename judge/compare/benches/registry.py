@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from judge.compare.benches import judgebench, llmbar, rewardbench, rewardbench2, rm_bench
+from judge.compare.benches import judgebench, llmbar, rewardbench, rewardbench2, rm_bench, rmb
 from judge.compare.benches.benchmark import Benchmark
 from judge.errors import UsageError
 
 BENCHMARKS: dict[str, Benchmark] = {
     module.BENCHMARK.name: module.BENCHMARK
-    for module in (rewardbench, rewardbench2, rm_bench, judgebench, llmbar)
+    for module in (rewardbench, rewardbench2, rm_bench, rmb, judgebench, llmbar)
 }
 
 

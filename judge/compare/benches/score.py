@@ -41,8 +41,8 @@ class BenchResult(BaseModel):
     """Rows of the input."""
     rows_judged: int
     """Rows all of whose pairs were judged, failures included; the figures are of these."""
-    rows_published: int
-    """Rows of the published set."""
+    rows_published: int | None
+    """Rows of the published set; None where no source says how many."""
     failures: dict[str, int]
     """Pairs without a verdict or rewards, by reason."""
     overall: Line
@@ -112,7 +112,11 @@ def _notes(benchmark: Benchmark, rows: int, judged: int) -> list[str]:
     notes = []
     if judged < rows:
         notes.append(f"{judged:,} of the input's {rows:,} rows were judged")
-    if rows != benchmark.rows:
+    if benchmark.rows is None:
+        notes.append(
+            f"the input has {rows:,} rows; whether that is the whole published set is not known"
+        )
+    elif rows != benchmark.rows:
         notes.append(
             f"the input has {rows:,} rows, the published set {benchmark.rows:,}: not comparable"
             " with published scores"

@@ -100,5 +100,7 @@ def _split(split: Split) -> Iterator[Plot]:
 def _tiles(result: BenchResult) -> Iterator[tuple[str, str, str]]:
     yield share(result.overall.published), result.overall.name, "by the benchmark's own rule"
     yield share(result.overall.strict), "strict", "every order right, failures wrong"
-    yield f"{result.rows_judged:,}", "rows judged", f"of {result.rows_published:,} published"
+    of = result.rows if result.rows_published is None else result.rows_published
+    whose = "of the input" if result.rows_published is None else "published"
+    yield f"{result.rows_judged:,}", "rows judged", f"of {of:,} {whose}"
     yield f"{sum(result.failures.values()):,}", "failures", "pairs without a verdict or rewards"
