@@ -47,7 +47,7 @@ class _Talk:
             self.messages = (*self.messages, reply, next_turn)
 
 
-class TurnByTurn:
+class Responder:
     """Answers questions with one writer; the worker of a run of answers.
 
     Args:
