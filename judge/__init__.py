@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from judge.config import JudgeConfig
     from judge.errors import UsageError
     from judge.infer.api import Judge, RewardModel, read_pairs
+    from judge.infer.respond.api import Responder
     from judge.judgment import Failure, Judgment
     from judge.pair import Message, Pair
     from judge.reward import Reward
+    from judge.runs.responses import NoResponse, Responses
     from judge.verdict import Verdict
 
 __version__ = "0.1.0"
@@ -31,7 +33,10 @@ __all__ = [
     "JudgeConfig",
     "Judgment",
     "Message",
+    "NoResponse",
     "Pair",
+    "Responder",
+    "Responses",
     "Reward",
     "RewardModel",
     "UsageError",
@@ -44,7 +49,10 @@ _HOMES = {
     "JudgeConfig": "judge.config",
     "Judgment": "judge.judgment",
     "Message": "judge.pair",
+    "NoResponse": "judge.runs.responses",
     "Pair": "judge.pair",
+    "Responder": "judge.infer.respond.api",
+    "Responses": "judge.runs.responses",
     "Reward": "judge.reward",
     "RewardModel": "judge.infer.api",
     "UsageError": "judge.errors",

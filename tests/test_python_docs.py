@@ -25,7 +25,7 @@ def at_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def with_mini(source: str) -> str:
     """The same with the bundled models that need no base, and seconds instead of minutes."""
-    return re.sub(r'"small(-bt|-regression)?"', r'"mini\1"', source)
+    return re.sub(r'"small(-bt|-regression)?(-base)?"', r'"mini\1"', source)
 
 
 def trainer(folder: Path, tokenizer: Any) -> Any:
@@ -62,6 +62,7 @@ def test_the_python_of_the_page_runs(
         exec(compile(with_mini(block), "docs/python.md", "exec"), names)
     said = capsys.readouterr().out
     assert "0 of 4 failed" in said
+    assert "row-1 0 (" in said and "row-2 1 (" in said  # answers of two samples
     [logged] = [e for e in names["trainer"].state.log_history if "judge_win_rate" in e]
     assert logged["judge_win_rate"] in (0.0, 1.0, None) and logged["step"] == 1
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import UsageError
-from judge.runs.folder import FAILURES, JUDGMENTS, SUMMARY
+from judge.runs.folder import FAILURES, JUDGMENTS, RESPONSES, SUMMARY
 
 _BLOCK = 1 << 20
 
@@ -49,7 +49,10 @@ def _counts(folder: Path) -> dict[str, int] | None:
     """Return the rows of each file of a complete run; None of one that was stopped or killed."""
     try:
         summary = json.loads((folder / SUMMARY).read_bytes())
-        counts = {JUDGMENTS: int(summary["judged"]), FAILURES: int(summary["failed"])}
+        answers = "answered" in summary  # a run of answers, not of judgments
+        results = {RESPONSES: "answered"} if answers else {JUDGMENTS: "judged"}
+        counts = {name: int(summary[field]) for name, field in results.items()}
+        counts[FAILURES] = int(summary["failed"])
         return counts if summary["complete"] else None
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -16,14 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judge.errors import BudgetExceeded, RowError, UsageError
-from judge.infer.engines.writing import Answer, Writer, answer_of
+from judge.errors import BudgetExceeded, UsageError
+from judge.formats.model_answers import read_answers
+from judge.infer.engines.writing import Answer, Writer
 from judge.infer.respond.dryrun import dry_run
 from judge.infer.respond.run import run
 from judge.runs import folder as rundir
+from judge.runs.completeness import check_run
 from judge.runs.jsonlines import append_synced
 from judge.runs.responses import layout, read_response_summary, read_responses
-from judge.thinking import Reply
 from tests import scripted
 from tests.scripted import write_rows
 from tests.writers import ScriptedWriter, config, lines, results
@@ -111,6 +112,27 @@ def test_a_line_is_the_layout_that_the_arena_reads(mixed: Path, tmp_path: Path) 
     assert [m["content"] for m in turns["prompt"]] == ["First?", "Second?", "LONG"]
     assert turns["reference"] == ["a"] and len(turns["responses"]) == 3
     assert turns["finish"] == ["stop", "stop", "length"]
+
+
+def test_the_arena_reads_a_run_folder(mixed: Path, tmp_path: Path) -> None:
+    run(config(mixed, tmp_path / "run", **SAMPLES), ScriptedWriter)
+    found = read_answers(str(tmp_path / "run"))
+    written = list(read_responses(tmp_path / "run"))
+    assert [(a.question_id, a.sample, a.turns) for a in found] == [
+        (row.id, row.sample, row.responses) for row in written
+    ]
+    turns = next(a for a in found if a.question_id == "6")
+    assert (turns.model, turns.cut, turns.reference) == ("mini", (False, False, True), ("a",))
+    assert [m.content for m in turns.asked] == ["First?", "Second?", "LONG"]
+
+
+def test_a_cut_file_of_answers_is_told_from_a_whole_one(mixed: Path, tmp_path: Path) -> None:
+    run(config(mixed, tmp_path / "run"), ScriptedWriter)
+    check_run(tmp_path / "run")
+    file = tmp_path / "run" / "responses.jsonl"
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-1]))
+    with pytest.raises(UsageError, match=r"responses.jsonl is cut: 6 whole rows, .* counts 7"):
+        check_run(tmp_path / "run")
 
 
 def test_a_later_turn_sees_the_models_own_answers(tmp_path: Path) -> None:
@@ -325,10 +347,3 @@ def test_a_lone_surrogate_and_odd_ids_survive(tmp_path: Path) -> None:
         row["id"] for row in rows if isinstance(row, dict)
     ]
     assert json.loads((tmp_path / "run" / "summary.json").read_bytes())["complete"]
-
-
-def test_a_nul_is_no_answer() -> None:
-    """No reader of answers takes one: a single such line would stop an arena."""
-    found = answer_of(Reply(None, "a\0b"), "stop", 3)
-    assert isinstance(found, RowError)
-    assert (found.reason, found.detail) == ("nul_character", "the model wrote a NUL at character 2")

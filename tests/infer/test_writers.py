@@ -80,6 +80,19 @@ def test_draws_do_not_depend_on_the_batch_but_on_their_seed(model: Any) -> None:
     assert all(together[i] != together[i + 1] for i in range(0, len(together), 2))
 
 
+def test_samples_of_a_prompt_go_through_the_model_once(model: Any) -> None:
+    drawing = Drawing(16, temperature=1.0)
+    waiting = [ask(text, seed) for text in QUESTIONS[:2] for seed in range(4)]
+    made = writer(model, drawing=drawing)
+    together = made.write(waiting)
+    alone = writer(model, drawing=drawing, batch_tokens=1)
+    assert alone.write(waiting) == together
+    saved = alone.counts.forwarded_tokens - made.counts.forwarded_tokens
+    prompts = [size for size in made.sizes(waiting) if isinstance(size, int)]
+    assert saved + made.counts.padding_tokens >= sum(prompts) * 3 / 4
+    assert made.counts.prompt_tokens == sum(prompts)
+
+
 def test_a_nucleus_holds_just_the_likeliest_tokens() -> None:
     scores = torch.tensor([[0.5, 0.2, 0.3], [0.05, 0.9, 0.05], [0.25, 0.25, 0.5]]).log()
     kept = [[bool(x) for x in row] for row in nucleus(scores, 0.6).isfinite()]

@@ -13,8 +13,8 @@ from judge.idset import IdSet
 from judge.infer.dryrun import PATIENCE, PROBE, Tokens
 from judge.infer.engines.writing import Writer
 from judge.infer.respond.drawn import Drawn, Reader, several
-from judge.infer.respond.responder import Responder
 from judge.infer.respond.run import open_prompts
+from judge.infer.respond.talks import TurnByTurn
 from judge.infer.resume import windows_of
 from judge.respond_config import RespondConfig
 from judge.runs.responses import NoResponse
@@ -47,7 +47,7 @@ def dry_run(config: RespondConfig, load: Callable[[], Writer]) -> RespondDryRun:
         UsageError: when the run could not start, or the input is damaged.
     """
     source = open_prompts(config)
-    responder = Responder(load(), config.seed, config.model)
+    responder = TurnByTurn(load(), config.seed, config.model)
     reader, seen, found = Reader(config.samples), IdSet(), RespondDryRun()
     probe: list[Drawn] = []
     records = several(config.samples)(islice(source.records(), config.limit))
@@ -62,7 +62,7 @@ def dry_run(config: RespondConfig, load: Callable[[], Writer]) -> RespondDryRun:
     return found
 
 
-def _fitting(rows: Sequence[Drawn], responder: Responder, found: RespondDryRun) -> list[Drawn]:
+def _fitting(rows: Sequence[Drawn], responder: TurnByTurn, found: RespondDryRun) -> list[Drawn]:
     """Add rows to ``found``; return those that would be answered."""
     waiting = [responder.waiting(drawn, drawn.question.prompt) for drawn in rows]
     fitting = []
@@ -78,7 +78,7 @@ def _fitting(rows: Sequence[Drawn], responder: Responder, found: RespondDryRun) 
     return fitting
 
 
-def _estimate(responder: Responder, probe: Sequence[Drawn], found: RespondDryRun) -> None:
+def _estimate(responder: TurnByTurn, probe: Sequence[Drawn], found: RespondDryRun) -> None:
     first = _seconds(responder, probe[:1])  # what happens only once is in it
     turns = probe[0].question.turns
     if first > PATIENCE or len(probe) == 1:
@@ -90,7 +90,7 @@ def _estimate(responder: Responder, probe: Sequence[Drawn], found: RespondDryRun
     found.basis = f"measured on the first {len(probe)} prompts; larger batches are usually faster"
 
 
-def _seconds(responder: Responder, probe: Sequence[Drawn]) -> float:
+def _seconds(responder: TurnByTurn, probe: Sequence[Drawn]) -> float:
     started = time.monotonic()
     responder.answer(probe)
     return max(time.monotonic() - started, 1e-6)

@@ -10,8 +10,8 @@ from judge.formats.sources import open_source
 from judge.infer.engines.writing import Writer
 from judge.infer.protocols import Progress
 from judge.infer.respond.drawn import Reader, several
-from judge.infer.respond.responder import Responder
 from judge.infer.respond.summary import summarise
+from judge.infer.respond.talks import TurnByTurn
 from judge.infer.rows import Kind, Ran, run_rows
 from judge.respond_config import RespondConfig
 from judge.runs.folder import RunDir
@@ -55,7 +55,7 @@ def run(
         open_prompts(config),
         config.identity(),
         kind,
-        lambda: Responder(load(), config.seed, config.model),
+        lambda: TurnByTurn(load(), config.seed, config.model),
         _Outcome,
         progress,
     )

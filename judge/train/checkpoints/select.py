@@ -40,10 +40,10 @@ _TRAINING_STATE = (
 )
 """What a checkpoint holds for going on with the training: no part of a model."""
 
-Kind = Literal["judge", "reward", "policy"]
+Kind = Literal["judge", "reward"]
 Evaluate = Callable[[Path, Kind, Path, Path], object]
-"""Judges, scores or answers a file of pairs, or of prompts, into a folder: (model, kind, file,
-folder). A call again goes on with the folder, or finds it finished."""
+"""Judges, or scores, a file of pairs into a run folder: (model, kind, pairs, folder). A call again
+goes on with the folder, or finds it finished."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,7 @@ class Benchmark(Protocol):
         ...
 
     def write(self, path: Path, kind: Kind) -> None:
-        """Write the pairs as ``judge batch`` reads them.
-
-        Raises:
-            UsageError: when it is not for models of this kind.
-        """
+        """Write the pairs as ``judge batch`` reads them."""
         ...
 
     def score(self, folder: Path) -> Score:
@@ -90,11 +86,9 @@ class LabelledPairs:
         self.pairs = labelled(path, limit)
 
     def describe(self) -> dict[str, Any]:
-        return {"file": Path(self.path).name, "pairs": len(self.pairs), "unit": "pairs"}
+        return {"file": Path(self.path).name, "pairs": len(self.pairs)}
 
     def write(self, path: Path, kind: Kind) -> None:
-        if kind == "policy":
-            raise UsageError("a policy is compared by its answers to prompts: --prompts, not pairs")
         write_pairs(self.pairs, path)
 
     def score(self, folder: Path) -> Score:
@@ -136,8 +130,7 @@ def run(config: SelectConfig, benchmark: Benchmark, evaluate: Evaluate) -> dict[
     """
     folder, output = Path(config.run), config.folder
     card = _card(folder)
-    said = card.get("kind")
-    kind: Kind = said if said in ("reward", "policy") else "judge"
+    kind: Kind = "reward" if card.get("kind") == "reward" else "judge"
     candidates = candidates_of(folder, config.everything)
     output.mkdir(parents=True, exist_ok=True)
     benchmark.write(output / PAIRS_FILE, kind)
@@ -185,16 +178,6 @@ def candidates_of(run: Path, everything: bool) -> list[Candidate]:
                 " section needs stage3_gather_16bit_weights_on_model_save: true"
             )
     return [Candidate(step, folders[step], losses.get(step)) for step in steps]
-
-
-def start_of(run: Path) -> str:
-    """Return the model that a finished training started from.
-
-    Raises:
-        UsageError: when the training is not finished.
-    """
-    _card(run)
-    return str(_read(run / CONFIG_FILE)["model"])
 
 
 def losses_of(run: Path) -> dict[int, float]:

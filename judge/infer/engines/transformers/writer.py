@@ -14,7 +14,7 @@ from judge.errors import RowError
 from judge.infer.capacity import BATCH_TOKENS, cache_tokens
 from judge.infer.engines.protocol import Counts
 from judge.infer.engines.transformers.batches import Limits
-from judge.infer.engines.transformers.decode import Decoder
+from judge.infer.engines.transformers.decode import Context, Decoder
 from judge.infer.engines.transformers.drawing import noise, nucleus
 from judge.infer.engines.transformers.matmul_precision import Products, products_in
 from judge.infer.engines.writing import Answer, Drawing, Speech, Waiting, drawing_of
@@ -116,7 +116,7 @@ class TransformersWriter:
 
     def _write(self, rows: list[_Row], prompts: list[list[int]]) -> None:
         """Write the answers of a batch; rows that ended leave it when they are half of it."""
-        context = self._decoder.prefill(prompts)
+        context = self._prefill(prompts)
         for left in range(self.drawing.max_new_tokens - 1, -1, -1):
             self._append(rows, context.logits)
             live = [place for place, row in enumerate(rows) if not row.ended]
@@ -126,6 +126,13 @@ class TransformersWriter:
                 rows, context = [rows[place] for place in live], context.select(live)
             going = [not row.ended for row in rows]
             self._decoder.step(context, [row.tokens[-1] for row in rows], going)
+
+    def _prefill(self, prompts: list[list[int]]) -> Context:
+        """Run prompts through the model, those of several samples once."""
+        places: dict[tuple[int, ...], int] = {}
+        rows = [places.setdefault(tuple(ids), len(places)) for ids in prompts]
+        context = self._decoder.prefill(list(map(list, places)))
+        return context if len(places) == len(rows) else context.select(rows)
 
     def _append(self, rows: list[_Row], logits: torch.Tensor) -> None:
         """Append the next token of each row that goes on."""

@@ -47,7 +47,7 @@ class _Talk:
             self.messages = (*self.messages, reply, next_turn)
 
 
-class Responder:
+class TurnByTurn:
     """Answers questions with one writer; the worker of a run of answers.
 
     Args:
