@@ -87,6 +87,14 @@ def _example(name: str) -> str:
 
 def _play(rule: Rule, config: AnswersConfig, figures: Figures) -> None:
     """Judge what is not judged yet, and write and show the result."""
+    result = played(rule, config, figures)
+    _show(result, config)
+    if any(one.failures for one in (*result.results, *result.meetings)):
+        raise typer.Exit(LOOK)
+
+
+def played(rule: Rule, config: AnswersConfig, figures: Figures) -> ArenaResult:
+    """Judge what is not judged yet; return the result."""
     from judge.compare.arena.contestants import with_baseline
     from judge.compare.arena.plan import plan, within, write_pairs
     from judge.compare.arena.result import score
@@ -99,16 +107,14 @@ def _play(rule: Rule, config: AnswersConfig, figures: Figures) -> None:
     games = plan(others, baseline, config.every_pair)
     write_pairs(Path(config.out), games, config.fresh)
     rows = sum(game.judged for game in within(games, config.limit))
-    failed = _judge(config, rows) if rows else False
+    if rows:
+        _judge(config, rows)
     found, matches = score(rule, config, others, baseline, games)
-    result = figures(found, matches, baseline)
-    _show(result, config)
-    if failed or any(one.failures for one in result.results):
-        raise typer.Exit(LOOK)
+    return figures(found, matches, baseline)
 
 
-def _judge(config: AnswersConfig, rows: int) -> bool:
-    """Judge the pairs that the run folder lacks; return whether any failed."""
+def _judge(config: AnswersConfig, rows: int) -> None:
+    """Judge the pairs that the run folder lacks."""
     from rich.console import Console
 
     from judge.infer.asked import check_kind, run
@@ -120,7 +126,7 @@ def _judge(config: AnswersConfig, rows: int) -> bool:
         check_kind(asked)
     with Screen(Console(stderr=True)) as screen:
         screen.note(f"judge: {asked.model}")
-        return run(asked, screen).has_failures
+        run(asked, screen)
 
 
 def _show(result: ArenaResult, config: AnswersConfig) -> None:

@@ -13,12 +13,12 @@ from judge.options import checked
 from judge.train.checkpoints.config import ExportConfig, PushConfig, SelectConfig
 
 if TYPE_CHECKING:
-    from judge.train.checkpoints.select import Benchmark
+    from judge.train.checkpoints.select import Benchmark, Evaluate
 
 
-@from_fields(SelectConfig, arguments=("run",), required=("run", "pairs"))
+@from_fields(SelectConfig, arguments=("run",), required=("run",))
 def select(given: dict[str, Any]) -> None:
-    """Choose a checkpoint: of the three of lowest validation loss and the last, the best judge."""
+    """Choose a checkpoint: of the three of lowest validation loss and the last, the best one."""
     from rich.console import Console
 
     from judge.compare.reports.selection import table_of, write_page
@@ -26,7 +26,11 @@ def select(given: dict[str, Any]) -> None:
     from judge.train.checkpoints import select as selection
 
     config = checked(SelectConfig, given)
-    result = selection.run(config, _benchmark(config), partial(evaluate, mode=config.mode))
+    if config.prompts is not None:
+        how: Evaluate = partial(answer, config=config)
+    else:
+        how = partial(evaluate, mode=config.mode)
+    result = selection.run(config, _benchmark(config), how)
     Console().print(shown(table_of(result)))
     if config.copy_to is not None:
         selection.copy_chosen(result, Path(config.copy_to))
@@ -70,6 +74,13 @@ def push(
 
 def _benchmark(config: SelectConfig) -> Benchmark:
     """Return what the checkpoints are compared on."""
+    if config.prompts is not None:
+        from judge.compare.arena.selection import WinRateOverStart
+        from judge.train.checkpoints.select import start_of
+
+        start = start_of(Path(config.run))
+        return WinRateOverStart(config.prompts, start, config.judge, config.limit)
+    assert config.pairs is not None
     if config.bench is None:
         from judge.train.checkpoints.select import LabelledPairs
 
@@ -87,3 +98,40 @@ def evaluate(model: Path, kind: str, pairs: Path, out: Path, mode: str) -> None:
         judge_file(model, pairs, out, mode)
     else:
         score_file(model, pairs, out)
+
+
+def answer(model: Path, kind: str, prompts: Path, out: Path, config: SelectConfig) -> None:
+    """Answer the prompts with a checkpoint and with its start, and have the answers judged."""
+    from judge.commands.arena import played
+    from judge.compare.arena.config import PairsConfig
+    from judge.compare.arena.result import write_result
+    from judge.train.checkpoints.select import start_of
+
+    start = config.folder / "start"
+    _respond(start_of(Path(config.run)), start, config)
+    _respond(str(model), out / "answers", config)
+    asked = PairsConfig(
+        answers=(f"{model.name}={out / 'answers'}",),
+        baseline=f"start={start}",
+        out=str(out),
+        model=config.judge,
+        mode=config.mode,
+    )
+    write_result(played("pairs", asked, lambda found, matches, baseline: found), out)
+
+
+def _respond(model: str, out: Path, config: SelectConfig) -> None:
+    """Answer the prompts that a run folder lacks."""
+    from judge.infer.engines.registry import load_writer
+    from judge.infer.respond.run import run
+    from judge.respond_config import load_respond_config
+
+    given = {
+        "input": config.prompts,
+        "out": str(out),
+        "model": model,
+        "limit": config.limit,
+        "max_new_tokens": config.max_new_tokens,
+    }
+    asked = load_respond_config(None, given)
+    run(asked, lambda: load_writer(asked, lambda text: None))

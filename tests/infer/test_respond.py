@@ -16,15 +16,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judge.errors import BudgetExceeded, UsageError
+from judge.errors import BudgetExceeded, RowError, UsageError
 from judge.formats.model_answers import read_answers
-from judge.infer.engines.writing import Answer, Writer
+from judge.infer.engines.writing import Answer, Writer, answer_of
 from judge.infer.respond.dryrun import dry_run
 from judge.infer.respond.run import run
 from judge.runs import folder as rundir
 from judge.runs.completeness import check_run
 from judge.runs.jsonlines import append_synced
 from judge.runs.responses import layout, read_response_summary, read_responses
+from judge.thinking import Reply
 from tests import scripted
 from tests.scripted import write_rows
 from tests.writers import ScriptedWriter, config, lines, results
@@ -347,3 +348,10 @@ def test_a_lone_surrogate_and_odd_ids_survive(tmp_path: Path) -> None:
         row["id"] for row in rows if isinstance(row, dict)
     ]
     assert json.loads((tmp_path / "run" / "summary.json").read_bytes())["complete"]
+
+
+def test_a_nul_is_no_answer() -> None:
+    """No reader of answers takes one: a single such line would stop an arena."""
+    found = answer_of(Reply(None, "a\0b"), "stop", 3)
+    assert isinstance(found, RowError)
+    assert (found.reason, found.detail) == ("nul_character", "the model wrote a NUL at character 2")

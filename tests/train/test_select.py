@@ -14,6 +14,8 @@ from judge.cli import app
 from judge.errors import UsageError
 from judge.infer import batch
 from judge.metrics.accuracy import Score
+from judge.train.align import dpo
+from judge.train.align.config import DPOConfig
 from judge.train.checkpoints.config import SelectConfig
 from judge.train.checkpoints.seal import seal
 from judge.train.checkpoints.select import (
@@ -192,3 +194,53 @@ def test_ties_and_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "judge.json").write_text("{}")
     with pytest.raises(UsageError, match="has no checkpoint"):
         run(config, LabelledPairs(PAIRS), nobody)
+
+
+@pytest.fixture(scope="module")
+def aligned(tmp_path_factory: pytest.TempPathFactory, mini_tokenizer: Any) -> Path:
+    """A policy of two steps, each with a checkpoint."""
+    folder = tmp_path_factory.mktemp("aligned")
+    base = tiny_base(folder / "base", mini_tokenizer)
+    pairs = preference_set(folder / "pairs")
+    fields = [f"model={base}", f"data={pairs}", f"output_dir={folder / 'run'}"]
+    fields += ["max_steps=2", "save_steps=1", "eval_steps=1", "warmup_steps=0"]
+    dpo.run(load_recipe("dpo_smoke", fields, DPOConfig))
+    return folder / "run"
+
+
+def test_a_policy_s_checkpoint_is_chosen_by_its_answers(aligned: Path, tmp_path: Path) -> None:
+    prompts = tmp_path / "prompts.jsonl"
+    rows = [{"id": str(n), "prompt": f"Name {n} animals."} for n in range(3)]
+    prompts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = ["train", "select", str(aligned), "--prompts", str(prompts), "--judge", "mini"]
+    command += ["--max-new-tokens", "8", "--copy", str(tmp_path / "model")]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    result = json.loads((aligned / "select" / "select.json").read_text())
+    assert result["kind"] == "policy" and result["benchmark"]["judge"] == "mini"
+    assert result["benchmark"]["pairs"] == 3
+    for one in result["candidates"]:
+        folder = aligned / "select" / one["checkpoint"]
+        (found,) = json.loads((folder / "arena.json").read_text())["results"]
+        failed = sum(found["failures"].values())
+        assert (one["right"], one["failures"]) == (found["wins"] + found["ties"] / 2, failed)
+        assert len((folder / "answers" / "responses.jsonl").read_text().splitlines()) == 3
+    assert "by mini" in (aligned / "select" / "select.html").read_text()
+    chosen = json.loads((tmp_path / "model" / "manifest.json").read_text())["selected"]
+    assert chosen["checkpoint"] == result["chosen"]
+
+
+def test_policies_have_prompts_and_judges_have_pairs(
+    aligned: Path, trained: Path, tmp_path: Path
+) -> None:
+    prompts = tmp_path / "prompts.jsonl"
+    prompts.write_text('{"prompt": "Hello"}\n')
+    wrong = {
+        "--prompts, not pairs": [str(aligned), "--pairs", PAIRS, "--out", str(tmp_path / "a")],
+        "give --pairs": [str(trained), "--prompts", str(prompts), "--out", str(tmp_path / "b")],
+        "give pairs (of a judge": [str(trained)],
+        "prompts are of none": [str(aligned), "--prompts", str(prompts), "--bench", "llmbar"],
+    }
+    for problem, words in wrong.items():
+        done = CliRunner().invoke(app, ["train", "select", *words])
+        assert done.exit_code == 2 and problem in " ".join(done.output.split()), done.output

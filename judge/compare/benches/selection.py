@@ -31,10 +31,16 @@ class BenchmarkRows:
 
     def describe(self) -> dict[str, Any]:
         """Return what it is: ``file`` and ``pairs``."""
-        return {"file": self.benchmark.title, "pairs": len(self.items)}
+        return {"file": self.benchmark.title, "pairs": len(self.items), "unit": "pairs"}
 
-    def write(self, path: Path, kind: Literal["judge", "reward"]) -> None:
-        """Write the pairs as ``judge batch`` reads them, into the folder of ``path``."""
+    def write(self, path: Path, kind: Literal["judge", "reward", "policy"]) -> None:
+        """Write the pairs as ``judge batch`` reads them, into the folder of ``path``.
+
+        Raises:
+            UsageError: for a policy, which judges no pairs.
+        """
+        if kind == "policy":
+            raise UsageError("a policy is compared by its answers to prompts: --prompts, not pairs")
         asked: Literal["judge", "reward_model"] = "judge" if kind == "judge" else "reward_model"
         self.planned = plan(self.benchmark, self.items, asked)
         write_pairs(path.parent, self.items, self.planned, fresh=False)

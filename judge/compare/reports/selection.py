@@ -30,8 +30,8 @@ def write_page(result: Mapping[str, Any], folder: Path) -> Path:
         title=f"Checkpoints of {result['run']}",
         about=[f"Rule: {result['rule']}. Ties: {result['ties']}."],
         sentence=(
-            f"{result['chosen']} is chosen: {best['accuracy']:.1%} on {count:,} pairs of"
-            f" {result['benchmark']['file']}."
+            f"{result['chosen']} is chosen: {best['accuracy']:.1%} on {count:,}"
+            f" {result['benchmark']['unit']} of {result['benchmark']['file']}."
         ),
         tiles=[],
         sections=SECTIONS,

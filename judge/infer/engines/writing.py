@@ -184,5 +184,8 @@ def answer_of(
     if not reply.answer.strip():
         after = " after its thinking" if reply.thinking else ""
         return RowError("empty_response", f"the model wrote nothing{after}")
+    if "\0" in reply.answer:  # which no reader of answers takes, ours neither
+        place = reply.answer.index("\0") + 1
+        return RowError("nul_character", f"the model wrote a NUL at character {place}")
     text = reply.answer if reply.thinking is None else reply.answer.strip()
     return Answer(text, finish, tokens, reply.thinking, neutralised)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from judge.options import Option
 
@@ -19,8 +19,15 @@ class SelectConfig(BaseModel):
 
     run: str
     """The output folder of a finished training, with its checkpoints."""
-    pairs: Annotated[str, Option(metavar="PAIRS")]
-    """Benchmark: labelled pairs, a file or hub id."""
+    pairs: Annotated[str | None, Option(metavar="PAIRS")] = None
+    """Benchmark of a judge or a reward model: labelled pairs, a file or hub id."""
+    prompts: Annotated[str | None, Option(metavar="PROMPTS")] = None
+    """Benchmark of a policy: prompts, as judge respond takes them; each checkpoint's answers are
+    judged against those of the model that the training started from."""
+    judge: Annotated[str, Option(metavar="MODEL")] = "small"
+    """Who judges a policy's answers."""
+    max_new_tokens: Annotated[int, Option(metavar="N")] = Field(default=1024, ge=1)
+    """Most tokens of a policy's answer."""
     bench: Annotated[str | None, Option(metavar="NAME")] = None
     """PAIRS are rows of this benchmark: its parts and weights count."""
     output_dir: Annotated[str | None, Option(flag="--out", metavar="DIR")] = None
@@ -28,11 +35,19 @@ class SelectConfig(BaseModel):
     everything: Annotated[bool, Option(flag="--all")] = False
     """Every checkpoint, not the paper's few."""
     limit: Annotated[int | None, Option(metavar="N")] = Field(default=None, ge=1)
-    """N pairs, taken evenly."""
+    """N pairs, taken evenly; of prompts the first N."""
     mode: Literal["verdict", "justify"] = "verdict"
     """How a judge is asked."""
     copy_to: Annotated[str | None, Option(flag="--copy", metavar="DIR")] = None
     """Copy the chosen checkpoint there."""
+
+    @model_validator(mode="after")
+    def _one_benchmark(self) -> SelectConfig:
+        if (self.pairs is None) == (self.prompts is None):
+            raise ValueError("give pairs (of a judge, a reward model) or prompts (of a policy)")
+        if self.bench is not None and self.pairs is None:
+            raise ValueError("bench names what pairs are; prompts are of none")
+        return self
 
     @property
     def folder(self) -> Path:

@@ -40,10 +40,10 @@ _TRAINING_STATE = (
 )
 """What a checkpoint holds for going on with the training: no part of a model."""
 
-Kind = Literal["judge", "reward"]
+Kind = Literal["judge", "reward", "policy"]
 Evaluate = Callable[[Path, Kind, Path, Path], object]
-"""Judges, or scores, a file of pairs into a run folder: (model, kind, pairs, folder). A call again
-goes on with the folder, or finds it finished."""
+"""Judges, scores or answers a file of pairs, or of prompts, into a folder: (model, kind, file,
+folder). A call again goes on with the folder, or finds it finished."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,11 @@ class Benchmark(Protocol):
         ...
 
     def write(self, path: Path, kind: Kind) -> None:
-        """Write the pairs as ``judge batch`` reads them."""
+        """Write the pairs as ``judge batch`` reads them.
+
+        Raises:
+            UsageError: when it is not for models of this kind.
+        """
         ...
 
     def score(self, folder: Path) -> Score:
@@ -86,9 +90,11 @@ class LabelledPairs:
         self.pairs = labelled(path, limit)
 
     def describe(self) -> dict[str, Any]:
-        return {"file": Path(self.path).name, "pairs": len(self.pairs)}
+        return {"file": Path(self.path).name, "pairs": len(self.pairs), "unit": "pairs"}
 
     def write(self, path: Path, kind: Kind) -> None:
+        if kind == "policy":
+            raise UsageError("a policy is compared by its answers to prompts: --prompts, not pairs")
         write_pairs(self.pairs, path)
 
     def score(self, folder: Path) -> Score:
@@ -130,7 +136,8 @@ def run(config: SelectConfig, benchmark: Benchmark, evaluate: Evaluate) -> dict[
     """
     folder, output = Path(config.run), config.folder
     card = _card(folder)
-    kind: Kind = "reward" if card.get("kind") == "reward" else "judge"
+    said = card.get("kind")
+    kind: Kind = said if said in ("reward", "policy") else "judge"
     candidates = candidates_of(folder, config.everything)
     output.mkdir(parents=True, exist_ok=True)
     benchmark.write(output / PAIRS_FILE, kind)
@@ -178,6 +185,16 @@ def candidates_of(run: Path, everything: bool) -> list[Candidate]:
                 " section needs stage3_gather_16bit_weights_on_model_save: true"
             )
     return [Candidate(step, folders[step], losses.get(step)) for step in steps]
+
+
+def start_of(run: Path) -> str:
+    """Return the model that a finished training started from.
+
+    Raises:
+        UsageError: when the training is not finished.
+    """
+    _card(run)
+    return str(_read(run / CONFIG_FILE)["model"])
 
 
 def losses_of(run: Path) -> dict[int, float]:
