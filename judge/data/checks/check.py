@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from judge.data.checks.contamination import SIZE, Benchmark, contamination_findi
 from judge.data.checks.corpus import Corpus
 from judge.data.checks.excerpts import excerpt
 from judge.data.checks.findings import CHECKS, CheckName, Finding, Findings
-from judge.data.checks.inputs import Rows
+from judge.data.checks.inputs import Prompts, Rows
 from judge.data.checks.language import LanguageCheck
 from judge.data.checks.near import THRESHOLD
 from judge.data.checks.repeats import repeat_findings
@@ -34,7 +34,6 @@ from judge.data.checks.wording import wording_findings
 from judge.errors import UsageError
 from judge.idset import IdSet
 from judge.options import Option
-from judge.pair import Message
 from judge.runs.identity import ANEW, refuse_another
 from judge.runs.whole import refused_in_one_line, write_whole
 
@@ -54,7 +53,8 @@ class CheckConfig(BaseModel):
     input: Annotated[str, Option(metavar="INPUT")]
     """Folder, file or hub id; of a folder its pairs and its ratings."""
     against: Annotated[tuple[str, ...], Option(metavar="FILE_OR_ID")] = ()
-    """Evaluation set whose prompts must not be in the input. May be repeated."""
+    """Evaluation set whose prompts must not be in the input: pairs, ratings, or questions as judge
+    respond takes them (MT-Bench, AlpacaEval, Arena-Hard). May be repeated."""
     output_dir: Annotated[str | None, Option(flag="--out", metavar="DIR")] = None
     """Write ``check.json`` and ``findings.jsonl`` here."""
     format: str | None = None
@@ -93,7 +93,7 @@ def run(config: CheckConfig, progress: Callable[[int], None] = lambda rows: None
         UsageError: when something cannot be read or written, or the folder holds another report.
     """
     rows = _input(config)
-    against = [Rows(name) for name in config.against]
+    against = [Prompts(name) for name in config.against]
     identity = _identity(config, rows, against)
     output = Path(config.output_dir) if config.output_dir is not None else None
     if output is not None and not config.fresh:
@@ -102,7 +102,7 @@ def run(config: CheckConfig, progress: Callable[[int], None] = lambda rows: None
     wanted = CHECKS.keys() - findings.skip
     if not wanted & {"contamination", "shared_template"}:
         against = []
-    benchmarks = [Benchmark(other.name, _prompts(other), config.ngram) for other in against]
+    benchmarks = [Benchmark(other.name, other, config.ngram) for other in against]
     near = config.near if wanted & _NEAR_CHECKS else 0.0
     corpus, counts, lost = _first_pass(config, rows, findings, benchmarks, near, progress)
     again = (item for item in rows if isinstance(item, Row))
@@ -170,12 +170,6 @@ def _first_pass(
     return corpus, counts, len(lost)
 
 
-def _prompts(rows: Rows) -> Iterator[tuple[str, tuple[Message, ...]]]:
-    for item in rows:
-        if isinstance(item, Row):
-            yield item.row_id, item.prompt
-
-
 def _problem(problem: Problem) -> Finding:
     check: CheckName = "unreadable_row"
     if problem.reason == "empty_response":
@@ -190,7 +184,7 @@ def _place(problem: Problem) -> str:
     return f"{problem.file}:{problem.line}"
 
 
-def _identity(config: CheckConfig, rows: Rows, against: Sequence[Rows]) -> Identity:
+def _identity(config: CheckConfig, rows: Rows, against: Sequence[Prompts]) -> Identity:
     return Identity(
         input=CheckedInput(name=config.input, files=rows.digests()),
         options=config.model_dump(mode="json", exclude={"input", "output_dir", "fresh"}),

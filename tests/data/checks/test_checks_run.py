@@ -178,6 +178,26 @@ def test_a_benchmark_in_its_own_format(tmp_path: Path, check: Check) -> None:
     assert against["rows"] == 2 and len(against["overlapping"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("layout", "row"),
+    [
+        ("MT-Bench", {"question_id": 81, "category": "writing", "turns": ["Be brief.", PROMPT]}),
+        ("AlpacaEval", {"instruction": PROMPT, "dataset": "helpful_base"}),
+        ("Arena-Hard", {"uid": "u1", "category": "hard_prompt", "prompt": PROMPT}),
+    ],
+)
+def test_the_questions_of_benchmarks_must_not_be_trained_on(
+    check: Check, tmp_path: Path, layout: str, row: dict[str, Any]
+) -> None:
+    """All turns of them: a policy that has seen the second one has seen the benchmark."""
+    questions = tmp_path / "questions.jsonl"
+    other = {"question_id": 82, "turns": ["Say no."], "instruction": "Say no.", "prompt": "Say no."}
+    questions.write_text(json.dumps(row) + "\n" + json.dumps(other) + "\n")
+    report = check([pair("a"), pair("b", prompt="Something else.")], against=(str(questions),))
+    assert found(report)["contamination"] == 1, layout
+    assert report["against"][0]["rows"] == 2 and len(report["against"][0]["overlapping"]) == 1
+
+
 def test_rows_that_cannot_be_read_are_findings(tmp_path: Path) -> None:
     good = json.dumps(line(pair("a")))
     empty = json.dumps(line(pair("b")) | {"response_1": " "})
