@@ -14,6 +14,7 @@ from rich.text import Text
 from judge.screen import duration
 
 if TYPE_CHECKING:
+    from judge.runs.training import TrainingManifest
     from judge.train.progress import TrainingFacts
 
 EVERY = 10.0
@@ -202,18 +203,18 @@ def facts_lines(facts: TrainingFacts, steps: int) -> list[str]:
     ]
 
 
-def closing_lines(manifest: Mapping[str, Any], trained: bool) -> list[str]:
+def closing_lines(manifest: TrainingManifest, trained: bool) -> list[str]:
     """Return what a finished training left behind, and what to do with it.
 
     Args:
         manifest: of the training.
         trained: whether it was trained just now, not by an earlier command.
     """
-    recipe, steps = manifest["recipe"], manifest["steps"]
+    recipe, steps = manifest.recipe, manifest.steps
     folder = recipe["output_dir"]
     lines = [] if trained else [f"{folder} holds the finished model of this recipe"]
-    losses = manifest["validation_losses"]
-    best = manifest["best_checkpoint"]
+    losses = manifest.validation_losses
+    best = manifest.best_checkpoint
     at = str(steps)
     if recipe["keep_best"] and best is not None:
         at = best.rpartition("-")[2]
@@ -221,14 +222,14 @@ def closing_lines(manifest: Mapping[str, Any], trained: bool) -> list[str]:
     validation = f", validation loss {_number(losses[at])}" if at in losses else ""
     rest = [
         f", {name} {_number(value)}"
-        for name, value in manifest.get("validation", {}).items()
+        for name, value in manifest.validation.items()
         if name != "loss" and at == str(steps)
     ]
-    loss = manifest.get("training_loss")
+    loss = manifest.training_loss
     training = "" if loss is None else f", training loss {_number(loss)}"
     lines.append(f"{steps:,} steps{training}{validation}{''.join(rest)}")
     lines.append(f"the model is in {folder}")
-    change = manifest.get("validation", {}).get("chosen_change")
+    change = manifest.validation.get("chosen_change")
     if change is not None and change < 0:
         lines.append(
             f"note: the chosen responses of the validation set became less likely, by"

@@ -14,6 +14,7 @@ from rich.console import Console
 from judge import training_screen
 from judge.commands.watched import watched
 from judge.quiet import _deepspeed
+from judge.runs.training import TrainingManifest
 from judge.train.progress import UNWATCHED, TrainingFacts
 from judge.training_screen import TrainingScreen, closing_lines
 
@@ -181,15 +182,16 @@ def test_the_other_processes_of_a_launch_show_nothing(monkeypatch: pytest.Monkey
         assert screen is UNWATCHED
 
 
-def manifest(**fields: Any) -> dict[str, Any]:
+def manifest(**fields: Any) -> TrainingManifest:
     recipe = {"output_dir": "work/run", "keep_best": False}
-    return {
-        "recipe": recipe | fields.pop("recipe", {}),
-        "steps": 6,
-        "training_loss": 0.5,
-        "validation_losses": {"2": 0.3, "6": 0.4},
-        "best_checkpoint": "work/run/checkpoint-2",
-    } | fields
+    return TrainingManifest(
+        recipe=recipe | fields.pop("recipe", {}),
+        steps=6,
+        training_loss=0.5,
+        validation_losses={"2": 0.3, "6": 0.4},
+        best_checkpoint="work/run/checkpoint-2",
+        **fields,
+    )
 
 
 def test_it_ends_with_the_model_and_the_next_command() -> None:
@@ -212,7 +214,7 @@ def test_it_ends_with_the_model_and_the_next_command() -> None:
         "note: the chosen responses of the validation set became less likely, by 1.50 nats each:"
         " the policy moves away from both",
     ]
-    policy["validation"]["chosen_change"] = 1.5
+    policy = manifest(recipe={"beta": 0.1}, validation={"loss": 0.4, "chosen_change": 1.5})
     assert closing_lines(policy, trained=True)[1:] == ["the model is in work/run"]
     kept = closing_lines(manifest(recipe={"keep_best": True}), trained=True)
     assert kept[0] == "the model is that of step 2, with the lowest validation loss"

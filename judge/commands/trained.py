@@ -34,7 +34,7 @@ def select(given: dict[str, Any]) -> None:
     Console().print(shown(table_of(result)))
     if config.copy_to is not None:
         selection.copy_chosen(result, Path(config.copy_to))
-        typer.echo(f"{result['chosen']} copied to {config.copy_to}")
+        typer.echo(f"{result.chosen} copied to {config.copy_to}")
     typer.echo(f"{config.folder / selection.SELECT_FILE}\n{write_page(result, config.folder)}")
 
 
@@ -45,8 +45,8 @@ def export(given: dict[str, Any]) -> None:
     from judge.train.checkpoints.licences import objections
 
     config = checked(ExportConfig, given)
-    manifest = run(config)
-    for reason in objections(manifest["export"]["data_licences"]):
+    record = run(config).export
+    for reason in objections({} if record is None else record.data_licences):
         typer.echo(f"before it is published: {reason}", err=True)
     typer.echo(f"written to {config.output_dir}")
 

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from judge.errors import UsageError
 
 if TYPE_CHECKING:
+    from judge.runs.training import TrainingManifest
     from judge.train.config import TrainerConfig
     from judge.train.progress import Progress
 
@@ -70,11 +71,11 @@ def train_as(module: str, kind: type[TrainerConfig], recipe: str, overrides: lis
     close(manifest, screen)
 
 
-def close(manifest: dict[str, Any], screen: Progress) -> None:
+def close(manifest: TrainingManifest | None, screen: Progress) -> None:
     """Say what a training left behind and how to use it."""
     from judge.training_screen import closing_lines
 
-    if manifest:  # another process of the launch shows it
+    if manifest is not None:  # another process of the launch shows it
         for line in closing_lines(manifest, trained=getattr(screen, "began", False)):
             typer.echo(line)
 

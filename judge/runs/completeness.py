@@ -13,6 +13,7 @@ from typing import Any
 
 from judge.errors import UsageError
 from judge.runs.folder import FAILURES, JUDGMENTS, RESPONSES, SUMMARY
+from judge.runs.training import SetManifest
 
 _BLOCK = 1 << 20
 
@@ -58,17 +59,15 @@ def _counts(folder: Path) -> dict[str, int] | None:
         return None
 
 
-def check_set(folder: Path, manifest: Mapping[str, Any]) -> None:
+def check_set(folder: Path, manifest: SetManifest) -> None:
     """Check the files of a training set against the manifest that lies with them.
 
     Raises:
         UsageError: when one of them holds fewer rows than were written.
     """
-    outputs = manifest.get("outputs")
-    for name, output in outputs.items() if isinstance(outputs, dict) else ():
-        there = isinstance(output, dict) and (folder / name).exists()
-        if there and isinstance(output.get("rows"), int):
-            _check(folder / name, output["rows"], "manifest.json", "prepare the set again")
+    for name, output in (manifest.outputs or {}).items():
+        if (folder / name).exists():
+            _check(folder / name, output.rows, "manifest.json", "prepare the set again")
 
 
 def _check(path: Path, written: int, record: str, cure: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from judge.runs.training import TrainingFigures
 from judge.train.batches.balancing import LengthGroupedTwins
 from judge.train.batches.sequences import SequenceSet
 from judge.train.config import TrainerConfig
@@ -93,33 +94,33 @@ def left_out(train: SequenceSet, evaluation: SequenceSet) -> dict[str, int]:
     }
 
 
-def about(
+def figures_of(
     trainer: SequenceTrainer,
     train: SequenceSet,
     evaluation: SequenceSet,
     seconds: float,
     figures: Collection[str],
-) -> dict[str, Any]:
+) -> TrainingFigures:
     """Return what a manifest says of a finished training.
 
     Args:
         seconds: of this session.
         figures: names of the log's validation figures, ``eval_`` in front; the last ones are told.
     """
-    counts: dict[str, Any] = {"train_examples": len(train), "val_examples": len(evaluation)}
+    counts = {"train_examples": len(train), "val_examples": len(evaluation)}
     counts |= {f"train_dropped_{why}": n for why, n in sorted(train.left_out.items())}
     counts |= {f"val_dropped_{why}": n for why, n in sorted(evaluation.left_out.items())}
-    return {
-        "counts": counts,
-        "packed": trainer.packed,
-        "tokens_this_session": trainer.tokens["forwarded"],
-        "padding_share": trainer.padding_share,
-        "examples_per_second": round(trainer.tokens["examples"] / seconds, 3),
-        "seconds_this_session": round(seconds),
-        "validation": {
+    return TrainingFigures(
+        counts=counts,
+        packed=trainer.packed,
+        tokens_this_session=trainer.tokens["forwarded"],
+        padding_share=trainer.padding_share,
+        examples_per_second=round(trainer.tokens["examples"] / seconds, 3),
+        seconds_this_session=round(seconds),
+        validation={
             name.removeprefix("eval_"): value
             for row in trainer.state.log_history  # the last one stays
             for name, value in row.items()
             if name in figures
         },
-    }
+    )

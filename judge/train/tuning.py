@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from transformers import PreTrainedTokenizerBase, set_seed
 
+from judge.runs.training import TrainingData, TrainingFigures, TrainingManifest
 from judge.train.checkpoints.manifest import claim_output, write_manifest
 from judge.train.config import TrainerConfig
 from judge.train.finetune import join_deepspeed, load_tokenizer, train_and_save
@@ -27,8 +28,8 @@ class FineTuning(Protocol):
     evaluate_last: bool
     """See to it that the last step has a validation loss."""
 
-    def check_data(self) -> dict[str, Any]:
-        """Return the manifest of the data.
+    def check_data(self) -> TrainingData:
+        """Return what the manifest of the data says of it.
 
         Raises:
             UsageError: when it is not what the recipe needs.
@@ -55,13 +56,15 @@ class FineTuning(Protocol):
         """Return what the model says of itself to whoever loads it."""
         ...
 
-    def about(self, trainer: Any, seconds: float) -> dict[str, Any]:
+    def figures(self, trainer: Any, seconds: float) -> TrainingFigures:
         """Return what the manifest says of the training besides what every one has."""
         ...
 
 
-def run(training: FineTuning, progress: Progress) -> dict[str, Any]:
+def run(training: FineTuning, progress: Progress) -> TrainingManifest | None:
     """Train as a recipe says; return the manifest, also written to its ``output_dir``.
+
+    Of the processes of a launch, the first one writes and returns it; the others return None.
 
     Running it again after an interruption goes on from the newest checkpoint, with the same result
     as an uninterrupted run; a finished run is not repeated.
@@ -92,7 +95,7 @@ def run(training: FineTuning, progress: Progress) -> dict[str, Any]:
     train_and_save(trainer, config, training.evaluate_last)
     seconds = time.time() - started
     if not trainer.is_world_process_zero():
-        return {}
+        return None
     tokenizer.save_pretrained(output)
-    about = training.about(trainer, seconds)
-    return write_manifest(output, config, data, trainer, training.card(), about)
+    figures = training.figures(trainer, seconds)
+    return write_manifest(output, config, data, trainer, training.card(), figures)

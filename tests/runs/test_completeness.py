@@ -46,11 +46,11 @@ def test_a_run_that_was_stopped_is_known_as_such(run: Path) -> None:
 
 def test_a_training_set_that_lost_rows_is_refused(prepared: Path, tmp_path: Path) -> None:
     manifest = read_data_manifest(prepared)
-    for name in manifest["outputs"]:
+    for name in manifest.outputs or {}:
         (tmp_path / name).write_bytes((prepared / name).read_bytes())
     check_set(tmp_path, manifest)
     lines = (tmp_path / "train.jsonl").read_bytes().splitlines(keepends=True)
     (tmp_path / "train.jsonl").write_bytes(b"".join(lines[:-1]))
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest.model_dump()))
     with pytest.raises(UsageError, match=r"train.jsonl is cut: .*; prepare the set again"):
         read_data_manifest(tmp_path)

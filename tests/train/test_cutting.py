@@ -161,6 +161,7 @@ def test_a_template_s_words_inside_a_text_are_no_boundary() -> None:
 def test_the_manifest_counts_what_was_cut(prepared: Path, tmp_path: Path) -> None:
     options = ("max_steps=1", "too_long=cut_prompt", "max_length=300", "packing=true")
     manifest = justifier.run(smoke(prepared, tmp_path, *options))
-    counts = manifest["counts"]
+    assert manifest is not None
+    counts = manifest.counts
     assert counts["train_cut_prompts"] > 0
     assert counts["train_examples"] >= counts["train_cut_prompts"]

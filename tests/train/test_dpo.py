@@ -229,9 +229,10 @@ def test_a_policy_learns_its_pairs(base: Path, pairs: Path, tmp_path: Path, loss
         assert log[0]["loss"] == pytest.approx(start, abs=1e-4)
     assert log[0]["accuracy"] <= 0.5 and log[0]["reward_margin"] == pytest.approx(0, abs=1e-4)
     assert log[-1]["loss"] < log[0]["loss"] and log[-1]["reward_margin"] > 0
-    assert manifest["steps"] == 6 and manifest["counts"]["train_examples"] == 32
-    assert manifest["packed"] and manifest["reference_pairs_computed"] == 40
-    assert set(manifest["validation"]) == {"loss", "accuracy", "reward_margin", "chosen_change"}
+    assert manifest is not None
+    assert manifest.steps == 6 and manifest.counts["train_examples"] == 32
+    assert manifest.packed and manifest.reference_pairs_computed == 40
+    assert set(manifest.validation) == {"loss", "accuracy", "reward_margin", "chosen_change"}
     card = json.loads((tmp_path / "out" / "judge.json").read_text())
     assert card["kind"] == "policy" and card["chat_template"].startswith("sha256:")
 
@@ -296,7 +297,7 @@ dpo.run(load_recipe("dpo_smoke", fields, DPOConfig))
         done = subprocess.run([sys.executable, "-c", script, what, *fields], check=False)
         assert done.returncode == -9
     manifest = dpo.run(recipe(base, pairs, output))
-    assert manifest["reference_pairs_computed"] == 0
+    assert manifest is not None and manifest.reference_pairs_computed == 0
     whole, again = (
         load_file(folder / "model.safetensors") for folder in (tmp_path / "whole", output)
     )

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from judge.cli import app
 from judge.errors import UsageError
 from judge.models import resolve_model
+from judge.runs.training import ExportRecord, ExportSource, TrainingManifest
 from judge.train.checkpoints.config import ExportConfig, PushConfig
 from judge.train.checkpoints.export import run
 from judge.train.checkpoints.licences import licences_of, objections
@@ -91,28 +92,34 @@ def test_the_card_says_what_the_manifest_says(exported: Path) -> None:
 
 
 def test_the_card_of_other_models() -> None:
-    manifest: dict[str, Any] = {
+    manifest = {
         "recipe": {"model": "meta-llama/Llama-3.1-70B-Instruct", "objective": "scaled_bt"},
         "data": {"input": {"nvidia/HelpSteer2": "abc"}, "outputs": {}},
         "steps": 49,
         "versions": {"torch": "2"},
         "selected": {
             "right": 9, "pairs": 10, "low": 0.5, "high": 0.9, "step": 40, "failures": 1,
-            "benchmark": {"file": "rewardbench.jsonl"},
-        },
-        "export": {
-            "merged": False,
-            "licence": "llama3.1",
-            "data_licences": {"nvidia/HelpSteer2": "cc-by-4.0"},
+            "benchmark": {"file": "rewardbench.jsonl", "pairs": 10}, "rule": "every checkpoint",
+            "checkpoint": "checkpoint-40", "validation_loss": 0.1, "accuracy": 0.9, "by_source": {},
         },
     }  # fmt: skip
+    record = ExportRecord(
+        source=ExportSource(name="ours", digest="abc"),
+        merged=False,
+        licence="llama3.1",
+        data_licences={"nvidia/HelpSteer2": "cc-by-4.0"},
+        versions={},
+    )
+    read = TrainingManifest.model_validate(manifest)
     reward = {"kind": "reward", "objective": "scaled_bt", "outputs": ["reward"]}
-    text = render_card("ours", manifest, reward)
+    text = render_card("ours", read, record, reward)
     front = yaml.safe_load(text.split("---\n")[1])
     assert front["base_model"] == "meta-llama/Llama-3.1-70B-Instruct"
     assert front["license"] == "llama3.1" and front["datasets"] == ["nvidia/HelpSteer2"]
     assert "judge score" in text and "0.900 [0.500, 0.900] of 10 pairs" in text
-    assert "--mode verdict" in render_card("ours", manifest, {"answer": "label", "template": "t"})
+    assert "--mode verdict" in render_card(
+        "ours", read, record, {"answer": "label", "template": "t"}
+    )
 
 
 def test_what_cannot_be_exported(
@@ -133,10 +140,10 @@ def test_what_cannot_be_exported(
 
 
 def test_licences() -> None:
-    manifest = {"data": {"input": {"nvidia/HelpSteer2": "1", "ours.jsonl": "2"}}}
-    assert licences_of(manifest) == {"nvidia/HelpSteer2": "cc-by-4.0", "ours.jsonl": None}
-    assert licences_of(manifest, ["MIT"])["ours.jsonl"] == "mit"
-    assert licences_of(manifest, ["nvidia/HelpSteer2=other"])["nvidia/HelpSteer2"] == "other"
+    inputs = ("nvidia/HelpSteer2", "ours.jsonl")
+    assert licences_of(inputs) == {"nvidia/HelpSteer2": "cc-by-4.0", "ours.jsonl": None}
+    assert licences_of(inputs, ["MIT"])["ours.jsonl"] == "mit"
+    assert licences_of(inputs, ["nvidia/HelpSteer2=other"])["nvidia/HelpSteer2"] == "other"
     assert objections({"a": None, "b": "mit"}) == ["the licence of a is not known"]
     assert objections({"a": "cc-by-nc-4.0", "b": "cc-by-nd-4.0", "c": "proprietary"}) == [
         "a is under cc-by-nc-4.0",

@@ -261,7 +261,7 @@ def test_the_command_and_its_exit_codes() -> None:
         (["llama31_70b_zero3", "--gpus", "48"], "global_batch_size 128 is not a multiple of 96"),
         (["llama31_70b_zero3", "--gpus", "12"], "not make whole nodes of 8"),
         (["llama31_70b_zero3", "--data", "nowhere"], "no folder nowhere"),
-        (["llama31_70b_zero3", "--data", "."], "no training set of `judge data prepare`"),
+        (["llama31_70b_zero3", "--data", "."], "not a training set of `judge data prepare`"),
         (["smoke"], "names no hardware; give --gpus and --gpu"),
         (["ablation_small"], "plan takes recipes of"),
         (["mini_pretrain"], "plan takes recipes of"),

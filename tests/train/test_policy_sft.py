@@ -49,9 +49,10 @@ def test_the_loss_is_the_mean_over_response_tokens(base: Path, tmp_path: Path) -
     pairs = preference_set(tmp_path / "pairs")
     fields = [f"model={base}", f"data={pairs}", f"output_dir={tmp_path / 'out'}"]
     manifest = sft.run(load_recipe("policy_smoke", fields, PolicySFTConfig))
+    assert manifest is not None
     losses = [row["loss"] for row in read_log(tmp_path / "out") if "loss" in row]
-    assert losses[-1] < losses[0] and manifest["steps"] == 6 and manifest["packed"]
-    assert manifest["counts"] == {"train_examples": 32, "val_examples": 8}
+    assert losses[-1] < losses[0] and manifest.steps == 6 and manifest.packed
+    assert manifest.counts == {"train_examples": 32, "val_examples": 8}
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out", dtype=torch.float32)
     builder = ConversationBuilder(AutoTokenizer.from_pretrained(tmp_path / "out"))
     found = load_conversations(read_conversations(pairs / "val.jsonl"), builder, 1024, None)
@@ -61,7 +62,7 @@ def test_the_loss_is_the_mean_over_response_tokens(base: Path, tmp_path: Path) -
         logits = model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
         total -= sum(logits[i - 1, ids[i]].item() for i in range(item["prompt"], len(ids)))
         tokens += len(ids) - item["prompt"]
-    assert manifest["validation_losses"]["6"] == pytest.approx(total / tokens, rel=1e-5)
+    assert manifest.validation_losses["6"] == pytest.approx(total / tokens, rel=1e-5)
 
 
 def test_a_file_of_conversations_is_divided_by_its_prompts(base: Path, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_a_reward_model_is_trained_on_4_bit_weights(tmp_path: Path, base: Path) 
         *SECTIONS,
     ]
     manifest = reward.run(load_recipe("reward_smoke", overrides, RewardConfig))
-    assert manifest["steps"] == 2 and len(losses(tmp_path / "run")) == 2
+    assert manifest is not None and manifest.steps == 2 and len(losses(tmp_path / "run")) == 2
 
 
 def test_a_policy_is_aligned_on_4_bit_weights(

@@ -14,6 +14,7 @@ from judge.cli import app
 from judge.errors import UsageError
 from judge.infer import batch
 from judge.metrics.accuracy import Score
+from judge.runs.selection import Selection
 from judge.train.align import dpo
 from judge.train.align.config import DPOConfig
 from judge.train.checkpoints.config import SelectConfig
@@ -99,7 +100,7 @@ def test_a_killed_selection_judges_nothing_twice(
 def test_the_chosen_one_is_copied_as_a_model(
     trained: Path, chosen: dict[str, Any], tmp_path: Path
 ) -> None:
-    copy_chosen(chosen, tmp_path / "model")
+    copy_chosen(Selection.model_validate(chosen), tmp_path / "model")
     names = {path.name for path in (tmp_path / "model").iterdir()}
     assert {"adapter_model.safetensors", "judge.json", "manifest.json", "recipe.json"} <= names
     assert not names & {
@@ -115,7 +116,7 @@ def test_the_chosen_one_is_copied_as_a_model(
     done = CliRunner().invoke(app, ["batch", PAIRS, "--out", str(tmp_path / "out"), *options])
     assert done.exit_code == 0, done.output
     with pytest.raises(UsageError, match="exists; name a new folder"):
-        copy_chosen(chosen, tmp_path / "model")
+        copy_chosen(Selection.model_validate(chosen), tmp_path / "model")
 
 
 def test_a_benchmark_has_its_own_weights(trained: Path, tmp_path: Path) -> None:
@@ -154,7 +155,9 @@ def test_a_reward_model_s_checkpoints_are_scored(tmp_path: Path, mini_tokenizer:
 
 def test_the_paper_s_few(tmp_path: Path) -> None:
     losses = {"10": 0.9, "20": 0.5, "30": 0.7, "40": 0.6, "50": 0.8, "60": 0.95}
-    (tmp_path / "manifest.json").write_text(json.dumps({"validation_losses": losses}))
+    (tmp_path / "manifest.json").write_text(
+        json.dumps({"recipe": {}, "steps": 60, "validation_losses": losses})
+    )
     for step in losses:
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()
@@ -190,7 +193,7 @@ def test_ties_and_what_is_missing(tmp_path: Path) -> None:
     config = SelectConfig(run=str(tmp_path), pairs=str(PAIRS), output_dir=str(tmp_path / "out"))
     with pytest.raises(UsageError, match="no finished training"):
         run(config, LabelledPairs(PAIRS), nobody)
-    (tmp_path / "manifest.json").write_text("{}")
+    (tmp_path / "manifest.json").write_text('{"recipe": {}, "steps": 1}')
     (tmp_path / "judge.json").write_text("{}")
     with pytest.raises(UsageError, match="has no checkpoint"):
         run(config, LabelledPairs(PAIRS), nobody)

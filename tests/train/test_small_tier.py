@@ -161,7 +161,7 @@ def test_an_exported_model_is_whole_and_says_the_same(
     name: str, small: dict[str, Path], cached: Path, tmp_path: Path
 ) -> None:
     manifest = export.run(ExportConfig(model=name, output_dir=str(tmp_path / "out")))
-    assert manifest["export"]["merged"] is True
+    assert manifest.export is not None and manifest.export.merged
     out = tmp_path / "out"
     assert not (out / "adapter_config.json").exists() and not (out / "base.json").exists()
     assert AutoTokenizer.from_pretrained(out).chat_template

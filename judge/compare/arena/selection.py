@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from judge.compare.arena.result import ARENA, ArenaResult
 from judge.errors import UsageError
 from judge.metrics.accuracy import Score
+from judge.runs.selection import SelectionBenchmark
 
 
 class WinRateOverStart:
@@ -27,15 +28,15 @@ class WinRateOverStart:
         self.prompts, self.start, self.judge, self.limit = prompts, start, judge, limit
         self.asked = 0
 
-    def describe(self) -> dict[str, Any]:
-        """Return what it is: ``file``, ``pairs`` (how many answers met) and who judged."""
-        return {
-            "file": Path(self.prompts).name,
-            "pairs": self.asked,
-            "unit": f"prompts, against {self.start} by {self.judge},",
-            "start": self.start,
-            "judge": self.judge,
-        }
+    def describe(self) -> SelectionBenchmark:
+        """Return what it is; ``pairs`` is how many answers met."""
+        return SelectionBenchmark(
+            file=Path(self.prompts).name,
+            pairs=self.asked,
+            unit=f"prompts, against {self.start} by {self.judge},",
+            start=self.start,
+            judge=self.judge,
+        )
 
     def write(self, path: Path, kind: Literal["judge", "reward", "policy"]) -> None:
         """Write nothing: prompts stay where they are.

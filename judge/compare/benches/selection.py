@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from judge.compare.benches.plan import plan, write_pairs
 from judge.compare.benches.read import read_items
@@ -11,6 +11,7 @@ from judge.compare.benches.registry import find
 from judge.compare.benches.score import score_run
 from judge.errors import UsageError
 from judge.metrics.accuracy import Score
+from judge.runs.selection import SelectionBenchmark
 
 
 class BenchmarkRows:
@@ -29,9 +30,9 @@ class BenchmarkRows:
         self.benchmark = find(name)
         self.items = read_items(self.benchmark, path)[:limit]
 
-    def describe(self) -> dict[str, Any]:
-        """Return what it is: ``file`` and ``pairs``."""
-        return {"file": self.benchmark.title, "pairs": len(self.items), "unit": "pairs"}
+    def describe(self) -> SelectionBenchmark:
+        """Return what it is."""
+        return SelectionBenchmark(file=self.benchmark.title, pairs=len(self.items), unit="pairs")
 
     def write(self, path: Path, kind: Literal["judge", "reward", "policy"]) -> None:
         """Write the pairs as ``judge batch`` reads them, into the folder of ``path``.

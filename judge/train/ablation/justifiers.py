@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from judge.errors import UsageError
+from judge.runs.training import TrainingManifest
 from judge.runs.whole import replace_json, write_whole
 from judge.train.ablation.justifiers_table import Row, render, summary_of
 from judge.train.ablation.paired_table import Comparisons, Hits, check_names, compare
@@ -120,6 +121,7 @@ def run(
         folder = Path(one.recipe.output_dir)
         progress.note(f"run {number} of {len(runs)}: {folder.name}")
         manifest = justifier.run(one.recipe, progress)
+        assert manifest is not None  # one process
         for checkpoint in folder.glob("checkpoint-*"):
             shutil.rmtree(checkpoint)  # only an interrupted run needs them
         for mode in one.variant.modes:
@@ -134,12 +136,12 @@ def run(
     return _write(output, config, pairs, results, hits)
 
 
-def _trained(manifest: dict[str, Any]) -> dict[str, Any]:
+def _trained(manifest: TrainingManifest) -> dict[str, Any]:
     return {
-        "train_examples": manifest["counts"]["train_examples"],
-        "steps": manifest["steps"],
-        "seconds": manifest["seconds_this_session"],
-        "validation_losses": manifest["validation_losses"],
+        "train_examples": manifest.counts["train_examples"],
+        "steps": manifest.steps,
+        "seconds": manifest.seconds_this_session,
+        "validation_losses": manifest.validation_losses,
     }
 
 

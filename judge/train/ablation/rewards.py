@@ -119,14 +119,15 @@ def run(config: AblationConfig, progress: Progress = UNWATCHED) -> dict[str, Any
     for number, one in enumerate(runs, start=1):
         progress.note(f"run {number} of {len(runs)}: {Path(one.recipe.output_dir).name}")
         manifest = reward.run(one.recipe, progress)
+        assert manifest is not None  # one process
         for checkpoint in Path(one.recipe.output_dir).glob("checkpoint-*"):
             shutil.rmtree(checkpoint)  # only an interrupted run needs them
         progress.doing("scoring the test pairs")
         figures = {
             "seed": one.seed,
-            "steps": manifest["steps"],
-            "seconds": manifest["seconds_this_session"],
-            "validation": manifest["validation"],
+            "steps": manifest.steps,
+            "seconds": manifest.seconds_this_session,
+            "validation": manifest.validation,
         }
         found.add(one.row, one.name, Path(one.recipe.output_dir), figures)
         if config.expo_pairs and one.row == Row("regression", "scaled_bt"):

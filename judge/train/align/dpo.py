@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerBase, TrainingArguments
 from judge.conversation import ConversationBuilder, template_digest
 from judge.models import resolve_model
 from judge.models.layers import digest_of
+from judge.runs.training import TrainingData, TrainingFigures, TrainingManifest
 from judge.train import tuning
 from judge.train.align.config import DPOConfig
 from judge.train.align.examples import ResponseCollator, load_pairs
@@ -22,13 +23,13 @@ from judge.train.checkpoints.manifest import data_of_kind
 from judge.train.finetune import choose_packing, plain_arguments
 from judge.train.progress import UNWATCHED, Progress, TrainingFacts, facts_of
 from judge.train.reward.model import choose_padding
-from judge.train.sequence_trainer import about, left_out
+from judge.train.sequence_trainer import figures_of, left_out
 from judge.train.sft.training import load_model
 
 _FIGURES = ("eval_loss", "eval_accuracy", "eval_reward_margin", "eval_chosen_change")
 
 
-def run(config: DPOConfig, progress: Progress = UNWATCHED) -> dict[str, Any]:
+def run(config: DPOConfig, progress: Progress = UNWATCHED) -> TrainingManifest | None:
     """Align the model of ``config``; return the manifest, also written to ``output_dir``.
 
     Running it again after an interruption goes on from the newest checkpoint, or in the midst of
@@ -57,7 +58,7 @@ class DPOTuning:
         self.config = config
         self.progress = progress
 
-    def check_data(self) -> dict[str, Any]:
+    def check_data(self) -> TrainingData:
         return data_of_kind(Path(self.config.data), "preference", "DPO")
 
     def arguments(self) -> TrainingArguments:
@@ -123,6 +124,6 @@ class DPOTuning:
     def card(self) -> dict[str, Any]:
         return {"kind": "policy", "chat_template": template_digest(self.tokenizer)}
 
-    def about(self, trainer: DPOTrainer, seconds: float) -> dict[str, Any]:
-        told = about(trainer, self.train, self.evaluation, seconds, _FIGURES)
-        return told | {"reference_pairs_computed": self.computed}
+    def figures(self, trainer: DPOTrainer, seconds: float) -> TrainingFigures:
+        told = figures_of(trainer, self.train, self.evaluation, seconds, _FIGURES)
+        return told.model_copy(update={"reference_pairs_computed": self.computed})

@@ -11,6 +11,7 @@ import torch
 from transformers import EvalPrediction, PreTrainedTokenizerBase, TrainingArguments
 
 from judge.conversation import ConversationBuilder, template_digest
+from judge.runs.training import TrainingData, TrainingFigures, TrainingManifest
 from judge.train import tuning
 from judge.train.align.config import PolicySFTConfig
 from judge.train.align.conversations import held_out, load_conversations, read_conversations
@@ -22,7 +23,7 @@ from judge.train.checkpoints.manifest import read_data_manifest
 from judge.train.finetune import choose_packing, plain_arguments
 from judge.train.progress import UNWATCHED, Progress, TrainingFacts, facts_of
 from judge.train.reward.model import choose_padding
-from judge.train.sequence_trainer import SequenceTrainer, about, left_out
+from judge.train.sequence_trainer import SequenceTrainer, figures_of, left_out
 from judge.train.sft.training import load_model
 
 
@@ -60,7 +61,7 @@ def mean_loss(prediction: EvalPrediction) -> dict[str, float]:
     return {"loss": float(-log_probs.sum() / np.asarray(prediction.label_ids).sum())}
 
 
-def run(config: PolicySFTConfig, progress: Progress = UNWATCHED) -> dict[str, Any]:
+def run(config: PolicySFTConfig, progress: Progress = UNWATCHED) -> TrainingManifest | None:
     """Fine-tune the policy of ``config``; return its manifest, also written to ``output_dir``.
 
     Running it again after an interruption goes on from the newest checkpoint, with the same result
@@ -85,8 +86,8 @@ class PolicyTuning:
         self.config = config
         self.source = Path(config.data)
 
-    def check_data(self) -> dict[str, Any]:
-        return read_data_manifest(self.source) if self.source.is_dir() else {}
+    def check_data(self) -> TrainingData:
+        return read_data_manifest(self.source) if self.source.is_dir() else TrainingData()
 
     def arguments(self) -> TrainingArguments:
         return plain_arguments(self.config)
@@ -136,5 +137,5 @@ class PolicyTuning:
     def card(self) -> dict[str, Any]:
         return {"kind": "policy", "chat_template": template_digest(self.tokenizer)}
 
-    def about(self, trainer: PolicyTrainer, seconds: float) -> dict[str, Any]:
-        return about(trainer, self.train, self.evaluation, seconds, ("eval_loss",))
+    def figures(self, trainer: PolicyTrainer, seconds: float) -> TrainingFigures:
+        return figures_of(trainer, self.train, self.evaluation, seconds, ("eval_loss",))

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from judge.errors import UsageError
 from judge.models import JUDGE_FILE
 from judge.models.checkpoint import Checkpoint, open_checkpoint
 from judge.models.writing import write_model
+from judge.runs.training import (
+    MANIFEST_FILE,
+    ExportRecord,
+    ExportSource,
+    TrainingManifest,
+    read_training_manifest,
+)
 from judge.runs.whole import refuse_existing, replace_json, whole_folder
 from judge.train.checkpoints.config import ExportConfig
 from judge.train.checkpoints.licences import licences_of
-from judge.train.checkpoints.manifest import MANIFEST_FILE, versions
+from judge.train.checkpoints.manifest import versions
 from judge.train.checkpoints.model_card import CARD_FILE, render_card
 
-EXPORT = "export"
-"""The part of a manifest that says that a folder was made here, and of what."""
 
-
-def run(config: ExportConfig) -> dict[str, Any]:
+def run(config: ExportConfig) -> TrainingManifest:
     """Write the folder of ``config``; return its manifest. It appears whole or not at all.
 
     Raises:
@@ -32,27 +35,29 @@ def run(config: ExportConfig) -> dict[str, Any]:
     model = open_checkpoint(config.model, config.base)
     manifest = _manifest(model.folder)
     _check_template(model)
-    manifest[EXPORT] = {
-        "source": {"name": model.folder.name, "digest": model.digest()},
-        "merged": model.base is not None,
-        "licence": config.licence,
-        "data_licences": licences_of(manifest, config.data_licences),
-        "versions": versions(),
-    }
+    record = ExportRecord(
+        source=ExportSource(name=model.folder.name, digest=model.digest()),
+        merged=model.base is not None,
+        licence=config.licence,
+        data_licences=licences_of(manifest.data.input or {}, config.data_licences),
+        versions=versions(),
+    )
+    manifest = manifest.model_copy(update={"export": record})
     with whole_folder(output) as part:
         write_model(part, model, config.shard_bytes)
-        replace_json(part / MANIFEST_FILE, manifest)
+        replace_json(part / MANIFEST_FILE, manifest.to_json())
         title = config.name or output.name
-        (part / CARD_FILE).write_text(render_card(title, manifest, model.card), encoding="utf-8")
+        (part / CARD_FILE).write_text(
+            render_card(title, manifest, record, model.card), encoding="utf-8"
+        )
     return manifest
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def _manifest(folder: Path) -> TrainingManifest:
     """Return the manifest of a model's folder, or of the run that a checkpoint lies in."""
     for place in (folder, folder.parent):
         if (place / MANIFEST_FILE).is_file() and (place / JUDGE_FILE).is_file():
-            found: dict[str, Any] = json.loads((place / MANIFEST_FILE).read_text(encoding="utf-8"))
-            return found
+            return read_training_manifest(place)
     raise UsageError(
         f"{folder} is not a trained model: no {MANIFEST_FILE} of judge train beside it"
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from judge.errors import UsageError
 
@@ -19,23 +18,22 @@ _FORBIDS = re.compile(r"(^|-)(nc|nd)(-|$)|^(proprietary|none|no-license)$")
 derived works, or none at all. Whether a model is a derived work is for lawyers; so we ask."""
 
 
-def licences_of(manifest: Mapping[str, Any], given: Iterable[str] = ()) -> dict[str, str | None]:
+def licences_of(inputs: Iterable[str], given: Iterable[str] = ()) -> dict[str, str | None]:
     """Return the licence of every input of a model's training data; None where it is not known.
 
     Args:
-        manifest: of the model.
+        inputs: names of files or hub ids, as the model's manifest has them.
         given: ``NAME=LICENCE`` for an input, or ``LICENCE`` alone for all that are not known.
 
     Raises:
         UsageError: for a name that is no input of the data.
     """
-    inputs = list((manifest.get("data") or {}).get("input") or {})
-    found: dict[str, str | None] = {name: KNOWN.get(name) for name in inputs}
+    found = {name: KNOWN.get(name) for name in inputs}
     for text in given:
         name, named, licence = text.rpartition("=")
         if named and name not in found:
-            raise UsageError(f"--data-licence {text}: the data's inputs are {', '.join(inputs)}")
-        for one in [name] if named else [n for n in inputs if found[n] is None]:
+            raise UsageError(f"--data-licence {text}: the data's inputs are {', '.join(found)}")
+        for one in [name] if named else [n for n in found if found[n] is None]:
             found[one] = licence.strip().lower()
     return found
 

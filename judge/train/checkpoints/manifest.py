@@ -17,14 +17,22 @@ from judge import __version__
 from judge.errors import UsageError
 from judge.models import JUDGE_FILE, resolve_model
 from judge.models.layers import BASE_DIGEST, digest_of
-from judge.prompt import load_template
+from judge.prompt import Template, load_template
 from judge.runs.completeness import check_set
 from judge.runs.identity import refuse_another
+from judge.runs.training import (
+    MANIFEST_FILE,
+    SetManifest,
+    TemplateUsed,
+    TrainingData,
+    TrainingFigures,
+    TrainingManifest,
+    read_set_manifest,
+)
 from judge.runs.whole import PART, write_whole
 from judge.train.config import TrainerConfig
 
 CONFIG_FILE = "recipe.json"
-MANIFEST_FILE = "manifest.json"
 RECENT = 10
 """The training loss of a manifest is the mean of the last so many of the log."""
 _BEFORE_A_STEP = (
@@ -39,22 +47,18 @@ _BEFORE_A_STEP = (
 """What a run may leave that failed before its first checkpoint."""
 
 
-def read_data_manifest(data: Path) -> dict[str, Any]:
+def read_data_manifest(data: Path) -> SetManifest:
     """Return the manifest of a folder that ``judge data prepare`` wrote.
 
     Raises:
-        UsageError: when there is none.
+        UsageError: when there is none, or a file of the set holds fewer rows than were written.
     """
-    path = data / MANIFEST_FILE
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{data}: no training set of `judge data prepare` ({error})") from None
+    manifest = read_set_manifest(data)
     check_set(data, manifest)
     return manifest
 
 
-def data_of_kind(data: Path, kind: str, who: str) -> dict[str, Any]:
+def data_of_kind(data: Path, kind: str, who: str) -> SetManifest:
     """Return the manifest of prepared data after checking that it is of one kind.
 
     Args:
@@ -65,16 +69,15 @@ def data_of_kind(data: Path, kind: str, who: str) -> dict[str, Any]:
         UsageError: when there is none, or it is of another kind.
     """
     manifest = read_data_manifest(data)
-    found = (manifest.get("options") or {}).get("kind")
-    if found != kind:
+    if manifest.kind != kind:
         raise UsageError(
-            f"{data} holds data of kind {found or 'justifier'}; {who} needs `judge data prepare"
-            f" --kind {kind}`"
+            f"{data} holds data of kind {manifest.kind or 'justifier'}; {who} needs"
+            f" `judge data prepare --kind {kind}`"
         )
     return manifest
 
 
-def data_manifest(data: Path, template: str) -> dict[str, Any]:
+def data_manifest(data: Path, template: str) -> SetManifest:
     """Return the manifest of prepared data after checking that it was made with ``template``.
 
     Raises:
@@ -82,16 +85,18 @@ def data_manifest(data: Path, template: str) -> dict[str, Any]:
     """
     manifest = read_data_manifest(data)
     ours = load_template(template)
-    theirs = manifest.get("template") or {"name": "of no judge", "digest": "none"}
-    if (theirs["name"], theirs["digest"]) != (ours.name, ours.digest):
-        raise UsageError(
-            f"{data} was prepared with template {theirs['name']} ({theirs['digest']}), the recipe "
-            f"names {ours.name} ({ours.digest})"
-        )
+    theirs = manifest.template
+    if theirs is None or (theirs.name, theirs.digest) != (ours.name, ours.digest):
+        found = "without a template" if theirs is None else f"with template {_named(theirs)}"
+        raise UsageError(f"{data} was prepared {found}, the recipe names {_named(ours)}")
     return manifest
 
 
-def claim_output(output: Path, config: BaseModel) -> dict[str, Any] | None:
+def _named(template: TemplateUsed | Template) -> str:
+    return f"{template.name} ({template.digest})"
+
+
+def claim_output(output: Path, config: BaseModel) -> TrainingManifest | None:
     """Take ``output`` for this recipe; return the manifest if the run there is finished.
 
     Raises:
@@ -113,27 +118,26 @@ def claim_output(output: Path, config: BaseModel) -> dict[str, Any] | None:
     return _finished(output / MANIFEST_FILE)
 
 
-def _finished(manifest: Path) -> dict[str, Any] | None:
+def _finished(manifest: Path) -> TrainingManifest | None:
     """Return the manifest of a finished training; None where there is none, or a torn one.
 
     Earlier versions did not write it in one step: a training that was killed meanwhile goes on from
     its last checkpoint, and writes it again.
     """
     try:
-        found: dict[str, Any] = json.loads(manifest.read_bytes())
+        return TrainingManifest.model_validate_json(manifest.read_bytes())
     except (FileNotFoundError, ValueError):
         return None
-    return found
 
 
 def write_manifest(
     output: Path,
     config: TrainerConfig,
-    data: dict[str, Any],
+    data: TrainingData,
     trainer: Any,
     judge: dict[str, Any],
-    about: dict[str, Any],
-) -> dict[str, Any]:
+    figures: TrainingFigures,
+) -> TrainingManifest:
     """Write ``manifest.json`` and ``judge.json`` beside the trained model; return the manifest.
 
     Args:
@@ -142,27 +146,27 @@ def write_manifest(
         data: the manifest of the data.
         trainer: the finished trainer.
         judge: what the model says of itself to whoever loads it.
-        about: what else the manifest says: counts, seconds.
+        figures: what else the manifest says: counts, seconds.
     """
     history = trainer.state.log_history
     losses = [row["loss"] for row in history if "loss" in row][-RECENT:]
-    manifest = {
-        "recipe": config.model_dump(mode="json"),
-        "data": {"outputs": data.get("outputs"), "input": data.get("input")},
-        **about,
-        "steps": trainer.state.global_step,
-        "best_checkpoint": trainer.state.best_model_checkpoint,
-        "training_loss": sum(losses) / len(losses) if losses else None,
-        "validation_losses": {
+    manifest = TrainingManifest(
+        recipe=config.model_dump(mode="json"),
+        data=TrainingData(outputs=data.outputs, input=data.input),
+        **figures.model_dump(exclude_unset=True),
+        steps=trainer.state.global_step,
+        best_checkpoint=trainer.state.best_model_checkpoint,
+        training_loss=sum(losses) / len(losses) if losses else None,
+        validation_losses={
             str(row["step"]): row["eval_loss"] for row in history if "eval_loss" in row
         },
-        "parameters": sum(getattr(p, "ds_numel", p.numel()) for p in trainer.model.parameters()),
-        "git_revision": git_revision(),
-        "versions": versions(),
-    }
+        parameters=sum(getattr(p, "ds_numel", p.numel()) for p in trainer.model.parameters()),
+        git_revision=git_revision(),
+        versions=versions(),
+    )
     judge = judge | _base_digest(config)
     write_whole(output / JUDGE_FILE, json.dumps(judge, indent=1) + "\n")
-    write_whole(output / MANIFEST_FILE, json.dumps(manifest, indent=1) + "\n")
+    write_whole(output / MANIFEST_FILE, json.dumps(manifest.to_json(), indent=1) + "\n")
     return manifest
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from judge.errors import UsageError, first_line
 from judge.masking import Masking
+from judge.runs.training import ExportRecord, TrainingManifest, read_training_manifest
 from judge.train.checkpoints.config import PushConfig
-from judge.train.checkpoints.export import EXPORT
 from judge.train.checkpoints.licences import licences_of, objections
-from judge.train.checkpoints.manifest import MANIFEST_FILE
 
 TOKEN = "HF_TOKEN"
 
@@ -47,11 +44,11 @@ def plan(config: PushConfig) -> Upload:
         UsageError: when the folder is not an exported model, or a licence speaks against it.
     """
     folder = Path(config.folder)
-    manifest = _manifest(folder)
+    manifest, record = _exported(folder)
     if config.repo.count("/") != 1 or not all(config.repo.split("/")):
         raise UsageError(f"{config.repo!r} is not a hub id; expected OWNER/NAME")
-    known: Mapping[str, str | None] = manifest[EXPORT]["data_licences"]
-    said = licences_of(manifest, config.data_licences)
+    known = record.data_licences
+    said = licences_of(manifest.data.input or {}, config.data_licences)
     licences = {name: said[name] if config.data_licences else known[name] for name in known}
     reasons = objections({n: licence or known[n] for n, licence in licences.items()})
     if reasons and not config.despite_licences:
@@ -99,10 +96,11 @@ def _hub() -> Hub:
     return HfApi(token=token)
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def _exported(folder: Path) -> tuple[TrainingManifest, ExportRecord]:
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-        manifest[EXPORT]["data_licences"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UsageError(f"{folder} is not a folder of judge train export") from None
-    return manifest
+        manifest = read_training_manifest(folder)
+    except UsageError:
+        manifest = None
+    if manifest is None or manifest.export is None:
+        raise UsageError(f"{folder} is not a folder of judge train export")
+    return manifest, manifest.export

@@ -16,9 +16,11 @@ from typing import Any, Literal, Protocol
 from judge.errors import UsageError
 from judge.metrics.accuracy import Accuracy, Score
 from judge.models import JUDGE_FILE
+from judge.runs.selection import EvaluatedCheckpoint, Selection, SelectionBenchmark
+from judge.runs.training import MANIFEST_FILE, read_training_manifest
 from judge.runs.whole import replace_json, whole_folder
 from judge.train.checkpoints.config import SelectConfig
-from judge.train.checkpoints.manifest import CONFIG_FILE, MANIFEST_FILE
+from judge.train.checkpoints.manifest import CONFIG_FILE
 from judge.train.checkpoints.seal import SEAL, checkpoints, read_seal
 from judge.train.evaluation.labelled import labelled
 from judge.train.evaluation.verdict_accuracy import failures_in, measure, write_pairs
@@ -59,8 +61,8 @@ class Candidate:
 class Benchmark(Protocol):
     """What checkpoints are compared on."""
 
-    def describe(self) -> dict[str, Any]:
-        """Return what it is: ``file`` and ``pairs``."""
+    def describe(self) -> SelectionBenchmark:
+        """Return what it is."""
         ...
 
     def write(self, path: Path, kind: Kind) -> None:
@@ -89,8 +91,8 @@ class LabelledPairs:
         self.path = path
         self.pairs = labelled(path, limit)
 
-    def describe(self) -> dict[str, Any]:
-        return {"file": Path(self.path).name, "pairs": len(self.pairs), "unit": "pairs"}
+    def describe(self) -> SelectionBenchmark:
+        return SelectionBenchmark(file=Path(self.path).name, pairs=len(self.pairs), unit="pairs")
 
     def write(self, path: Path, kind: Kind) -> None:
         if kind == "policy":
@@ -111,17 +113,17 @@ class Evaluated:
     candidate: Candidate
     score: Score
 
-    def to_json(self) -> dict[str, Any]:
+    def entry(self) -> EvaluatedCheckpoint:
         """Return its entry of ``select.json``."""
-        return {
-            "step": self.candidate.step,
-            "checkpoint": self.candidate.folder.name,
-            "validation_loss": self.candidate.validation_loss,
+        return EvaluatedCheckpoint(
+            step=self.candidate.step,
+            checkpoint=self.candidate.folder.name,
+            validation_loss=self.candidate.validation_loss,
             **asdict(self.score),
-        }
+        )
 
 
-def run(config: SelectConfig, benchmark: Benchmark, evaluate: Evaluate) -> dict[str, Any]:
+def run(config: SelectConfig, benchmark: Benchmark, evaluate: Evaluate) -> Selection:
     """Evaluate the candidates that are not yet, choose, write ``select.json``; return it.
 
     After an interruption the same command goes on: no pair is judged twice.
@@ -149,17 +151,17 @@ def run(config: SelectConfig, benchmark: Benchmark, evaluate: Evaluate) -> dict[
         evaluate(one.folder, kind, output / PAIRS_FILE, into)
         found.append(Evaluated(one, benchmark.score(into)))
     best = choose(found)
-    result = {
-        "run": config.run,
-        "kind": kind,
-        "rule": "every checkpoint" if config.everything else f"{LOWEST} lowest losses and the last",
-        "ties": "the lower validation loss, then the earlier step",
-        "benchmark": benchmark.describe(),
-        "candidates": [one.to_json() for one in found],
-        "validation_losses": {str(step): loss for step, loss in sorted(losses_of(folder).items())},
-        "chosen": best.candidate.folder.name,
-    }
-    replace_json(output / SELECT_FILE, result)
+    result = Selection(
+        run=config.run,
+        kind=kind,
+        rule="every checkpoint" if config.everything else f"{LOWEST} lowest losses and the last",
+        ties="the lower validation loss, then the earlier step",
+        benchmark=benchmark.describe(),
+        candidates=tuple(one.entry() for one in found),
+        validation_losses={str(step): loss for step, loss in sorted(losses_of(folder).items())},
+        chosen=best.candidate.folder.name,
+    )
+    replace_json(output / SELECT_FILE, result.to_json())
     return result
 
 
@@ -199,9 +201,8 @@ def start_of(run: Path) -> str:
 
 def losses_of(run: Path) -> dict[int, float]:
     """Return the validation losses of a finished training, by step."""
-    manifest = _read(run / MANIFEST_FILE)
-    losses = manifest.get("validation_losses", {})
-    return {int(step): float(loss) for step, loss in losses.items()}
+    losses = read_training_manifest(run).validation_losses
+    return {int(step): loss for step, loss in losses.items()}
 
 
 def choose(found: Sequence[Evaluated]) -> Evaluated:
@@ -214,24 +215,20 @@ def choose(found: Sequence[Evaluated]) -> Evaluated:
     return min(found, key=rank)
 
 
-def copy_chosen(result: dict[str, Any], target: Path) -> None:
+def copy_chosen(result: Selection, target: Path) -> None:
     """Copy the chosen checkpoint as a model's folder: without optimizer, with the run's manifest.
 
     Raises:
         UsageError: when ``target`` is there already or cannot be written.
     """
-    run = Path(result["run"])
+    run = Path(result.run)
     with whole_folder(target) as part:
         ignored = shutil.ignore_patterns(*_TRAINING_STATE)
-        shutil.copytree(run / result["chosen"], part, ignore=ignored, dirs_exist_ok=True)
-        manifest = {**_read(run / MANIFEST_FILE), "selected": _of_chosen(result)}
-        replace_json(part / MANIFEST_FILE, manifest)
+        shutil.copytree(run / result.chosen, part, ignore=ignored, dirs_exist_ok=True)
+        manifest = read_training_manifest(run)
+        manifest = manifest.model_copy(update={"selected": result.of_chosen()})
+        replace_json(part / MANIFEST_FILE, manifest.to_json())
         shutil.copy(run / CONFIG_FILE, part / CONFIG_FILE)
-
-
-def _of_chosen(result: dict[str, Any]) -> dict[str, Any]:
-    chosen = next(c for c in result["candidates"] if c["checkpoint"] == result["chosen"])
-    return {"rule": result["rule"], "benchmark": result["benchmark"], **chosen}
 
 
 def _card(run: Path) -> dict[str, Any]:

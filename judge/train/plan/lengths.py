@@ -11,6 +11,7 @@ from typing import Any
 from judge.errors import UsageError
 from judge.models.layers import layers_of
 from judge.runs.completeness import check_set
+from judge.runs.training import read_set_manifest
 from judge.train.config import JustifierConfig, TrainerConfig
 from judge.train.plan.needs import data_kind, responses_taken
 
@@ -138,16 +139,11 @@ def _tokens(characters: int) -> int:
 
 
 def _check_kind(config: TrainerConfig, data: Path) -> None:
-    path = data / "manifest.json"
     if not data.is_dir():
         raise UsageError(f"no folder {data}; `judge data prepare` writes one")
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        check_set(data, manifest)
-        found = (manifest.get("options") or {}).get("kind") or "justifier"
-    except (OSError, ValueError, AttributeError) as error:
-        raise UsageError(f"{data}: no training set of `judge data prepare` ({error})") from None
-    needed = data_kind(config)
+    manifest = read_set_manifest(data)
+    check_set(data, manifest)
+    found, needed = manifest.kind or "justifier", data_kind(config)
     if found != needed:
         raise UsageError(f"{data} holds data of kind {found}; this recipe needs {needed}")
 

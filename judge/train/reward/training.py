@@ -8,6 +8,7 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
 from judge.conversation import ConversationBuilder, template_digest
+from judge.runs.training import TrainingData, TrainingFigures, TrainingManifest
 from judge.train import tuning
 from judge.train.batches.sequences import SequenceCollator, SequenceSet
 from judge.train.checkpoints.adapter_start import with_adapter
@@ -18,12 +19,12 @@ from judge.train.progress import UNWATCHED, Progress, TrainingFacts, facts_of
 from judge.train.reward.data import load_set
 from judge.train.reward.model import HEAD, choose_padding, load_reward_model, read_at_ends
 from judge.train.reward.trainer import RewardTrainer
-from judge.train.sequence_trainer import about, left_out
+from judge.train.sequence_trainer import figures_of, left_out
 
 _FIGURES = ("eval_loss", "eval_accuracy", "eval_pearson")
 
 
-def run(config: RewardConfig, progress: Progress = UNWATCHED) -> dict[str, Any]:
+def run(config: RewardConfig, progress: Progress = UNWATCHED) -> TrainingManifest | None:
     """Train the reward model of ``config``; return its manifest, also written to ``output_dir``.
 
     Running it again after an interruption goes on from the newest checkpoint, with the same result
@@ -48,7 +49,7 @@ class RewardTuning:
     def __init__(self, config: RewardConfig) -> None:
         self.config = config
 
-    def check_data(self) -> dict[str, Any]:
+    def check_data(self) -> TrainingData:
         objective = self.config.objective
         kind = "regression" if objective == "regression" else "preference"
         return data_of_kind(Path(self.config.data), kind, f"objective {objective}")
@@ -75,8 +76,8 @@ class RewardTuning:
     def card(self) -> dict[str, Any]:
         return _judge(self.config, self.tokenizer)
 
-    def about(self, trainer: RewardTrainer, seconds: float) -> dict[str, Any]:
-        return about(trainer, self.train, self.evaluation, seconds, _FIGURES)
+    def figures(self, trainer: RewardTrainer, seconds: float) -> TrainingFigures:
+        return figures_of(trainer, self.train, self.evaluation, seconds, _FIGURES)
 
 
 def load_sets(

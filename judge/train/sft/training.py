@@ -20,6 +20,7 @@ from judge.models.layers import layers_of
 from judge.models.loading import load_causal
 from judge.models.merging import merge_into
 from judge.prompt import PromptBuilder, load_template
+from judge.runs.training import TemplateUsed, TrainingData, TrainingFigures, TrainingManifest
 from judge.train import tuning
 from judge.train.batches.balancing import BalancedSteps, LengthGroupedTwins
 from judge.train.checkpoints.adapter_start import start_adapter
@@ -47,7 +48,7 @@ from judge.train.sft.examples import (
 )
 
 
-def run(config: JustifierConfig, progress: Progress = UNWATCHED) -> dict[str, Any]:
+def run(config: JustifierConfig, progress: Progress = UNWATCHED) -> TrainingManifest | None:
     """Train the justifier of ``config``; return its manifest, also written to ``output_dir``.
 
     Running it again after an interruption goes on from the newest checkpoint, with the same result
@@ -71,7 +72,7 @@ class JustifierTuning:
     def __init__(self, config: JustifierConfig) -> None:
         self.config = config
 
-    def check_data(self) -> dict[str, Any]:
+    def check_data(self) -> TrainingData:
         return data_manifest(Path(self.config.data), self.config.template)
 
     def arguments(self) -> SFTConfig:
@@ -105,7 +106,7 @@ class JustifierTuning:
         labels = {} if answer == "statement" else {"answer": answer}
         return {"template": template.name, "template_digest": template.digest, **labels}
 
-    def about(self, trainer: JustifierTrainer, seconds: float) -> dict[str, Any]:
+    def figures(self, trainer: JustifierTrainer, seconds: float) -> TrainingFigures:
         template, train, evaluation = self.builder.template, self.train, self.evaluation
         counts = {
             "train_examples": len(train),
@@ -115,11 +116,11 @@ class JustifierTuning:
             "val_dropped_too_long": evaluation.too_long,
             "val_cut_prompts": evaluation.cut,
         }
-        return {
-            "template": {"name": template.name, "digest": template.digest},
-            "counts": counts,
-            "seconds_this_session": round(seconds),
-        }
+        return TrainingFigures(
+            template=TemplateUsed(name=template.name, digest=template.digest),
+            counts=counts,
+            seconds_this_session=round(seconds),
+        )
 
 
 def load_model(config: TrainerConfig, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
