@@ -153,7 +153,7 @@ def _event(name: str, data: str) -> Piece | Judgment:
             raise LiveJudgeError(str(value["error"]["message"]))
         return Judgment.from_json(value) if name == "judgment" else Piece.model_validate(value)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        raise LiveJudgeError(f"the judge sent an event {name!r} of another shape") from None
+        raise LiveJudgeError(f"the judge sent an event {name!r} that cannot be read") from None
 
 
 def _reason(response: httpx.Response) -> str:

@@ -121,7 +121,7 @@ class ModelConfig(VllmOptions):
                 raise ValueError(f"{value!r} is not a JSON object") from None
         reserved = sorted(RESERVED & value.keys()) if isinstance(value, dict) else []
         if reserved:
-            raise ValueError(f"{reserved[0]} is not for the chat template alone")
+            raise ValueError(f"{reserved[0]} is not an option of the chat template")
         return value
 
     @field_validator("url")

@@ -18,7 +18,7 @@ class Ambiguous(ValueError):
     """
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"the field {json.dumps(name[:80])} stands twice, with two values")
+        super().__init__(f"the field {json.dumps(name[:80])} is given twice, with two values")
         self.name = name
 
 
@@ -29,7 +29,7 @@ def loads(text: str | bytes, constant: Callable[[str], Any] | None = None) -> An
         constant: what becomes of NaN and the infinities, which are no JSON; None: an error.
 
     Raises:
-        Ambiguous: for a field that stands twice, with two values.
+        Ambiguous: for a field that is given twice, with two values.
         ValueError, RecursionError: as ``json.loads``.
     """
     return json.loads(text, object_pairs_hook=_once, parse_constant=constant or _no_number)

@@ -133,7 +133,7 @@ def answer_of(name: str, response: str, empty: bool = False) -> str:
     if parts.thinking is None and parts.ended:
         return response
     if not parts.ended:
-        raise RowError("empty_response", f"{name} is thinking alone, which was never closed")
+        raise RowError("empty_response", f"{name} is only thinking, which was never closed")
     if not parts.answer.strip() and not empty:
         raise RowError("empty_response", f"{name} is empty after its thinking")
     return parts.answer.strip()

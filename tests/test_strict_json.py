@@ -23,7 +23,7 @@ from judge import strict_json as onekey
     ],
 )
 def test_two_values_of_one_field_are_none(text: str) -> None:
-    with pytest.raises(onekey.Ambiguous, match=r'the field "a" stands twice, with two values'):
+    with pytest.raises(onekey.Ambiguous, match=r'the field "a" is given twice, with two values'):
         onekey.loads(text)
 
 

@@ -92,7 +92,7 @@ def test_a_judged_response_may_speak_of_marks() -> None:
         assert answer_of("response_1", text) == text
     assert answer_of("response_1", "I wonder.\n</think>\n\nParis. ") == "Paris."
     assert answer_of("response_1", "<think>I wonder.</think>Paris.") == "Paris."
-    with pytest.raises(RowError, match=r"response_2 is thinking alone, which was never closed"):
+    with pytest.raises(RowError, match=r"response_2 is only thinking, which was never closed"):
         answer_of("response_2", "<think>I wonder.")
     with pytest.raises(RowError, match="response_2 is empty after its thinking"):
         answer_of("response_2", "<think>I wonder.</think>\n")

@@ -196,7 +196,7 @@ class Accounts:
         with self._store.writing() as tx:
             found = self._find(tx, who, name)
             if not active and who is not None and who.account_id == found.id:
-                raise Refused("nobody shuts out themselves; ask another manager")
+                raise Refused("you cannot lock your own account; ask another manager")
             rows.set_active(tx, found.id, active)
             if not active:
                 rows.end_sessions(tx, found.id)

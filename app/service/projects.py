@@ -189,7 +189,7 @@ class Projects:
         if any(getattr(before, name) != getattr(settings, name) for name in fixed) and (
             projects.next_given(tx, project_id)
         ):
-            raise Refused("a project that has tasks cannot ask for something else")
+            raise Refused("a project's kind cannot change once it has tasks")
         if not projects.set_settings(tx, project_id, settings):
             raise Refused(f"there is a project called {settings.name!r} already")
         acted(tx, self._now(), who, project_id, "settings", settings.model_dump())

@@ -76,7 +76,7 @@ def build(page: gr.Blocks, service: Service) -> None:
         with asked(service, request) as who:
             project = project_of(service, who, request, "see_figures")
             board = figures.of(who, project.project_id)
-        now = f"Computed {board.computed_at:%Y-%m-%d %H:%M:%S} UTC; looks for news every 10 s."
+        now = f"Computed {board.computed_at:%Y-%m-%d %H:%M:%S} UTC; updates every 10 s."
         digest = sha256(board.model_dump_json(exclude={"computed_at"}).encode()).hexdigest()
         if digest == before:  # nothing is drawn again for nothing
             return [digest, *[gr.skip()] * (3 + len(titles) + len(shown)), now]

@@ -33,7 +33,7 @@ def build(page: gr.Blocks, service: Service) -> None:
     with gr.Row():
         flagged = gr.Checkbox(label="Flagged")
         against = gr.Checkbox(label="People against the judge")
-        apart = gr.Slider(0, 6, value=0, step=1, label="Annotations at least so far apart")
+        apart = gr.Slider(0, 6, value=0, step=1, label="Annotations at least this far apart")
         find = gr.Button("Find", variant="primary")
     filters = [text, state, annotator, kind, sort, flagged, against, apart]
     total = gr.Markdown()
@@ -56,7 +56,7 @@ def build(page: gr.Blocks, service: Service) -> None:
         withdraw = gr.Button("Withdraw")
         restore = gr.Button("Put back")
         hand_back = gr.Button("Back to the queue")
-        ask_for = gr.Button("Ask for so many people")
+        ask_for = gr.Button("Set how many people")
     opened = gr.Markdown()
     with gr.Row():
         prompt = gr.Textbox(label="Prompt", lines=6, max_lines=14, interactive=False)

@@ -101,7 +101,7 @@ class Guard:
         elif kind == "data":
             name = request.query_params.get("session_hash", "")
             if not self._listeners.may_listen(person.account_id, name):
-                raise TurnedAway(refusal(request, 403, "these answers are not for you"))
+                raise TurnedAway(refusal(request, 403, "these answers belong to someone else"))
         elif kind == "join":
             try:
                 body = await request.body()

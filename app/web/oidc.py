@@ -150,7 +150,7 @@ class Provider:
         name = "id_token_signing_alg_values_supported"
         metadata[name] = [a for a in metadata.get(name) or ["RS256"] if a in SIGNATURES]
         if not metadata[name]:
-            raise ValueError("it signs with no key pair")
+            raise ValueError("it does not sign with a key pair")
 
 
 def _words(error: Exception) -> str:

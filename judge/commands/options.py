@@ -14,10 +14,10 @@ DryRun = Annotated[
 ]
 Config = Annotated[Path | None, typer.Option(help="YAML of these options; the command line wins.")]
 AllAnnotations = Annotated[
-    bool, typer.Option("--all-annotations", help="All of them count, not the most similar.")
+    bool, typer.Option("--all-annotations", help="Use all of them, not only the most similar.")
 ]
 NoSpreadFilter = Annotated[
-    bool, typer.Option("--no-spread-filter", help="Drop no row for its spread.")
+    bool, typer.Option("--no-spread-filter", help="Keep rows whatever their spread.")
 ]
 
 
@@ -35,7 +35,7 @@ def consensus_rules(
         (no_spread_filter, "max_spread", "--no-spread-filter"),
     ):
         if off and rule in given:
-            raise UsageError(f"{flag} and --{rule.replace('_', '-')} exclude each other")
+            raise UsageError(f"{flag} and --{rule.replace('_', '-')} cannot be used together")
         if off:
             given[rule] = None
     return given

@@ -32,11 +32,13 @@ Where = Annotated[
 ]
 Named = Annotated[
     str | None,
-    typer.Option("--project", metavar="NAME", help="Where the database holds several projects."),
+    typer.Option("--project", metavar="NAME", help="Which project, if the database holds several."),
 ]
 PasswordFile = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Its first line is the password; else it is asked for."),
+    typer.Option(
+        metavar="FILE", help="File whose first line is the password. (default: it is asked for)"
+    ),
 ]
 AccountName = Annotated[str, typer.Argument(metavar="NAME", help="Name to sign in with.")]
 
@@ -55,7 +57,7 @@ def create(
     with opened(where, new=True) as service:
         made = changed_settings(Settings(name=name), settings or [])
         service.projects.create(None, made)
-    typer.echo(f"project {name} made")
+    typer.echo(f"project {name} created")
 
 
 @app.command("list")
@@ -117,7 +119,7 @@ def remove(where: Where, name: AccountName, project: Named = None) -> None:
     """Take a person's role in a project away; what the person did stays."""
     with opened(where) as service:
         service.projects.set_role(None, service.projects.find(project), name, None)
-    typer.echo(f"{name} takes no part any more")
+    typer.echo(f"{name} is no longer in the project")
 
 
 @app.command("password")
@@ -175,7 +177,7 @@ def _show_import(done: Imported) -> None:
 
     typer.echo(f"added {done.added:,}, known already {done.known:,}, refused {done.refused:,}")
     if done.judged:
-        typer.echo(f"{done.judged:,} known tasks have a judge now")
+        typer.echo(f"{done.judged:,} known tasks now have a judgment")
     for reason in done.reasons:
         typer.echo(f"  {reason}", err=True)
     if done.refused:

@@ -54,7 +54,9 @@ def export(given: dict[str, Any]) -> None:
 @from_fields(PushConfig, arguments=("folder", "repo"), required=("folder", "repo"))
 def push(
     given: dict[str, Any],
-    yes: Annotated[bool, typer.Option("--yes", help="Send it; without, it is only shown.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Send it; without this option the files are only listed.")
+    ] = False,
 ) -> None:
     """Send an exported model to the hub (token: HF_TOKEN); without --yes it is only shown."""
     from judge.train.checkpoints.push import plan, send

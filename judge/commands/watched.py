@@ -35,7 +35,7 @@ def paged(folder: str) -> Iterator[None]:
             try:
                 typer.echo(f"curves: {page_of(folder)}")
             except (UsageError, ImportError) as error:  # must not hide why the run ended
-                typer.echo(f"no page of curves: {error}", err=True)
+                typer.echo(f"the page of curves was not written: {error}", err=True)
 
 
 @contextmanager

@@ -72,7 +72,9 @@ def _accuracy(
             credit(system, people, failure=None),
             f"all {labelled.sum():,} labelled pairs failed" if labelled.any() else nothing,
         ),
-        common=mean(np.where(common, earned, np.nan), "no labelled pair that all were asked of"),
+        common=mean(
+            np.where(common, earned, np.nan), "no labelled pair that every system was given"
+        ),
         weighted=None if weights is None else _weighted(earned, weights, nothing, seed),
     )
 
@@ -95,7 +97,7 @@ def why_nothing(system: Column, people: Column) -> str:
     if not people.asked.any():
         return "no pair has a label"
     if not people.preferred.any():
-        return "people prefer a response of no pair"
+        return "people prefer no response in any pair"
     if not (system.asked & people.asked).any():
         return f"no labelled pair is among those of {system.name}"
-    return f"people prefer a response of no pair of {system.name}"
+    return f"people prefer no response in any pair of {system.name}"

@@ -78,9 +78,9 @@ def _cell(one: Column, two: Column) -> Cell:
 def _kappa_strengths(one: Column, two: Column, both: Flags) -> Estimate:
     for system in (one, two):
         if system.kind != "baseline" and both.any() and np.isnan(system.strength[both]).all():
-            return Estimate.missing(f"{system.name} gives no degrees")
+            return Estimate.missing(f"{system.name} gives no strengths")
     if "baseline" in (one.kind, two.kind):
-        return Estimate.missing("the baseline gives no degrees")
+        return Estimate.missing("the baseline gives no strengths")
     kept = both & ~np.isnan(one.strength) & ~np.isnan(two.strength)
     first, second = (np.rint(system.strength[kept]).astype(int) for system in (one, two))
     return _kappa(first, second, _DEGREES, "quadratic")

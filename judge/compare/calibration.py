@@ -100,7 +100,7 @@ def _calibration(system: Column, people: Column, seed: int) -> Calibration:
         odds = np.log(sharp) - np.log1p(-sharp)
         raw = _reading(system.probability[kept], truth, seed)
     else:
-        odds, why = system.difference[kept], "its rewards are no log-odds"
+        odds, why = system.difference[kept], "its rewards are not log-odds"
     temperature, fitted = _fitted(odds, truth, seed)
     return Calibration(
         system=system.name, raw=raw, temperature=temperature, fitted=fitted, why_not=why
@@ -188,7 +188,7 @@ def _fitted(odds: Floats, truth: Floats, seed: int) -> tuple[Estimate, Calibrati
     reading = _reading(probability, truth, seed)
     low, high = _TEMPERATURES
     if not 1.01 * low < found < high / 1.01:
-        why = "right on every pair" if found < 1 else "no more often right than a coin"
+        why = "right on every pair" if found < 1 else "right no more often than a coin"
         return Estimate.missing(f"no best temperature: it is {why}", n), reading
     return Estimate.of(found, n), reading
 

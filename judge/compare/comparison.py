@@ -56,7 +56,7 @@ class SystemSummary(BaseModel):
     stray_failures: dict[str, int]
     """Failed rows of its run that are no pair (no id, or an earlier row's), by reason."""
     unasked: int
-    """Pairs that a reward model was not asked of, since the judge it stood beside had failed."""
+    """Pairs that a reward model was not given, since the judge it stood beside had failed."""
     prompt_tokens: float | None
     """A pair, on average, both orders or conversations; None where its run does not say."""
     completion_tokens: float | None

@@ -68,7 +68,7 @@ def judged_input(origin: Origin) -> Source:
         raise UsageError("the pairs came from the standard input, which is gone")
     source = open_source(origin.input, origin.split, origin.subset, origin.revision)
     if source.identity() != origin.identity:
-        raise UsageError(f"{origin.input} is another input than the one judged")
+        raise UsageError(f"{origin.input} is not the input that was judged")
     return source
 
 

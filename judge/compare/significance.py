@@ -99,7 +99,7 @@ def _difference(values: Floats) -> Estimate:
     """
     n = len(values)
     if not n:
-        return Estimate.missing("no labelled pair that both were asked of")
+        return Estimate.missing("no labelled pair that both were given")
     more, less = float(values[values > 0].sum()), float(-values[values < 0].sum())
     up, down = (more + 1) / (n + 2), (less + 1) / (n + 2)
     z = NormalDist().inv_cdf((1 + LEVEL) / 2)
@@ -111,7 +111,7 @@ def _difference(values: Floats) -> Estimate:
 def _weighted(gain: Floats, weights: Floats, seed: int) -> dict[str, Estimate | float | None]:
     n = len(gain)
     if not n or weights.sum() == 0:
-        why = "every weight is 0" if n else "no labelled pair with a weight that both were asked of"
+        why = "every weight is 0" if n else "no labelled pair with a weight that both were given"
         return {"weighted_difference": Estimate.missing(why, n), "weighted_p": None}
     interval = bootstrap(weighted_share, gain, weights, seed=seed)
     value = float(weighted_share(gain, weights))

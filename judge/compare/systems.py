@@ -121,7 +121,7 @@ class System:
     stray_failures: Counter[str] = field(default_factory=Counter)
     """Failed rows that are no pair of their own (no id, or an earlier row's), by reason."""
     unasked: int = 0
-    """Pairs that a reward model beside a judge was not asked of, since the judge had failed."""
+    """Pairs that a reward model beside a judge was not given, since the judge had failed."""
     own_ids: dict[str, str] = field(default_factory=dict)
     """After matching: its own id of a pair, by the common one, where they differ."""
     exchanged: set[str] = field(default_factory=set)

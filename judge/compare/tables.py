@@ -68,9 +68,9 @@ def _systems(found: Comparison) -> Table:
         notes += [f"{s.name}, {what}: {reasons}."] if reasons else []
         if s.stray_failures:
             strays = ", ".join(f"{n:,} {reason}" for reason, n in s.stray_failures.items())
-            notes.append(f"{s.name}, failed rows that are no pair: {strays}.")
+            notes.append(f"{s.name}, failed rows that are not pairs: {strays}.")
         if s.unasked:
-            notes.append(f"{s.name} was not asked of {s.unasked:,} pairs that the judge failed on.")
+            notes.append(f"{s.name} was not given {s.unasked:,} pairs that the judge failed on.")
         if s.seconds_with:
             notes.append(f"* {s.name}: together with {', '.join(s.seconds_with)}.")
     columns = (
@@ -161,7 +161,7 @@ def _tests(found: Comparison) -> Table:
         for t in found.tests
     )
     columns = ("", "pairs", "difference in points, 95 %", "better on", "p", "p, Holm")
-    note = "Exact McNemar test on the pairs that both were asked of; Holm: adjusted for all tests."
+    note = "Exact McNemar test on the pairs that both were given; Holm: adjusted for all tests."
     reasons = _with_reasons(note, [t.difference for t in found.tests])
     return Table("tests", "Is the difference real?", columns, rows, reasons)
 

@@ -113,7 +113,7 @@ def _read(
         raise UsageError(f"{name} has no rows")
     if unknown == rows:
         raise UsageError(
-            f"{name}: no row is of a known format; the first has the fields {fields};"
+            f"{name}: no row has a known format; the first has the fields {fields};"
             f" expected those of {parser.names()} (docs/formats.md)"
         )
 

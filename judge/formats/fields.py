@@ -140,7 +140,7 @@ def ends_with_the_user(name: str, messages: tuple[Message, ...]) -> tuple[Messag
     if last.role not in ("user", "tool"):
         raise RowError("bad_prompt", f"the last message is from the {last.role}, expected the user")
     if all(message.role != "user" for message in messages):
-        raise RowError("bad_prompt", f"{name} has no message of the user")
+        raise RowError("bad_prompt", f"{name} has no message from the user")
     if not last.content.strip():
         raise RowError("bad_prompt", f"{name} {'ends with' if messages[1:] else 'is'} empty text")
     return messages

@@ -83,8 +83,8 @@ class HubSource:
         if pinned is None or pinned == there or not (from_cache or _COMMIT.fullmatch(pinned)):
             return
         raise UsageError(
-            f"{self.name} is wanted in revision {pinned}, but the cache holds {there};"
-            " fetch it online, or pin the commit that is there"
+            f"{self.name} was asked for in revision {pinned}, but the cache holds {there};"
+            " fetch it online, or give the revision that is there"
         )
 
 

@@ -253,7 +253,7 @@ def _list(name: str, value: Any) -> list[Any]:
 
 def _messages(values: list[Any]) -> tuple[Message, ...]:
     if not any(isinstance(value, dict) and value.get("role") == "user" for value in values):
-        raise RowError("bad_prompt", "the prompt has no message of the user")
+        raise RowError("bad_prompt", "the prompt has no message from the user")
     return tuple(message("prompt", value, "bad_prompt") for value in values)
 
 

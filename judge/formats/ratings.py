@@ -39,7 +39,9 @@ def disagreements(row: Row) -> list[RatedResponse]:
     lists = {name: _list(row, name) for name in ATTRIBUTES if row.fields.get(name) is not None}
     if len({len(values) for values in lists.values()}) > 1:
         lengths = ", ".join(f"{name} {len(values)}" for name, values in lists.items())
-        raise Unusable("unequal_lengths", f"every annotator rates every attribute, but: {lengths}")
+        raise Unusable(
+            "unequal_lengths", f"expected every annotator to rate every attribute, found: {lengths}"
+        )
     found: dict[Attribute, tuple[float, ...]] = {}
     for name, values in lists.items():
         if given := _on_scale(row, name, values):

@@ -272,7 +272,7 @@ def read_pairs(
 def _config(model: str | JudgeConfig | None, options: JudgeOptions) -> JudgeConfig:
     if isinstance(model, JudgeConfig):
         if options:
-            raise UsageError("a whole configuration takes no options beside it")
+            raise UsageError("give either a whole configuration or options, not both")
         return model
     return load_config(JudgeConfig, None, {"model": model, **options})
 

@@ -96,7 +96,9 @@ class LabelTally:
                 elif pair_id is not None:
                     if label.pair_id in (None, pair_id):
                         return label
-                    self._break(f"line {label.line} is {label.pair_id!r}, judged was {pair_id!r}")
+                    self._break(
+                        f"line {label.line} is {label.pair_id!r}, but {pair_id!r} was judged"
+                    )
         except UsageError as error:
             self._break(str(error))
         return None

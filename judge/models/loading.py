@@ -148,7 +148,7 @@ def _check_report(
         )
     if unused:
         raise UsageError(
-            f"model {name} holds {_and_more(unused)} that no part of {kind} takes: damaged, or a"
+            f"model {name} holds {_and_more(unused)} that no part of {kind} uses: damaged, or a"
             " model of another kind"
         )
 

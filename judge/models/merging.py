@@ -45,7 +45,9 @@ def updates_of(model: Any, adapter: Adapter) -> dict[str, Update]:
         if factors.transposed:
             left, right = right.T, left.T
         if not (left.isfinite().all() and right.isfinite().all()):
-            raise UsageError(f"{adapter.folder}: the adapter of {name} holds what is not a number")
+            raise UsageError(
+                f"{adapter.folder}: the adapter of {name} holds a value that is not a number"
+            )
         found[name] = Update(left, right, factors.scale)
     return found
 

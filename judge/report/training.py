@@ -62,7 +62,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: no log of a training run: {error}") from None
+        raise UsageError(f"{path}: not the log of a training run: {error}") from None
 
 
 def _object(path: Path) -> dict[str, Any]:
@@ -172,6 +172,6 @@ def _plot(
 
 def _notes(observed: Row, manifest: Row) -> Iterator[str]:
     if not manifest:
-        yield "this run is not finished: the same command goes on with it"
+        yield "this run is not finished; the same command continues it"
     if observed.get("no_mfu"):
         yield f"no MFU: {observed['no_mfu']}"

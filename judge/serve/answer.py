@@ -36,7 +36,7 @@ async def answer(request: Request, service: Service) -> Response:
         async with service.arrivals.one(deadline):
             body = await read_body(request, config.max_body)
     except TimeoutError:
-        late = Refusal(504, "timeout", "the body did not come in time")
+        late = Refusal(504, "timeout", "the body did not arrive in time")
         raise unread(stopping() if service.draining else late) from None
     asked = parse_request(body, config.max_pairs)
     as_asked = config.strip_thinking, config.empty_responses

@@ -36,7 +36,10 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         " `elaboration` (`order`, `text`), then `judgment` or `error`.",
         "model": JudgmentRecord | Results,
     },
-    401: {"description": "No key of this server, where it has keys.", "model": ErrorAnswer},
+    401: {
+        "description": "A missing or wrong key, where the server has keys.",
+        "model": ErrorAnswer,
+    },
     413: {"description": "Body or list over a limit.", "model": ErrorAnswer},
     415: {"description": "No JSON.", "model": ErrorAnswer},
     422: {"description": "Malformed, or the one pair has no judgment.", "model": ErrorAnswer},
@@ -80,11 +83,13 @@ def create_app(service: Service) -> FastAPI:
     async def models() -> ModelList:
         return ModelList(data=[service.model])
 
-    @app.get("/health", summary="Liveness: 503 when only a new process helps", responses=_STATES)
+    @app.get("/health", summary="Liveness: 503 when only a restart helps", responses=_STATES)
     async def health() -> Response:
         return _state("failing" if service.worker.broken else None, "ok")
 
-    @app.get("/ready", summary="Readiness: 503 when no request comes here", responses=_STATES)
+    @app.get(
+        "/ready", summary="Readiness: 503 when the server takes no requests", responses=_STATES
+    )
     async def ready() -> Response:
         draining = "stopping" if service.draining else None
         return _state("failing" if service.worker.broken else draining, "ready")

@@ -66,7 +66,7 @@ class ServeConfig(JudgeConfig):
     def _queue_holds_a_request(self) -> ServeConfig:
         if self.queue < self.max_pairs:
             raise ValueError(
-                f"queue {self.queue} holds no request of {self.max_pairs} pairs (max_pairs)"
+                f"queue {self.queue} is too small for {self.max_pairs} pairs at once (max_pairs)"
             )
         return self
 

@@ -92,7 +92,7 @@ def check_key(scope: Scope, keys: Sequence[str]) -> None:
         raise Refusal(
             401,
             "unauthorized",
-            "expected Authorization: Bearer and a key of this server",
+            "expected the header Authorization: Bearer with a key of this server",
             {"WWW-Authenticate": "Bearer"},
         )
 

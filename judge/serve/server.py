@@ -50,7 +50,7 @@ def run(
     keys = take_keys(environment)
     with _bound_socket(config) as listener:
         if not keys and not ip_address(listener.getsockname()[0]).is_loopback:
-            note(f"everyone who reaches {config.host} may use it: {KEY_VARIABLE} is not set")
+            note(f"anyone who can reach {config.host} may use it: {KEY_VARIABLE} is not set")
         service = create_service(config, load, load_scorers, keys)
         _log_to_stderr()
         server = Server(service, note)

@@ -60,7 +60,7 @@ class PretrainConfig(BaseModel):
     warmup_steps: int = 50
     """Linear warm-up."""
     save_steps: int = 200
-    """A checkpoint with optimizer state every so many steps."""
+    """A checkpoint with optimizer state, every N steps."""
     bf16: bool = True
     """Mixed precision in bfloat16; a CPU without AVX-512 is several times faster without."""
     seed: int = 17
@@ -84,9 +84,9 @@ class TrainerConfig(BaseModel):
     max_length: int = 4096
     """Longest example in tokens; longer ones are dropped and counted (a judge's: ``too_long``)."""
     train_limit: int | None = None
-    """Only the first so many training examples."""
+    """Only the first N training examples."""
     eval_limit: int | None = None
-    """Only the first so many validation examples."""
+    """Only the first N validation examples."""
 
     epochs: float = 1.0
     """Passes over the training examples."""
@@ -120,21 +120,21 @@ class TrainerConfig(BaseModel):
     """Dropout on attention weights; None keeps the model's."""
     packing: Literal["auto"] | bool = "auto"
     """Sequences of a batch one after another without padding: ``auto`` where the model's attention
-    allows it (``judge.train.batches.packing``); otherwise batches of like length are padded."""
+    allows it (``judge.train.batches.packing``); otherwise batches of similar length are padded."""
     liger: bool = False
     """Liger's kernels for norms, rotary positions and gated MLPs: needs a GPU and liger-kernel. The
     loss needs none: it never holds the logits of more than a tile of tokens and vocabulary."""
 
     save_steps: int = 10
-    """A checkpoint, with optimizer state, every so many steps."""
+    """A checkpoint, with optimizer state, every N steps."""
     save_total_limit: int | None = None
-    """Keep only the newest so many checkpoints (and the best)."""
+    """Keep only the newest N checkpoints (and the best)."""
     eval_steps: int = 10
-    """Validation loss every so many steps; a multiple or divisor of ``save_steps``."""
+    """Validation loss every N steps; a multiple or divisor of ``save_steps``."""
     keep_best: bool = False
     """Write the checkpoint of the lowest validation loss rather than the last."""
     logging_steps: int = 1
-    """TensorBoard and log lines every so many steps."""
+    """TensorBoard and log lines every N steps."""
     report_to: tuple[str, ...] = ("tensorboard",)
     """Services that get the curves, by transformers' names (``wandb``, ``mlflow``, ...)."""
     peak_tflops: float | None = Field(default=None, gt=0)
@@ -166,20 +166,20 @@ class TrainerConfig(BaseModel):
         if self.quantization is not None and self.deepspeed is not None:
             raise ValueError("quantization runs without deepspeed; write `deepspeed: null`")
         if self.quantization is not None and self.random_init is not None:
-            raise ValueError("quantization is of a model's own weights; random_init has none")
+            raise ValueError("quantization needs a model's own weights; random_init has none")
         return self
 
     @model_validator(mode="after")
     def _adapters_start_whole(self) -> Self:
         if self.lora is not None and self.lora.start and self.deepspeed is not None:
-            raise ValueError("lora.start runs without deepspeed, which shares the adapter out")
+            raise ValueError("lora.start runs without deepspeed, which would split the adapter")
         return self
 
     @model_validator(mode="after")
     def _only_frozen_weights_are_rounded(self) -> Self:
         rounded = self.base_dtype is not None
         if rounded and (self.lora is None or not self.bf16):
-            raise ValueError("base_dtype is of frozen weights in bf16 products: lora, and bf16")
+            raise ValueError("base_dtype sets the type of frozen weights: it needs lora and bf16")
         if rounded and (self.quantization is not None or self.deepspeed is not None):
             raise ValueError("base_dtype: quantization and deepspeed store weights their own way")
         return self
@@ -216,15 +216,15 @@ class JustifierConfig(TrainerConfig):
     """Completion styles to train on, each with the share (0 to 1) of its examples that is taken;
     None takes all that ``data`` holds."""
     train_pairs: int | None = Field(default=None, ge=1)
-    """Only the training examples of the first so many pairs: sets that were prepared with one seed
+    """Only the training examples of the first N pairs: sets that were prepared with one seed
     hold their pairs in the same order."""
     too_long: Literal["drop", "cut_prompt"] = "drop"
     """What becomes of an example longer than ``max_length``: it is dropped with its flipped copy,
     or its prompt is cut in the middle (``judge.train.batches.cutting``). Either is counted; a
     completion is never cut."""
     group_by_length: bool = True
-    """Padded: batches of like length; packed: the batches of a step hold like numbers of tokens. An
-    example and its flipped copy always share a batch where its size is even."""
+    """Padded: batches of similar length; packed: the rows of a step hold about as many tokens.
+    An example and its flipped copy always share a batch where its size is even."""
     statement_weight: float = 1.0
     """Weight in the loss of the tokens where statements differ; 1 is plain SFT."""
     opening_weight: float = 1.0
@@ -254,7 +254,7 @@ class RewardConfig(TrainerConfig):
     attributes: tuple[Attribute, ...] = ATTRIBUTES
     """For ``regression``: the outputs. HelpSteer2's five, or ``[helpfulness]`` alone."""
     layers: int | None = Field(default=None, ge=1)
-    """Keep the first so many decoder layers of the base model; None: all of them."""
+    """Keep the first N decoder layers of the base model; None: all of them."""
 
     @model_validator(mode="after")
     def _attributes_are_named_once(self) -> Self:

@@ -39,7 +39,7 @@ def reporters(config: TrainerConfig) -> list[str]:
     for name in config.report_to:
         if name not in INTEGRATION_TO_CALLBACK:
             known = ", ".join(sorted(INTEGRATION_TO_CALLBACK))
-            raise UsageError(f"report_to {name!r}: expected some of {known}, or [] for none")
+            raise UsageError(f"report_to {name!r}: expected any of {known}, or [] for none")
         package = _PACKAGES.get(name, name)
         if find_spec(package) is None:
             raise UsageError(
@@ -220,16 +220,16 @@ def device_name() -> str:
 def _peak(config: TrainerConfig, shape: Shape | None) -> tuple[float | None, str | None]:
     """Return a device's operations a second, or why there is no utilisation."""
     if shape is None:
-        return None, "the operations of this architecture are not counted"
+        return None, "operations are not counted for this architecture"
     if config.peak_tflops is not None:
         return config.peak_tflops * 1e12, None
     if not torch.cuda.is_available():
-        return None, "no rate of this CPU is known (peak_tflops)"
+        return None, "the highest rate of this CPU is not known (peak_tflops)"
     if not config.bf16:
         return None, "only bfloat16 rates are known (peak_tflops)"
     device = device_name()
     peak = peak_of(device)
-    return peak, None if peak else f"no rate of a {device} is known (peak_tflops)"
+    return peak, None if peak else f"the highest rate of a {device} is not known (peak_tflops)"
 
 
 def _gathered(mine: Any) -> list[Any]:

@@ -59,7 +59,7 @@ def _resolve(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     """Return the values of a recipe that the files ``above`` extend."""
     if path.resolve() in above:
         circle = " -> ".join(p.stem for p in (*above, path))
-        raise UsageError(f"{path}: extends goes in a circle: {circle}")
+        raise UsageError(f"{path}: extends leads back to itself: {circle}")
     own = _read(path)
     names = own.pop(EXTENDS, [])
     values: dict[str, Any] = {}

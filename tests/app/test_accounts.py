@@ -182,7 +182,7 @@ def test_only_managers_manage_accounts_and_only_of_their_own_projects(team: Team
     accounts.reset_password(max_, "ben", NEW)
     with pytest.raises(NotFound):
         accounts.reset_password(max_, "who?", NEW)
-    with pytest.raises(Refused, match="shuts out"):
+    with pytest.raises(Refused, match="your own account"):
         accounts.set_active(max_, "max", False)
     other = team.service.projects.create(None, Settings(name="other"))
     accounts.create(None, "otto", PASSWORD)

@@ -70,10 +70,10 @@ def test_the_common_pairs_are_those_that_every_model_was_asked_of() -> None:
     ("judge", "labels", "why"),
     [
         ([-1], [None], "no pair has a label"),
-        ([-1], ["spread"], "people prefer a response of no pair"),
-        ([-1], [0], "people prefer a response of no pair"),
+        ([-1], ["spread"], "people prefer no response in any pair"),
+        ([-1], [0], "people prefer no response in any pair"),
         ([None, 1], [1, None], "no labelled pair is among those of judge"),
-        ([None, 1], [1, 0], "people prefer a response of no pair of judge"),
+        ([None, 1], [1, 0], "people prefer no response in any pair of judge"),
     ],
 )
 def test_what_cannot_be_computed_says_why(judge: Any, labels: Any, why: str) -> None:
@@ -171,7 +171,7 @@ def test_exchanging_the_systems_mirrors_the_test(given_rows: list[Any]) -> None:
 def test_no_pair_in_common() -> None:
     one, two = made_column("one", [1, None]), made_column("two", [None, 1])
     (found,) = paired_tests([one, two], people([1, 1]), np.ones(2), 0)
-    why = "no labelled pair that both were asked of"
+    why = "no labelled pair that both were given"
     assert found.difference.why_not == why and found.p is found.p_holm is None
     assert found.weighted_difference is not None and found.weighted_difference.value is None
 

@@ -98,7 +98,7 @@ def test_the_baseline_takes_no_part_in_the_figure_for_all() -> None:
     with_length = agreement([one, two, length])
     assert with_length.alpha == agreement([one, two]).alpha
     assert len(with_length.cells) == 3
-    assert with_length.cells[1].kappa_strengths.why_not == "1 gives no degrees"
+    assert with_length.cells[1].kappa_strengths.why_not == "1 gives no strengths"
     assert agreement([one, length]).alpha.why_not == "fewer than two systems give any"
 
 

@@ -175,7 +175,10 @@ def test_an_empty_response_is_a_failed_row(tmp_path: Path) -> None:
         ),
         (["judgebench", "rows.jsonl", "--out", "rows.jsonl"], "cannot write rows.jsonl"),
         (["judgebench", "rows.jsonl", "--out", "o", "--model", "mini-bt"], "bench --reward-model"),
-        (["judgebench", "rows.jsonl", "--out", "o", "--reward-model", "mini"], "--model takes it"),
+        (
+            ["judgebench", "rows.jsonl", "--out", "o", "--reward-model", "mini"],
+            "give it with --model",
+        ),
         (["rewardbench2", "ties.jsonl", "--out", "o"], "has nothing to compare in these rows"),
     ],
 )

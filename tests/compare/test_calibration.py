@@ -130,7 +130,7 @@ def test_rewards_that_are_no_log_odds_get_a_temperature_alone() -> None:
     )
     (found,) = calibrations([scorer], people(labels), seed=0)
     known = calibrated(labels, probability)
-    assert found.raw is None and found.why_not == "its rewards are no log-odds"
+    assert found.raw is None and found.why_not == "its rewards are not log-odds"
     assert known.temperature.value is not None
     assert found.temperature.value == pytest.approx(4 * known.temperature.value, rel=1e-3)
     assert found.fitted is not None and known.fitted is not None
@@ -144,7 +144,7 @@ def test_rewards_that_are_no_log_odds_get_a_temperature_alone() -> None:
         ([0], [0.3], "no labelled pair that it answered"),
         ([1], [0.3], "1 pairs, too few for 5 folds of two"),
         ([1] * 12, [0.3] * 12, "no best temperature: it is right on every pair"),
-        ([1] * 12, [0.7] * 12, "no best temperature: it is no more often right than a coin"),
+        ([1] * 12, [0.7] * 12, "no best temperature: it is right no more often than a coin"),
         ([1] * 12, [0.5] * 12, "no best temperature"),
     ],
 )

@@ -188,7 +188,7 @@ def test_the_tables_say_how_things_are_counted(run: Path) -> None:
     text = printed(comparison(run))
     assert "A tie counts half and a failure as wrong" in text
     assert "failures half" in text and "ties wrong" in text
-    assert "was not asked of 1 pairs that the judge failed on" in text
+    assert "was not given 1 pairs that the judge failed on" in text
     assert "Accuracy by length ratio" in text and "Disagreements to look at first" in text
 
 

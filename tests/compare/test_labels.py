@@ -200,7 +200,7 @@ def test_a_column_called_like_a_strength_holds_strengths(tmp_path: Path) -> None
         ("pair_id,label\nb,1\na,1,2\n", "line 2: 3 cells, expected the header's 2"),
         ("pair_id,label\na,\n", "no row has a label"),
         ("pair_id,label\n", "has no row that can be read"),
-        ("pair_id,verdict\na,1\n", "no row is of a known format"),
+        ("pair_id,verdict\na,1\n", "no row has a known format"),
         ("", "has no header"),
     ],
 )

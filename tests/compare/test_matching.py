@@ -183,7 +183,7 @@ def test_runs_whose_input_is_gone_or_changed(tmp_path: Path) -> None:
     there = gather(config(one, two))
     assert [m.matched for m in there.matched.matches] == [0, 3]
     assert there.matched.matches[1].unchecked == 3
-    assert any("another input than the one judged" in note for note in there.notes)
+    assert any("is not the input that was judged" in note for note in there.notes)
     input.unlink()
     assert not gather(config(one)).baseline.decisions
 

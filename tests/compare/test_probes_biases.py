@@ -140,7 +140,7 @@ def test_a_judge_that_loves_a_null_answer(tmp_path: Path, loved: str) -> None:
         assert found.n == 40 and found.left_out == {}
         assert (found.note is not None) == refused
         if refused:
-            assert found.note == "40 of 40 rows were refused (empty_response) and are no wins"
+            assert found.note == "40 of 40 rows were refused (empty_response) and count as not won"
 
 
 def test_a_judge_that_is_of_two_minds(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_the_whole_of_it(source: Path, tmp_path: Path, loads: list[BatchConfig])
     assert len(loads) == 1  # once for all runs
     report = json.loads((tmp_path / "out" / "probes.json").read_bytes())
     assert report["pairs"] == report["labelled"] == 12 and report["unreadable"] == {"bad_json": 1}
-    assert "rows of the input that are no pairs: bad_json 1" in done.stdout
+    assert "rows of the input that are not pairs: bad_json 1" in done.stdout
     assert "position.flip_rate" in done.stdout and "12 of 12 rows were refused" in done.stdout
     runs = {folder.name for folder in (tmp_path / "out" / "runs").iterdir()}
     assert runs == {*sets_of(ProbeConfig(input="", out="").probe), "sample_1", "sample_2"}
@@ -122,7 +122,7 @@ def test_a_bad_gate_stops_before_anything_is_written(source: Path, tmp_path: Pat
     gate = tmp_path / "bias.yaml"
     gate.write_text("thresholds:\n- {figure: flips, max: 0.1}\n")
     done = invoke(source, *options(tmp_path, "--gate", gate))
-    assert done.exit_code == 2 and "no figure is called 'flips'" in done.stderr
+    assert done.exit_code == 2 and "there is no figure called 'flips'" in done.stderr
     assert done.stderr.count("\n") == 1 and not (tmp_path / "out").exists()
 
 

@@ -100,9 +100,9 @@ def test_a_threshold_of_some_systems(tmp_path: Path) -> None:
     [
         (
             "thresholds:\n- {figure: nil, max: 1}",
-            "no figure is called 'nil'; there are position.fi",
+            "there is no figure called 'nil'; there are position.fi",
         ),
-        ("thresholds:\n- {figure: 'x.*', max: 1}", "no figure is called 'x.*'"),
+        ("thresholds:\n- {figure: 'x.*', max: 1}", "there is no figure called 'x.*'"),
         (f"thresholds:\n- {{figure: {NULL}}}", "expected max, min or both"),
         (f"thresholds:\n- {{figure: {NULL}, max: high}}", "valid number"),
         (f"thresholds:\n- {{figure: {NULL}, max: .nan}}", "finite"),

@@ -240,7 +240,7 @@ def test_models_that_no_game_connects_are_not_ranked_together() -> None:
         ranking = rank(few(text), "j", resamples=20)
         assert [s.group for s in ranking.standings] == [1, 1, 2, 2]
         assert {s.rank for s in ranking.standings} == {None}
-        assert any("met nobody of group 2" in note for note in ranking.notes)
+        assert any("played no model of group 2" in note for note in ranking.notes)
         assert any("list's order says nothing" in note for note in ranking.notes)
         assert len(ranking.meetings) == 2
 
@@ -324,7 +324,7 @@ def test_a_length_that_tells_every_winner_has_no_finite_effect() -> None:
     ranking = rank(told, "j", resamples=5)
     assert ranking.length_effect.value is None
     assert ranking.standings[0].strength.value == 0.0
-    assert any("length tells the winners" in note for note in ranking.notes)
+    assert any("length predicts the winners" in note for note in ranking.notes)
 
 
 def test_too_few_games_give_no_intervals_and_no_ranks() -> None:
@@ -373,7 +373,7 @@ def test_a_run_becomes_games(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no judged row with left and right"):
         read_games(system.origin, system.decisions, ("left", "right"))
     (tmp_path / "in.jsonl").write_text("{}\n")
-    with pytest.raises(UsageError, match="another input than the one judged"):
+    with pytest.raises(UsageError, match="is not the input that was judged"):
         read_games(system.origin, system.decisions, ("model_a", "model_b"))
 
 

@@ -186,7 +186,7 @@ def test_nothing_to_read_is_one_line(tmp_path: Path) -> None:
 
 def test_rows_of_no_known_format(tmp_path: Path) -> None:
     with pytest.raises(
-        UsageError, match="no row is of a known format; the first has the fields a, b; expected"
+        UsageError, match="no row has a known format; the first has the fields a, b; expected"
     ):
         pairs(tmp_path, {"a": 1, "b": 2}, {"a": 1})
     write_rows(tmp_path / "train.jsonl", [rating(1)])

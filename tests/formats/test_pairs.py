@@ -297,7 +297,7 @@ BAD: dict[str, tuple[dict[str, Any] | bytes, str, str | None, str]] = {
         row(2, prompt=[{"role": "tool", "content": "x"}]),
         "bad_prompt",
         "p2",
-        "prompt has no message of the user",
+        "prompt has no message from the user",
     ),
     "parts": (
         row(2, prompt=[{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]),

@@ -41,5 +41,5 @@ def test_its_manifest_names_recipe_and_data(name: str) -> None:
 
 
 def test_a_reward_model_is_no_judge() -> None:
-    with pytest.raises(UsageError, match=r"mini-bt is a reward model, no judge: .*--scorer"):
+    with pytest.raises(UsageError, match=r"mini-bt is a reward model, not a judge: .*--scorer"):
         default_template("mini-bt")

@@ -66,7 +66,7 @@ def test_a_kind_of_server_is_judged_with(
     recorded = json.loads((tmp_path / "run" / "config.json").read_bytes())["identity"]
     # Said once, recorded with the run and in its summary.
     for lines in (summary.adapted, recorded["engine.adapted"], [
-        line.rpartition("would be asked: ")[2] for line in told if "would be asked" in line
+        line.rpartition("the whole request: ")[2] for line in told if "the whole request" in line
     ]):  # fmt: skip
         assert len(lines) == len(wanted), lines
         assert all(line.startswith(begins) for line, begins in zip(lines, wanted, strict=True))

@@ -358,7 +358,7 @@ def test_an_input_that_changes_under_way_is_said(tmp_path: Path) -> None:
         return ScriptedEngine(changing)
 
     found = labels_of(input, tmp_path / "run", load)
-    assert found.problem == "the labels cannot be read: line 1 is 'p2', judged was 'p0'"
+    assert found.problem == "the labels cannot be read: line 1 is 'p2', but 'p0' was judged"
     assert found.labelled == 0 and found.systems == {}
     assert "cannot be read" in shown(found, both_orders=True)
 

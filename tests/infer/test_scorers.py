@@ -365,7 +365,7 @@ def test_a_language_model_is_no_reward_model(tmp_path: Path, capfd: Any) -> None
     with pytest.raises(UsageError, match=r"lacks score\.weight: a damaged LlamaForSequ"):
         load_scorer(str(folder), form="head")
     assert capfd.readouterr().err == ""
-    with pytest.raises(UsageError, match="model mini is a judge, no reward model"):
+    with pytest.raises(UsageError, match="model mini is a judge, not a reward model"):
         load_scorer("mini")
 
 

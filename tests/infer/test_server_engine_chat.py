@@ -341,7 +341,7 @@ def test_what_cannot_tell_probabilities_is_asked_by_chat(running: Running, lacks
     told: list[str] = []
     engine = load_engine(asked, note=told.append)
     assert engine.describe()["speech"] == "chat"
-    assert "it takes no token ids) and obeys no regex" in told[0]
+    assert "it does not take token ids) and obeys no regex" in told[0]
 
 
 @pytest.mark.parametrize(

@@ -283,7 +283,10 @@ A = "base_model.model.model.layers.1.mlp.up_proj.lora_A.weight"
             "not a whole safetensors file",
         ),
         (weights(lambda t: t.pop(A)), "up_proj needs a matrix lora_A and a matrix lora_B"),
-        (weights(lambda t: t[A].fill_(float("nan"))), "up_proj.weight holds what is not a number"),
+        (
+            weights(lambda t: t[A].fill_(float("nan"))),
+            "up_proj.weight holds a value that is not a number",
+        ),
         (
             weights(lambda t: t.update({A: torch.ones(4, 7)})),
             r"up_proj is \[96, 4\] x \[4, 7\], the base's weight \[96, 128\]",

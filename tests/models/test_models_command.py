@@ -61,4 +61,6 @@ def test_a_folder_has_its_own_card(tmp_path: Path) -> None:
 def test_a_model_without_a_card_is_one_line() -> None:
     shown = models("show", "nothing")
     assert shown.exit_code == 2
-    assert shown.stderr.strip().startswith("error: no card of nothing; there are small-base, ")
+    assert shown.stderr.strip().startswith(
+        "error: there is no card of nothing; there are small-base, "
+    )

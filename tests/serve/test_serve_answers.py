@@ -131,7 +131,7 @@ def test_a_conversation_is_judged_as_one() -> None:
         (b"{", "not valid JSON"),
         (
             b'{"prompt": "a", "response_1": "b", "response_2": "c", "response_1": "d"}',
-            'the field "response_1" stands twice, with two values',
+            'the field "response_1" is given twice, with two values',
         ),
         (b'{"prompt": "a\xff"}', "not valid UTF-8: byte 0xff at 14"),
         (b'{"prompt": NaN}', "NaN is not a number"),

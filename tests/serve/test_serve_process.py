@@ -175,7 +175,7 @@ def test_an_open_server_without_a_key_says_so(monkeypatch: pytest.MonkeyPatch) -
         config = ServeConfig(host=host, port=0, template=TEMPLATE)
         with pytest.raises(UsageError, match="far enough"):
             run(config, load, dict, said.append)
-    assert said == ["everyone who reaches 0.0.0.0 may use it: JUDGE_API_KEY is not set"]
+    assert said == ["anyone who can reach 0.0.0.0 may use it: JUDGE_API_KEY is not set"]
 
 
 def test_an_idle_server_stops_at_once() -> None:

@@ -147,7 +147,7 @@ def test_a_base_that_moved_is_given_by_hand(base: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"its base: no model folder at \./gone.*give it with"):
         open_checkpoint(str(folder))
     assert "score.weight" in open_checkpoint(str(folder), str(base)).tensors
-    with pytest.raises(UsageError, match="stands upon itself"):
+    with pytest.raises(UsageError, match="is based on itself"):
         open_checkpoint(str(folder), str(folder))
 
 

@@ -176,7 +176,7 @@ def test_what_is_sent(exported: Path) -> None:
     assert set(sent["allow_patterns"]) == {path.name for path in exported.iterdir()}
     response = SimpleNamespace(headers={}, request=None, status_code=403)
     hub.create_repo.side_effect = HfHubHTTPError("403 Forbidden\nmore", response=response)
-    with pytest.raises(UsageError, match="did not take us/judge: 403 Forbidden"):
+    with pytest.raises(UsageError, match="did not accept us/judge: 403 Forbidden"):
         send(upload, hub)
 
 

@@ -235,6 +235,6 @@ def test_a_torn_manifest_is_written_again(finished: Path, prepared: Path, tmp_pa
 def test_a_damaged_recipe_is_one_line(finished: Path, prepared: Path, tmp_path: Path) -> None:
     shutil.copytree(finished, tmp_path / "run")
     (tmp_path / "run" / "recipe.json").write_text("{")
-    with pytest.raises(UsageError, match="no recipe of a training") as raised:
+    with pytest.raises(UsageError, match="not the recipe of a training") as raised:
         justifier.run(smoke(prepared, tmp_path / "run", *SHORT))
     one_line(raised)

@@ -179,7 +179,7 @@ def test_a_resumed_run_saw_the_same_data(
     assert digests[0] == digests[1]
     assert {row["mfu"] for row in found if "tokens" in row} == {None}
     page = write_page(tmp_path / "run").read_text()
-    assert "no rate of this CPU is known" in page and "not finished" not in page
+    assert "the highest rate of this CPU is not known" in page and "not finished" not in page
     assert not any(mark in page for mark in ('src="http', 'href="http', "@import"))
 
 
@@ -222,7 +222,7 @@ def test_services_are_checked_before_anything_is_loaded(monkeypatch: pytest.Monk
         return JustifierConfig(model="m", data="d", output_dir="o", report_to=names)
 
     assert reporters(config()) == [] and reporters(config("tensorboard")) == ["tensorboard"]
-    with pytest.raises(UsageError, match=r"'tensorbord': expected some of .*tensorboard"):
+    with pytest.raises(UsageError, match=r"'tensorbord': expected any of .*tensorboard"):
         reporters(config("tensorbord"))
     monkeypatch.setattr("judge.train.observe.find_spec", lambda name: None)
     with pytest.raises(UsageError, match="package wandb is not installed"):

@@ -262,7 +262,7 @@ def test_the_command_and_its_exit_codes() -> None:
         (["llama31_70b_zero3", "--gpus", "12"], "not make whole nodes of 8"),
         (["llama31_70b_zero3", "--data", "nowhere"], "no folder nowhere"),
         (["llama31_70b_zero3", "--data", "."], "not a training set of `judge data prepare`"),
-        (["smoke"], "names no hardware; give --gpus and --gpu"),
+        (["smoke"], "does not name its hardware; give --gpus and --gpu"),
         (["ablation_small"], "plan takes recipes of"),
         (["mini_pretrain"], "plan takes recipes of"),
         (["llama31_70b_qlora", "--gpus", "8"], "runs on one GPU"),
@@ -307,8 +307,8 @@ def test_damaged_and_foreign_data_is_named(tmp_path: Path) -> None:
     ("text", "problem"),
     [
         ('{"model_type": "mamba"}', "model_type 'mamba'"),
-        ('{"model_type": "llama"}', "no configuration of a decoder"),
-        ("{", "no configuration of a model"),
+        ('{"model_type": "llama"}', "not the configuration of a decoder"),
+        ("{", "not the configuration of a model"),
     ],
 )
 def test_a_model_that_cannot_be_counted(tmp_path: Path, text: str, problem: str) -> None:

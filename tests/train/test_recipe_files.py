@@ -59,7 +59,7 @@ def test_an_override_comes_last(tmp_path: Path) -> None:
         ({"top": "extends: [smoke, {a: 1}]\n"}, "expected a recipe's name"),
         (
             {"top": "extends: other\n", "other": "extends: top\n"},
-            "in a circle: top -> other -> top",
+            "back to itself: top -> other -> top",
         ),
         ({"top": "extends: other\n", "other": "model: [\n"}, "other.yaml: not valid YAML"),
         ({"top": "- a\n"}, "expected `key: value` lines, found list"),

@@ -159,7 +159,7 @@ def test_a_request_that_leaves_the_statement_is_no_verdict(
     monkeypatch.setattr(vllm_engine, "_reads", free)
     (error,) = vllm_engine.judge(prompts[:1], "verdict")
     assert isinstance(error, RowError) and error.reason == "engine_error"
-    assert "left the statement" in error.detail
+    assert "did not follow the statement" in error.detail
 
 
 def test_the_elaboration_is_told_while_it_is_written(

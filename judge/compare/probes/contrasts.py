@@ -20,7 +20,7 @@ FORMATTING_RULE = (
 )
 NULL_RULE = (
     "Only a preference for the null answer is a win. A row that is refused because the answer is"
-    " empty is no win and counts; every other failure is left out."
+    " empty counts and is not a win; every other failure is left out."
 )
 IDENTICAL_RULE = (
     "One response twice, a newline behind one (exact copies are refused before a judge sees them)."
@@ -39,7 +39,7 @@ def null_wins(system: System, kind: str, rows: Iterable[SetRow]) -> Figure:
     refused = sum(_is_refused(system, row) for row in rows)
     note = None
     if refused:
-        note = f"{refused} of {len(rows)} rows were refused ({REFUSED}) and are no wins"
+        note = f"{refused} of {len(rows)} rows were refused ({REFUSED}) and count as not won"
     return _share(
         f"null.{kind}.win_rate",
         system,

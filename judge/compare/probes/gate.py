@@ -36,7 +36,7 @@ class Threshold(BaseModel):
     @classmethod
     def _is_known(cls, name: str) -> str:
         if not matching(name):
-            raise ValueError(f"no figure is called {name!r}; there are {', '.join(FIGURES)}")
+            raise ValueError(f"there is no figure called {name!r}; there are {', '.join(FIGURES)}")
         return name
 
     @model_validator(mode="after")

@@ -192,7 +192,7 @@ def _consistency(runs: _Runs) -> Iterator[Figure]:
         yield from drawn.consistency(samples)
     for system in runs.original.values():
         is_judge = system.kind == "judge"
-        why = "a reward model draws nothing"
+        why = "a reward model samples nothing"
         if is_judge:
             why = "verdict mode writes nothing, so nothing is drawn; it needs --mode justify"
         for name in () if is_judge and samples else drawn.NAMES:

@@ -33,7 +33,7 @@ def probe_table(report: ProbeReport) -> Table:
 def notes(report: ProbeReport) -> list[str]:
     """Return what the figures do not say: why one is missing, what was left out of others."""
     lines = [
-        f"rows of the input that are no pairs: {reason} {count:,}"
+        f"rows of the input that are not pairs: {reason} {count:,}"
         for reason, count in report.unreadable.items()
     ]
     for system, runs in report.failures.items():

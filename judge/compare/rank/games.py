@@ -71,12 +71,15 @@ def read_games(
         UsageError: when the input cannot be read or is not what was judged, or no game is left.
     """
     if origin.input == "-":
-        raise UsageError("the pairs came from the standard input, which is gone; name no model")
+        raise UsageError(
+            "the pairs came from the standard input, which is gone; nothing says which models"
+            " wrote them"
+        )
     source = open_source(origin.input, origin.split, origin.subset, origin.revision)
     if isinstance(source, FileSource):
         source = FileSource.open(source.path, labels=True)
     if origin.identity and source.identity() != origin.identity:
-        raise UsageError(f"{origin.input} is another input than the one judged")
+        raise UsageError(f"{origin.input} is not the input that was judged")
     found = _Reader(decisions)
     seen = IdSet()
     for record in source.records():

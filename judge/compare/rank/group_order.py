@@ -59,7 +59,9 @@ def order_notes(models: Sequence[str], won: Counts, order: Order) -> list[str]:
         if count and j == i + 1:
             notes.append(f"{one} won every game against {two}: {count:,}")
         elif not known[i, j]:
-            unordered.append(f"{one} met nobody of {two}, and no other sets one before the other")
+            unordered.append(
+                f"{one} played no model of {two}, and no other group puts one before the other"
+            )
     notes += unordered[:_LISTED]
     if len(unordered) > _LISTED:
         notes.append(f"and {len(unordered) - _LISTED:,} more groups without an order")

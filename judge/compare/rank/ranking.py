@@ -221,7 +221,7 @@ def _boundless(model: int, wins: Counts, played: Counts) -> str:
 def _no_control(order: Order) -> str:
     if len(order) > 1:
         return "the models' strengths cannot all be compared"
-    return "length tells the winners (almost) without error"
+    return "length predicts the winners (almost) without error"
 
 
 def _place(model: int, strength: dict[int, Estimate]) -> int | None:

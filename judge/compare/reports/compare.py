@@ -24,7 +24,7 @@ SECTIONS = {
     "systems": ("Systems", ""),
     "matches": ("Pairs", ""),
     "accuracy": ("Accuracy", "Who prefers what people prefer."),
-    "tests": ("Differences", "Two systems on the pairs that both were asked of."),
+    "tests": ("Differences", "Two systems on the pairs that both were given."),
     "agreement": ("Agreement", "Who says the same as whom, people among them."),
     "slices": ("Accuracy by kind of pair", ""),
     "calibration": (
@@ -83,10 +83,10 @@ def sentence(found: Comparison) -> str:
     known = [a for a in found.accuracy if a.system in models and a.accuracy.value is not None]
     if not known:
         return (
-            f"Of {found.pairs:,} pairs none has a label, so nobody's accuracy is known; the systems"
+            f"Of {found.pairs:,} pairs none has a label, so no accuracy is known; the systems"
             f" are compared with each other: on {found.disagreements['all']:,} pairs they differ."
             if not found.labelled
-            else f"None of the {found.labelled:,} labelled pairs was asked of any system."
+            else f"None of the {found.labelled:,} labelled pairs was given to any system."
         )
     best = max(known, key=lambda a: a.accuracy.value or 0.0)
     words = [f"On {best.accuracy.n:,} labelled pairs {_of(best)}."]

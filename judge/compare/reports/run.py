@@ -121,7 +121,7 @@ def _notes(summary: Summary, every: int) -> Iterator[str]:
     if not summary.complete:
         yield "this run is not complete"
     for line in summary.adapted:
-        yield f"the server did not take all that it would have been asked: {line}"
+        yield f"the server refused a part of what it was asked: {line}"
     if every > 1:
         yield (
             f"plots and disagreements are drawn from one row in {every} of {summary.rows:,};"
@@ -207,7 +207,7 @@ def _tiles(summary: Summary, has_judge: bool) -> Iterator[tuple[str, str, str]]:
         yield (
             _share(summary.first_slot_rate),
             "first shown preferred",
-            "50 % is no position bias",
+            "50 %: no position bias",
         )
     yield number(summary.mean_margin, 3), "mean margin", "|P(1 better) - P(2 better)|, 0 to 1"
 

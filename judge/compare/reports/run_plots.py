@@ -78,8 +78,8 @@ def of_longer(columns: Sequence[Column], longer: Any) -> Plot:
     names = [of.name for of in columns]
     title = "The longer response among the pairs with a preference"
     caption = (
-        "Share of the longer response, in characters, among the pairs of unlike lengths on which a"
-        " response is preferred, with 95 % intervals."
+        "Share of the longer response, in characters, among the pairs of different lengths on which"
+        " a response is preferred, with 95 % intervals."
     )
     return shares("length", "longer", [marks(names, estimates, ONE)], caption, names, title=title)
 
@@ -87,7 +87,7 @@ def of_longer(columns: Sequence[Column], longer: Any) -> Plot:
 def _share_longer(of: Column, longer: Any) -> Estimate:
     counted = of.preferred & (longer != 0)
     hits = int((of.choice[counted] == longer[counted]).sum())
-    return share(hits, int(counted.sum()), "prefers no response of a pair of unlike lengths")
+    return share(hits, int(counted.sum()), "prefers no response of a pair of different lengths")
 
 
 def _longer(lengths: tuple[int, int] | None) -> int:

@@ -96,8 +96,8 @@ def _flagged(flagged: Mapping[Flag, Flagged]) -> Table:
     )
     columns = ("flag", "responses", "compared", "preferred", "share")
     note = (
-        "Compared: pairs with a preference whose other response lacks the flag. A flag is no"
-        " verdict: look at what was preferred."
+        "Compared: pairs with a preference whose other response lacks the flag. A flag is not"
+        " a verdict: look at what was preferred."
     )
     return Table("flagged", "Responses that do more than answer", columns, rows, note)
 

@@ -74,14 +74,14 @@ CHECKS: dict[CheckName, Check] = {
     "near_prompt_in_two_splits": Check("warning", "nearly the same prompt in two splits"),
     "duplicate_id": Check("warning", "the id was read before; the row is not used"),
     "unreadable_row": Check("warning", "the row or a part of it cannot be read and is not used"),
-    "foreign_language": Check("warning", "another language than the expected one"),
+    "foreign_language": Check("warning", "a language other than the expected one"),
     "addresses_judge": Check(
-        "warning", "a response speaks to whoever judges it: a name, a claim, an imitated turn"
+        "warning", "a response addresses its judge: a name, a claim, an imitated turn"
     ),
     "chat_token": Check("warning", "a control token of a chat template inside a text"),
     "thinking": Check("warning", "a response with what a reasoning model wrote before it"),
     "control_character": Check("warning", "characters that cannot be seen or were not decoded"),
-    "html_entity": Check("warning", "an HTML entity in a text that is no HTML"),
+    "html_entity": Check("warning", "an HTML entity in a text that is not HTML"),
     "long_row": Check("warning", "prompt and responses together are extremely long"),
     "no_statement": Check("note", 'a justification without "@Response 1 (or 2) ... better"'),
     "no_justification": Check("note", "an annotation without a written reason"),

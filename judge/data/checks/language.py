@@ -1,4 +1,4 @@
-"""Texts in another language than the expected one, by py3langid's model, which ships with it.
+"""Texts in a language other than the expected one, by py3langid's model, which ships with it.
 
 Only texts about which the model is nearly certain are found, and never one that reads like English
 where English is expected: code, names and lists of numbers are no foreign language.

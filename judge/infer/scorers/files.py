@@ -58,7 +58,7 @@ def describe(name: str, form: Literal["auto", "head", "logit"] = "auto") -> tupl
         form: where the reward is; ``auto`` asks the files.
 
     Raises:
-        UsageError: in one line, when there is no such model, or it is no reward model.
+        UsageError: in one line, when there is no such model, or it is not a reward model.
     """
     layers = layers_of(name)
     folder = layers.folder
@@ -85,7 +85,7 @@ def describe(name: str, form: Literal["auto", "head", "logit"] = "auto") -> tupl
 
 
 def check_kind(name: str) -> None:
-    """Look whether a model says of itself that it is no reward model; its weights stay unread.
+    """Look whether a model says of itself that it is not a reward model; its weights stay unread.
 
     Raises:
         UsageError: when it does, or its ``judge.json`` is damaged.
@@ -152,7 +152,7 @@ def _card(name: str, folder: str) -> dict[str, Any]:
     except (OSError, ValueError, AttributeError, TypeError):
         raise UsageError(f"{path}: expected an object with kind, objective and outputs") from None
     if kind != "reward":
-        raise UsageError(f"model {name} is a judge, no reward model: --model takes it")
+        raise UsageError(f"model {name} is a judge, not a reward model; give it with --model")
     return {**card, "outputs": named}
 
 
@@ -166,7 +166,7 @@ def _form(name: str, folder: str, config: Any, card: dict[str, Any]) -> Form:
             return "logit"
         raise UsageError(
             f"model {name} is a causal language model ({architectures[0]}) without a reward head;"
-            " where its first logit is the reward, say --form logit"
+            " if its first logit is the reward, use --form logit"
         )
     return "head"
 
@@ -182,7 +182,7 @@ def _outputs(name: str, folder: str, config: Any, card: dict[str, Any]) -> tuple
         elif not any("SequenceClassification" in a for a in config.architectures or []):
             raise UsageError(
                 f"adapter {name} brings no head (modules_to_save: score) and its base has none:"
-                " it is no reward model"
+                " it is not a reward model"
             )
     named, count = card.get("outputs") or [], config.num_labels
     if named and len(named) != count:

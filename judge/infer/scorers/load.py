@@ -50,8 +50,8 @@ def load_scorer(
             machine; vLLM has its own way.
 
     Raises:
-        UsageError: in one line, when there is no such model, it is no reward model, its head does
-            not fit, it has no chat template, or the weights do not fit its outputs.
+        UsageError: in one line, when there is no such model, it is not a reward model, its head
+            does not fit, it has no chat template, or the weights do not fit its outputs.
     """
     described, tokenizer = describe(name, form)
     weights = output_weights(described, weights_file)

@@ -65,7 +65,7 @@ class JustifierAblationConfig(BaseModel):
     test: str
     """Annotated pairs to test on: whatever ``judge data prepare`` reads."""
     test_limit: int | None = Field(default=None, ge=1)
-    """Only so many test pairs, taken evenly."""
+    """Only N test pairs, taken evenly."""
     max_new_tokens: int = Field(default=256, ge=1)
     """The most tokens of an elaboration in the test; after them the statement is forced."""
     output_dir: str

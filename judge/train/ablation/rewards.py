@@ -51,7 +51,7 @@ class AblationConfig(BaseModel):
     test: str
     """Annotated pairs to test on: whatever ``judge data prepare`` reads."""
     test_limit: int | None = Field(default=None, ge=1)
-    """Only so many test pairs, taken evenly."""
+    """Only N test pairs, taken evenly."""
     output_dir: str
     """A folder for each run, the result and the table."""
     seeds: tuple[int, ...] = Field(default=(17, 18, 19), min_length=1)
@@ -59,7 +59,7 @@ class AblationConfig(BaseModel):
     objectives: tuple[Objective, ...] = ("bt", "margin_bt", "scaled_bt")
     """The losses to compare."""
     expo_pairs: int | None = Field(default=None, ge=1)
-    """Search ExPO's factor on the first so many validation pairs of ``preference_data``: from
+    """Search ExPO's factor on the first N validation pairs of ``preference_data``: from
     regression through the Scaled Bradley-Terry model that started from it. None: no ExPO."""
     compare: Comparisons = ()
     """Names of two kinds of models each (``bt-from_base``), to be compared pair by pair."""

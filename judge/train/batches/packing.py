@@ -56,7 +56,9 @@ def packed_attention(
     changed = [name for name in _UNKNOWN if others.get(name) is not None]
     if attention_mask is not None or cu_seq_lens_q is None or changed:
         found = ", ".join(changed) or "a mask"
-        raise ValueError(f"packed attention is plain and causal, found {found}; use packing=false")
+        raise ValueError(
+            f"packed attention is plain and causal, but found {found}; use packing=false"
+        )
     bounds = cu_seq_lens_q.tolist()
     rows = [tensor[0].transpose(0, 1) for tensor in (query, key, value)]  # [tokens, heads, size]
     last = bounds[-1] - 1

@@ -111,7 +111,9 @@ def claim_output(output: Path, config: BaseModel) -> TrainingManifest | None:
         try:
             before = json.loads(path.read_bytes())
         except (OSError, ValueError):
-            raise UsageError(f"{path}: no recipe of a training; name another output_dir") from None
+            raise UsageError(
+                f"{path}: not the recipe of a training; name another output_dir"
+            ) from None
         refuse_another(output, before, resolved, "a training", "Name another output_dir")
     if int(os.environ.get("RANK", "0")) == 0:  # the others of a launch may be reading it
         write_whole(path, json.dumps(resolved, indent=1))

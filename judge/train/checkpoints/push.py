@@ -54,7 +54,7 @@ def plan(config: PushConfig) -> Upload:
     if reasons and not config.despite_licences:
         raise UsageError(
             f"{folder} was not sent: {'; '.join(reasons)}. --data-licence NAME=LICENCE says what is"
-            " not known; --despite-licences sends it all the same"
+            " not known; --despite-licences sends it anyway"
         )
     files = {p.name: p.stat().st_size for p in sorted(folder.iterdir()) if p.is_file()}
     return Upload(folder, config.repo, files, private=not config.public)
@@ -83,7 +83,7 @@ def send(upload: Upload, hub: Hub | None = None) -> str:
         )
     except (HfHubHTTPError, OSError, ValueError) as error:
         said = Masking(os.environ.get(TOKEN))(first_line(error))
-        raise UsageError(f"the hub did not take {upload.repo_id}: {said}") from None
+        raise UsageError(f"the hub did not accept {upload.repo_id}: {said}") from None
     return str(done.commit_url)
 
 

@@ -75,6 +75,6 @@ def where_to_go_on(output: Path, config: TrainerConfig, world_size: int) -> str 
     if config.deepspeed is not None and before != world_size:
         raise UsageError(
             f"{newest} was written by {before} processes, this launch has {world_size}: launch "
-            f"{before}, or start anew in another output_dir"
+            f"{before}, or start again in another output_dir"
         )
     return str(newest)

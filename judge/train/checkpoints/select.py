@@ -183,7 +183,7 @@ def candidates_of(run: Path, everything: bool) -> list[Candidate]:
     for step in steps:
         if not any(folders[step].glob("*model*.safetensors")):
             raise UsageError(
-                f"{folders[step]} has no weights in one piece; under ZeRO-3 a recipe's deepspeed"
+                f"{folders[step]} has no complete weights; under ZeRO-3 a recipe's deepspeed"
                 " section needs stage3_gather_16bit_weights_on_model_save: true"
             )
     return [Candidate(step, folders[step], losses.get(step)) for step in steps]

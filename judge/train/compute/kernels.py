@@ -23,7 +23,7 @@ def attention(config: TrainerConfig) -> str | None:
     if config.attn_implementation == "flash_attention_2" and not there:
         raise UsageError(
             "attn_implementation=flash_attention_2 needs a GPU and the package flash-attn; "
-            "attn_implementation=auto takes it where both are there"
+            "attn_implementation=auto uses it where both are present"
         )
     return config.attn_implementation
 

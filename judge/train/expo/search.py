@@ -88,10 +88,14 @@ def _reward_output(strong: Checkpoint) -> int:
     if names is None or len(names) < 2:
         count = len(strong.config.get("id2label") or [None])
         if count > 1:
-            raise UsageError(f"{strong.folder}: several outputs without names; none to search by")
+            raise UsageError(
+                f"{strong.folder}: several outputs without names; there is none to search by"
+            )
         return 0
     if HEAD_ROW not in names:
-        raise UsageError(f"{strong.folder}: no output is called {HEAD_ROW}; none to search by")
+        raise UsageError(
+            f"{strong.folder}: no output is called {HEAD_ROW}; there is none to search by"
+        )
     return names.index(HEAD_ROW)
 
 

@@ -112,7 +112,7 @@ def architecture_of(model: str) -> Architecture:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: no configuration of a model ({error})") from None
+        raise UsageError(f"{path}: not the configuration of a model ({error})") from None
     return _from_values(model, path, values)
 
 
@@ -163,4 +163,4 @@ def _from_values(model: str, path: Path, values: dict[str, Any]) -> Architecture
             tied=bool(values.get("tie_word_embeddings", False)),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{path}: no configuration of a decoder: {error!r}") from None
+        raise UsageError(f"{path}: not the configuration of a decoder: {error!r}") from None

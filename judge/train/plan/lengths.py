@@ -103,7 +103,7 @@ def data_lengths(config: TrainerConfig, data: Path) -> Lengths:
         limit = config.train_limit if split == "train" else config.eval_limit
         rows = rows[:limit]
         if not rows:
-            raise UsageError(f"{data / f'{split}.jsonl'}: no example for this recipe")
+            raise UsageError(f"{data / f'{split}.jsonl'}: it holds no example for this recipe")
         if split == "train":
             twins = _are_twins(rows)
         found[split] = [count(row["texts"]) for row in rows]
@@ -140,7 +140,7 @@ def _tokens(characters: int) -> int:
 
 def _check_kind(config: TrainerConfig, data: Path) -> None:
     if not data.is_dir():
-        raise UsageError(f"no folder {data}; `judge data prepare` writes one")
+        raise UsageError(f"there is no folder {data}; `judge data prepare` writes one")
     manifest = read_set_manifest(data)
     check_set(data, manifest)
     found, needed = manifest.kind or "justifier", data_kind(config)

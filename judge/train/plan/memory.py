@@ -35,7 +35,7 @@ class Memory:
     gradients: int
     optimizer: int
     gathered: int
-    """Parameters and gradients of the layer at work, whole (ZeRO-3)."""
+    """Parameters and gradients of the layer being computed, whole (ZeRO-3)."""
     activations: int
     """What is kept from the forward pass: with checkpointing the input of each layer."""
     layer: int

@@ -142,7 +142,7 @@ def _hardware(request: PlanRequest, config: TrainerConfig) -> tuple[int, Gpu]:
     gpus = request.gpus or (own.gpus if own else None)
     name = request.gpu or (own.gpu if own else None)
     if gpus is None or name is None:
-        raise UsageError(f"{request.recipe} names no hardware; give --gpus and --gpu")
+        raise UsageError(f"{request.recipe} does not name its hardware; give --gpus and --gpu")
     if gpus > request.gpus_per_node and gpus % request.gpus_per_node:
         raise UsageError(
             f"{gpus} GPUs do not make whole nodes of {request.gpus_per_node}; see --gpus-per-node"

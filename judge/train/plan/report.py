@@ -86,7 +86,7 @@ def _memory(plan: Plan) -> list[str]:
         ("optimizer", memory.optimizer, ""),
         ("a whole layer and its gradient", memory.gathered, ""),
         (f"{kept}, {plan.config.max_length} tokens a sequence", memory.activations, ""),
-        ("the layer at work", memory.layer, "not at once with the next"),
+        ("the layer being computed", memory.layer, "not at once with the next"),
         (loss, memory.loss, "not at once with the last"),
         ("buckets", memory.buffers, ""),
         ("CUDA, libraries", memory.context, "assumed"),
@@ -162,7 +162,9 @@ def _verdict(plan: Plan) -> list[str]:
         add = f" (extends: [{plan.recipe}, {other.extends}])" if other.extends else ""
         text.append(f"  would: {other.what} on {other.gpus} x {other.gpu}, {other.gib} GiB{add}")
     if not plan.instead:
-        text.append("  nothing that plan knows would; a shorter max_length, or another model")
+        text.append(
+            "  none of the changes that plan knows; try a shorter max_length, or another model"
+        )
     return text
 
 

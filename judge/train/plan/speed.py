@@ -37,7 +37,7 @@ LORA = Rate(
     "from 608 tokens/s a GPU, LoRA of 70B on 8 H100s (NeMo AutoModel: 17 %), to a full training's "
     "36.2 %",
 )
-QLORA = Rate(0.10, 0.25, "no published figure at hand: assumed 60 to 70 % of LoRA's")
+QLORA = Rate(0.10, 0.25, "no published figure: assumed 60 to 70 % of LoRA's")
 
 
 def rate_of(config: TrainerConfig) -> Rate:

@@ -112,8 +112,8 @@ def _merged_adapter(layers: Layers, config: RewardConfig) -> PreTrainedModel:
         outputs = tuple(map(str, json.loads(path.read_text(encoding="utf-8"))["outputs"]))
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(
-            f"model {config.model}: an adapter without outputs in its {JUDGE_FILE} is no reward"
-            " model of `judge train`"
+            f"model {config.model}: an adapter without outputs in its {JUDGE_FILE} is not a"
+            " reward model of `judge train`"
         ) from None
     described = _named(model_config(config), outputs)
     merged = load_merged_classifier(layers, described, **weight_options(config))
@@ -220,4 +220,6 @@ def choose_padding(tokenizer: PreTrainedTokenizerBase, last_ids: set[int]) -> No
         if special.get(token, next(iter(last_ids))) not in last_ids:
             tokenizer.pad_token = token
             return
-    raise UsageError("the tokenizer has no token to pad with that no conversation ends with")
+    raise UsageError(
+        "the tokenizer has no padding token that differs from every conversation's last token"
+    )

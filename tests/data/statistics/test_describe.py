@@ -106,7 +106,7 @@ def test_nothing_to_read(tmp_path):
     write(tmp_path / "other.jsonl", [{"a": 1}])
     result = stats(tmp_path / "other.jsonl")
     assert result.exit_code == 2
-    assert "no row is of a known format" in result.output
+    assert "no row has a known format" in result.output
 
 
 def test_the_screen_shows_the_tables(folder):

@@ -77,7 +77,7 @@ def completion_of(reply: Mapping[str, Any]) -> Completion:
     if not isinstance(text, str) or not isinstance(ids, list) or end not in _ENDS:
         raise Broken("a completion without content, tokens or stop_type", end)
     if not all(type(token) is int and token >= 0 for token in ids):
-        raise Broken("a completion whose tokens are none")
+        raise Broken("a completion whose tokens are not token ids")
     if reply.get("truncated"):
         raise Declined("prompt_too_long", "the server dropped tokens of the prompt")
     return Completion(text, _ENDS[end], ids, 0, len(ids))
@@ -208,9 +208,9 @@ def _by_id(choice: Mapping[str, Any], listed: str, name: str) -> dict[int, float
     if not found or len(found) < len(entries):
         raise Broken("no token's probability, or one's twice")
     if not all(type(token) is int and token >= 0 for token in found):
-        raise Broken("probabilities of what are not tokens")
+        raise Broken("probabilities of values that are not tokens")
     if not all(type(value) in (int, float) and math.isfinite(value) for value in found.values()):
-        raise Broken("what are not probabilities")
+        raise Broken("values that are not probabilities")
     return found
 
 

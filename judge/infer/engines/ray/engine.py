@@ -109,7 +109,7 @@ class RayJudge:
             self._close()
             raise UsageError(f"Ray failed: {first_line(error)}; {_KEPT}") from error
         if number != self._taken:
-            raise UsageError(f"Ray gave window {number} where {self._taken} was due; {_KEPT}")
+            raise UsageError(f"Ray gave window {number} instead of {self._taken}; {_KEPT}")
         if "problem" in answer:
             self._close()
             raise UsageError(answer["problem"])

@@ -61,7 +61,7 @@ class Fit:
     def told(self, body: Mapping[str, Any]) -> list[str]:
         """Return what becomes of the fields of ``body``, a line each, where that matters."""
         lines = [
-            f"{name} {body[name]:g} is left out: replies are drawn at the server's own"
+            f"{name} {body[name]:g} is left out: replies are sampled with the server's own"
             if name == "temperature"
             else f"{name} is left out: {_WITHOUT.get(name, 'the server has its own')}"
             for name in self.dropped
@@ -74,7 +74,7 @@ class Fit:
         return lines
 
 
-_WITHOUT = {"seed": "draws are other ones in every run"}
+_WITHOUT = {"seed": "every run samples other replies"}
 Change = Callable[[Fit, Mapping[str, Any], str], Fit | None]
 """Returns another fit that a refusal may ask for, None where it has none to offer."""
 
@@ -129,7 +129,7 @@ async def found_fit(
     try:
         fit = await find_fit(client, path, body, read, start)
     except Fault as fault:
-        raise UsageError(f"{client.url} does not take what it is to be asked: {fault}") from None
+        raise UsageError(f"{client.url} does not accept the request: {fault}") from None
     tell(client, fit, body, start)
     return fit
 
@@ -138,7 +138,7 @@ def tell(client: Client, fit: Fit, body: Mapping[str, Any], known: Fit = Fit()) 
     """Tell a person what is changed for the server, beyond what was told of ``known``."""
     for line in fit.told(body):
         if line not in known.told(body):
-            client.note(f"{client.url} does not take all that it would be asked: {line}")
+            client.note(f"{client.url} does not accept the whole request: {line}")
 
 
 async def _fault(

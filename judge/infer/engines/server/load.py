@@ -53,7 +53,7 @@ def load_server_engine(
     client = Client(config.url or "", patience, note)
     listed = client.run(find_model, client, config.model)
     if listed.problem is not None:
-        note(f"{listed.problem}; it is asked all the same")
+        note(f"{listed.problem}; it is asked anyway")
     tokenizer = _tokenizer(config, listed.card, listed.base)
     if tokenizer is not None:
         trained = served_judge((config.tokenizer, config.model))
@@ -77,11 +77,15 @@ def load_server_engine(
     dialect = dialect_of(listed.card)
     features, fit = client.run(chat_features, client, config.model, fields, listed.problem, dialect)
     tell(client, fit, fields)
-    why = "it takes no token ids" if tokenizer else "no tokenizer was found, --tokenizer names one"
+    why = (
+        "it does not take token ids"
+        if tokenizer
+        else "no tokenizer was found, --tokenizer names one"
+    )
     constraint = features.describe()["constraint"]
     obeys = f"a {constraint}" if constraint else "no regex"
     note(
-        f"{client.url} is asked by chat messages ({why}) and obeys {obeys}: verdicts without"
+        f"{client.url} is asked through chat messages ({why}) and obeys {obeys}: verdicts without"
         " probabilities"
     )
     return ChatEngine(

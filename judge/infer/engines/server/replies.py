@@ -47,7 +47,7 @@ def models_of(reply: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the models that a server lists by their names."""
     cards = reply.get("data", reply.get("models"))
     if not isinstance(cards, list) or not all(_is_card(card) for card in cards):
-        raise Broken("a list of models that is none")
+        raise Broken("a list of models that is not one")
     models: dict[str, dict[str, Any]] = {}
     for card in cards:  # balancers list a model once for each server behind them
         known = models.setdefault(card["id"], card)
@@ -173,7 +173,7 @@ def _completion(
 ) -> Completion:
     ids = choice.get("token_ids")
     if not isinstance(text, str) or not (ids is None or _are_ids(ids)):
-        raise Broken("a choice whose text or token ids are none")
+        raise Broken("a choice without usable text or token ids")
     written = len(ids) if ids else _count(reply, "completion_tokens")
     ended = _ended(choice.get("finish_reason"))
     if ended is None:  # the server does not say: whoever wrote all that was allowed was cut
@@ -189,7 +189,7 @@ def _ended(said: Any) -> bool | None:
     if end in _FILTERED:
         raise Declined("refused", "the server's content filter stopped the reply")
     if end not in (*_ENDED, *_CUT):
-        raise Broken("a reply that ended otherwise than by stop or length", said)
+        raise Broken("a reply that ended for another reason than stop or length", said)
     return end in _ENDED
 
 
@@ -217,7 +217,7 @@ def _log_prob(value: Any) -> float:
         raise ValueError(value)
     number = float(value)
     if math.isnan(number) or number > ROUNDING:
-        raise Broken("what is not a log-probability", value)
+        raise Broken("a value that is not a log-probability", value)
     return -math.inf if number <= IMPOSSIBLE else number
 
 

@@ -224,7 +224,9 @@ class VllmEngine(Bound):
         else:
             chain = self._chains[place]
             if tuple(answer.token_ids[:-1]) != chain.forced:
-                row.error = RowError("engine_error", "vLLM left the statement that it was to read")
+                row.error = RowError(
+                    "engine_error", "vLLM did not follow the statement that it was given"
+                )
                 return
             for fork, after in chain.forks:
                 found = answer.logprobs[after]

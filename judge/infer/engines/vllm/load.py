@@ -178,7 +178,7 @@ def served_folder(layers: Layers) -> str | None:
     if layers.base_name not in BASES:
         if len(layers.adapters) > 1:
             raise UsageError(
-                f"adapter {layers.name} stands on another one: judge train export merges them for"
+                f"adapter {layers.name} is based on another one; judge train export merges them for"
                 " vLLM"
             )
         return None
