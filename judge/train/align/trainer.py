@@ -56,18 +56,10 @@ class DPOTrainer(SequenceTrainer):
             self._sums.clear()
         super().log(logs, start_time)
 
-    def prediction_step(
-        self,
-        model: Any,
-        inputs: dict[str, Any],
-        prediction_loss_only: bool,
-        ignore_keys: list[str] | None = None,
-    ) -> tuple[None, torch.Tensor, torch.Tensor]:
+    def predictions(self, model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return log-probabilities by pair, and the labels; :func:`figures_of` makes the loss."""
-        inputs = self._prepare_inputs(inputs)
-        with torch.no_grad(), self.compute_loss_context_manager():
-            log_probs, _ = response_log_probs(model, inputs)
-        return None, log_probs.view(-1, 2), inputs["labels"]
+        log_probs, _ = response_log_probs(model, inputs)
+        return log_probs.view(-1, 2), inputs["labels"]
 
 
 def implicit_rewards(

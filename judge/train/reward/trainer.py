@@ -56,18 +56,10 @@ class RewardTrainer(SequenceTrainer):
             self._figures.clear()
         super().log(logs, start_time)
 
-    def prediction_step(
-        self,
-        model: Any,
-        inputs: dict[str, Any],
-        prediction_loss_only: bool,
-        ignore_keys: list[str] | None = None,
-    ) -> tuple[None, torch.Tensor, torch.Tensor]:
+    def predictions(self, model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return rewards by example, and the labels; :func:`figures_of` makes the loss of both."""
-        inputs = self._prepare_inputs(inputs)
-        with torch.no_grad(), self.compute_loss_context_manager():
-            rewards = model(**model_inputs(inputs)).logits.float()
-        return None, rewards.view(len(inputs["index"]), -1), inputs["labels"]
+        rewards = model(**model_inputs(inputs)).logits.float()
+        return rewards.view(len(inputs["index"]), -1), inputs["labels"]
 
 
 def model_inputs(inputs: dict[str, Any]) -> dict[str, Any]:
