@@ -21,6 +21,7 @@ from judge.infer.respond.run import run
 from judge.respond_config import RespondConfig
 from tests.fault_server import Request, Running, Server, error, http
 from tests.infer.test_writers import ask
+from tests.real_servers import KINDS, Kind, serve
 from tests.scripted import write_rows
 from tests.writers import lines, results
 
@@ -141,6 +142,39 @@ def test_a_field_that_the_server_refuses_is_left_out_and_told(running: Running) 
     assert made.describe()["adapted"] == ["top_k is left out: the server has its own"]
     assert len(notes) == 1 and "top_k" in notes[0]
     assert isinstance(made.write([ask("Why?")])[0], Answer)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_every_kind_of_server_answers(
+    running: Running, monkeypatch: pytest.MonkeyPatch, kind: Kind
+) -> None:
+    """Those that people have (:mod:`tests.real_servers`), drawn: seeds are sent."""
+    monkeypatch.setenv("JUDGE_API_KEY", "key-of-tests")
+    serve(kind, running.server, "key-of-tests")
+    url = f"{running.url}{kind.path}"
+    made = writer(running, url=url, model=kind.model, temperature=0.7)
+    answers = made.write([ask("Why?", 1 << 40), ask("How?", 3)])
+    assert all(isinstance(answer, Answer) for answer in answers), answers
+    work = [r for r in running.server.requests if r.text in ("Why?", "How?")]
+    assert len(work) == 2 and all(kind.refuses(r.body) is None for r in work)
+
+
+def test_what_openai_calls_an_unknown_field_is_left_out(running: Running) -> None:
+    """OpenAI's own API names one unknown argument at a time."""
+    known = {"model", "messages", "max_tokens", "temperature", "top_p", "seed"}
+
+    def strict(request: Request) -> Any:
+        unknown = sorted(request.body.keys() - known)
+        if not unknown:
+            return None
+        said = orjson.dumps(error(f"Unrecognized request argument supplied: {unknown[0]}", 400))
+        return lambda transport, good: transport.write(http(400, said))
+
+    running.server.fault = strict
+    made = load_writer(config(running, temperature=0.5))
+    running.server.requests.clear()
+    assert isinstance(made.write([ask("Why?")])[0], Answer)
+    assert running.server.requests[-1].body.keys() == known
 
 
 def test_llama_cpp_is_told_to_draw_as_other_engines_do(running: Running) -> None:
