@@ -56,9 +56,13 @@ def _judge(config: BatchConfig) -> Summary:
 
 def show_files(config: RowsConfig) -> None:
     """Write the report of a finished run and say where its files are."""
+    from judge.compare.reports.reward_figure import FIGURE
+
     report = _report(config)
     folder = Path(config.out)
     typer.echo(f"{folder / 'judgments.jsonl'}\n{folder / 'failures.jsonl'}\n{report}")
+    if (folder / FIGURE).exists():
+        typer.echo(folder / FIGURE)
 
 
 def _announce(config: BatchConfig, note: Any) -> None:

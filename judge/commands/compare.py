@@ -18,7 +18,8 @@ def compare(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Write report.html, comparison.json and disagreements.jsonl here."
+            metavar="DIR",
+            help="Write report.html, comparison.json, disagreements.jsonl and rewards.svg here.",
         ),
     ] = None,
 ) -> None:
@@ -28,13 +29,17 @@ def compare(
     from judge.compare.comparison import compare as compare_runs
     from judge.compare.comparison import write
     from judge.compare.reports.compare import write_report
+    from judge.compare.reports.reward_figure import write_figure
     from judge.compare.tables import tables
     from judge.report.tables import shown
 
     config = checked(CompareConfig, given)
     with Console(stderr=True).status("comparing") as status:
         found = compare_runs(config, status.update)
-        files = [] if out is None else [*write(found, out), write_report(found, out)]
+        files = []
+        if out is not None:
+            files = [*write(found, out), write_report(found, out)]
+            files += write_figure(found.rewards, out)
     console = Console()
     for table in tables(found):
         console.print(shown(table))

@@ -1,4 +1,7 @@
-"""How the rewards of preferred responses lie beside those of the others."""
+"""How the rewards of preferred responses lie beside those of the others, and their differences.
+
+Source: HelpSteer2-Preference (arXiv 2410.01257), Figure 2: chosen, rejected, and their difference.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,18 @@ class Spread(BaseModel):
     """In each bin."""
 
 
+class Gaps(BaseModel):
+    """Rewards of preferred responses less those of the others, pair by pair."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    edges: list[float]
+    """Of :data:`BINS` bins of equal width; empty where there is no pair."""
+    spread: Spread
+    above: int
+    """Pairs whose preferred response has the higher reward."""
+
+
 class Rewards(BaseModel):
     """One reward model's rewards, over :data:`BINS` bins of equal width from least to greatest."""
 
@@ -41,6 +56,8 @@ class Rewards(BaseModel):
     """Of those that they do not."""
     every: Spread
     """Of all responses, labelled or not."""
+    gaps: Gaps
+    """Of pairs on which people prefer a response."""
 
 
 def reward_distributions(systems: Sequence[Column], people: Column) -> list[Rewards]:
@@ -54,12 +71,23 @@ def _rewards(system: Column, people: Column) -> Rewards:
     edges = np.histogram_bin_edges(every, BINS) if len(every) else np.array([])
     rows = np.flatnonzero(scored & people.preferred)
     side = (people.choice[rows] > 0).astype(int)
+    preferred, other = system.rewards[rows, side], system.rewards[rows, 1 - side]
     return Rewards(
         system=system.name,
         edges=[rounded(edge) for edge in edges],
-        preferred=_spread(system.rewards[rows, side], edges),
-        other=_spread(system.rewards[rows, 1 - side], edges),
+        preferred=_spread(preferred, edges),
+        other=_spread(other, edges),
         every=_spread(every, edges),
+        gaps=_gaps(np.subtract(preferred, other)),
+    )
+
+
+def _gaps(values: Floats) -> Gaps:
+    edges = np.histogram_bin_edges(values, BINS) if len(values) else np.array([])
+    return Gaps(
+        edges=[rounded(edge) for edge in edges],
+        spread=_spread(values, edges),
+        above=int((values > 0).sum()),
     )
 
 

@@ -18,7 +18,7 @@ from judge.metrics.formatting import DASH, share_and_interval
 from judge.report.tables import Table
 
 COLOURS = ("#3b86c8", "#d17a35", "#4aa071", "#9a6fc9", "#c9566f", "#8a939b")
-ONE, TWO, NONE = COLOURS[0], COLOURS[1], COLOURS[5]
+ONE, TWO, GAP, NONE = COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[5]
 SHADES = ("#98adbf", "#5b93c4", "#2f6ea6")
 """Of what has an order, seen on light and dark pages."""
 _MOST = 32

@@ -41,7 +41,10 @@ SECTIONS = {
         " a reward model reads one response at a time and has none.",
     ),
     "length": ("Length", "Whether the longer response wins for its length."),
-    "rewards": ("Rewards", "How the rewards of preferred responses lie beside those of others."),
+    "rewards": (
+        "Rewards",
+        "How the rewards of preferred responses lie beside those of others, and their differences.",
+    ),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from judge.compare.calibration import CalibrationFigures
 from judge.compare.comparison import Comparison
@@ -14,18 +15,22 @@ from judge.metrics.estimate import Estimate
 from judge.metrics.formatting import number, share, share_and_interval
 from judge.report.plots import (
     COLOURS,
+    GAP,
     NONE,
     ONE,
     TWO,
     Plot,
     heat,
     histogram,
+    line,
     marks,
     shares,
 )
 from judge.report.tables import Table
 
 _MOST_SYSTEMS = len(COLOURS)
+PEOPLE = "people prefer"
+"""Who prefers the responses of a comparison's rewards."""
 
 
 def plots(found: Comparison, positions: Sequence[Figure]) -> Iterator[Plot]:
@@ -44,7 +49,8 @@ def plots(found: Comparison, positions: Sequence[Figure]) -> Iterator[Plot]:
     yield response_1(found)
     yield from slots(positions)
     yield from longer(found)
-    yield from (rewards(of, i) for i, of in enumerate(found.rewards) if of.edges)
+    for index, of in enumerate(found.rewards):
+        yield from rewards(of, index)
 
 
 def accuracy(found: Comparison) -> Plot:
@@ -220,8 +226,16 @@ def longer(found: Comparison) -> Iterator[Plot]:
         )
 
 
-def rewards(of: Rewards, index: int, whose: str = "people prefer") -> Plot:
-    """Return the rewards of preferred and other responses over the same bins (Fig. 2)."""
+def rewards(of: Rewards, index: int, whose: str = PEOPLE) -> Iterator[Plot]:
+    """Yield a reward model's distributions, as Figure 2 of the paper: of both kinds of responses
+    over the same bins, and of their differences; nothing without rewards."""
+    if of.edges:
+        yield _both_kinds(of, index, whose)
+    if of.gaps.edges:
+        yield _gaps(of, index, whose)
+
+
+def _both_kinds(of: Rewards, index: int, whose: str) -> Plot:
     split = of.preferred.n > 0
     given = (
         ((f"responses that {whose}", of.preferred, ONE), ("the others", of.other, TWO))
@@ -234,13 +248,30 @@ def rewards(of: Rewards, index: int, whose: str = "people prefer") -> Plot:
         f" n {spread.n:,}"
         for name, spread, _ in given
     )
-    layout = {
+    caption = f"Rewards of {of.system}. {means[0].upper()}{means[1:]}."
+    layout = _bell("reward", "share of responses")
+    return Plot("rewards", f"rewards-{index}", tuple(traces), layout, caption)
+
+
+def _gaps(of: Rewards, index: int, whose: str) -> Plot:
+    spread = of.gaps.spread
+    name = f"the response that {whose}, less the other"
+    trace = histogram(of.gaps.edges, spread.counts, GAP, "preferred less the other")
+    layout = {**_bell("difference of rewards", "share of pairs"), "shapes": [line(0)]}
+    caption = (
+        f"Differences of rewards of {of.system}: {name}. Mean {number(spread.mean, 3)}, standard"
+        f" deviation {number(spread.deviation, 3)}; above 0 in {of.gaps.above:,} of {spread.n:,}"
+        " pairs."
+    )
+    return Plot("rewards", f"reward-gaps-{index}", (trace,), layout, caption)
+
+
+def _bell(x: str, y: str) -> dict[str, Any]:
+    return {
         "barmode": "overlay",
-        "xaxis": {"title": {"text": "reward"}},
-        "yaxis": {"tickformat": ".0%", "title": {"text": "share of responses"}},
+        "xaxis": {"title": {"text": x}},
+        "yaxis": {"tickformat": ".0%", "title": {"text": y}},
         "showlegend": True,
         "margin": {"t": 40, "b": 50},
         "height": 320,
     }
-    caption = f"Rewards of {of.system}. {means[0].upper()}{means[1:]}."
-    return Plot("rewards", f"rewards-{index}", tuple(traces), layout, caption)

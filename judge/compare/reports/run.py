@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
 from judge.compare.disagreements import Disagreement, Queue, disagreements
 from judge.compare.reports.pairs import MOST, SIDES, gallery
+from judge.compare.reports.reward_figure import write_figure
 from judge.compare.reports.run_labels import RunLabels
-from judge.compare.reports.run_plots import plots
+from judge.compare.reports.run_plots import distributions, plots
 from judge.compare.reports.run_tables import SHOWN, tables
+from judge.compare.reports.run_texts import Texts, read_texts
 from judge.compare.systems import read_run
 from judge.errors import UsageError
-from judge.formats.pairs import read_row, row_id
 from judge.formats.records import Source
-from judge.idset import IdSet
 from judge.judgment import Judgment
 from judge.metrics.formatting import number
 from judge.metrics.label_agreement import TITLE
-from judge.pair import Pair
 from judge.report.page import Gallery, Page, Said, Shown, write
 from judge.runs.folder import CONFIG, JUDGMENTS, read_failures
 from judge.runs.jsonlines import read_rows
@@ -56,17 +54,10 @@ DRAWN = 20_000
 that a page of a million rows takes no more memory than one of these."""
 
 
-@dataclass
-class Texts:
-    """What the input says of the pairs: lengths of those drawn from, texts of those shown."""
-
-    lengths: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Characters of Response 1 and Response 2."""
-    pairs: dict[str, Pair] = field(default_factory=dict)
-
-
 def write_report(folder: Path, source: Source | None = None) -> Path:
     """Write ``report.html`` from a run folder with a summary; return its path.
+
+    Beside it goes ``rewards.svg``, where there are reward models and the input has labels.
 
     Everything that came from the input or a model is escaped, and the page's own policy lets it
     load nothing and run nothing but its own script. Without the session's timings, the same folder
@@ -86,7 +77,10 @@ def write_report(folder: Path, source: Source | None = None) -> Path:
     ids = list(dict.fromkeys(i for system in systems for i in system.decisions))
     queue = disagreements(ids, systems, MOST)
     judgments = {judgment.pair_id: judgment for judgment in _judgments(folder, queue)}
-    texts = _texts(source, set(ids), judgments.keys(), config["config"])
+    labelled = summary.labels is not None and summary.labels.labelled > 0
+    texts = read_texts(source, set(ids), judgments.keys(), config["config"], labelled)
+    spread = distributions(systems, ids, texts.labels)
+    write_figure(spread.rewards if texts.labels else [], folder)
     identity = {f"identity: {name}": value for name, value in config["identity"].items()}
     page = Page(
         title=f"{'Judgments' if has_judge else 'Rewards'}: {config['config']['input']}",
@@ -98,7 +92,7 @@ def write_report(folder: Path, source: Source | None = None) -> Path:
             *labels.tables(),
             *tables(summary, islice(read_failures(folder), SHOWN), has_judge),
         ],
-        plots=list(plots(summary, systems, ids, texts.lengths)),
+        plots=list(plots(summary, systems, ids, texts.lengths, spread)),
         galleries=[_queue(queue, judgments, texts), _first(summary, judgments, texts, has_judge)],
         settings={"digest": config["digest"], **config["config"], **identity},
         notes=list(_notes(summary, every)),
@@ -127,32 +121,6 @@ def _notes(summary: Summary, every: int) -> Iterator[str]:
             f"plots and disagreements are drawn from one row in {every} of {summary.rows:,};"
             " counts and tables are of all"
         )
-
-
-def _texts(
-    source: Source | None,
-    drawn: Collection[str],
-    shown: Collection[str],
-    asked: Mapping[str, Any],
-) -> Texts:
-    found = Texts()
-    as_judged = [bool(asked.get(name)) for name in ("strip_thinking", "empty_responses")]
-    wanted, seen = {*drawn, *shown}, IdSet()
-    for record in source.records() if source else ():
-        if not wanted:
-            break
-        pair_id = row_id(record)
-        if pair_id not in wanted:
-            continue
-        wanted.remove(pair_id)
-        row = read_row(record, seen, *as_judged)
-        if not isinstance(row, Pair):
-            continue
-        if pair_id in drawn:
-            found.lengths[pair_id] = len(row.response_1), len(row.response_2)
-        if pair_id in shown:
-            found.pairs[pair_id] = row
-    return found
 
 
 def _about(config: Mapping[str, Any], has_judge: bool) -> Iterator[str]:

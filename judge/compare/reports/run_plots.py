@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,10 +11,11 @@ from judge.compare.columns import Column, column
 from judge.compare.probes.position import position
 from judge.compare.reports.compare_plots import rewards, slots
 from judge.compare.reports.run_tables import STRENGTHS
-from judge.compare.rewards import reward_distributions
-from judge.compare.systems import System
+from judge.compare.rewards import Rewards, reward_distributions
+from judge.compare.systems import Decision, System
 from judge.metrics.estimate import Estimate, share
 from judge.report.plots import NONE, ONE, TWO, Plot, bars, marks, shares
+from judge.reward import Preference
 from judge.runs.summary import Summary
 
 
@@ -23,11 +24,13 @@ def plots(
     systems: Sequence[System],
     ids: Sequence[str],
     lengths: Mapping[str, tuple[int, int]],
+    spread: Distributions,
 ) -> Iterator[Plot]:
     """Yield the plots of a run that has what they show.
 
     Args:
         lengths: characters of both responses by pair id, as far as the input is there.
+        spread: of its reward models' rewards.
     """
     columns = [column(ids, system) for system in systems]
     judge = next((c for c in columns if c.kind == "judge"), None)
@@ -39,9 +42,35 @@ def plots(
     if any(i in lengths for i in ids):
         longer = np.array([_longer(lengths.get(i)) for i in ids], dtype=np.int8)
         yield of_longer(columns, longer)
-    for index, of in enumerate(reward_distributions(columns, judge or _nobody(columns))):
-        if of.edges:
-            yield rewards(of, index, whose="the judge prefers")
+    for index, of_rewards in enumerate(spread.rewards):
+        yield from rewards(of_rewards, index, spread.whose)
+
+
+class Distributions(NamedTuple):
+    """How the rewards of a run lie."""
+
+    rewards: list[Rewards]
+    """One for each of its reward models."""
+    whose: str
+    """Who prefers the responses that are told apart, in words: ``the labels prefer``."""
+
+
+def distributions(
+    systems: Sequence[System], ids: Sequence[str], labels: Mapping[str, Preference]
+) -> Distributions:
+    """Return the rewards of what is preferred and of the rest: by the labels, else by the judge.
+
+    Args:
+        labels: the response that the input's label prefers, by pair id.
+    """
+    columns = [column(ids, system) for system in systems]
+    if labels:
+        said = {pair_id: Decision(preference) for pair_id, preference in labels.items()}
+        people = column(ids, System("labels", "people", decisions=said))
+        return Distributions(reward_distributions(columns, people), "the labels prefer")
+    judge = next((c for c in columns if c.kind == "judge"), None)
+    by = column(ids, System("nobody", "people")) if judge is None else judge
+    return Distributions(reward_distributions(columns, by), "the judge prefers")
 
 
 def preferences(columns: Sequence[Column]) -> Plot:
@@ -92,9 +121,3 @@ def _share_longer(of: Column, longer: Any) -> Estimate:
 
 def _longer(lengths: tuple[int, int] | None) -> int:
     return 0 if lengths is None else (lengths[1] > lengths[0]) - (lengths[1] < lengths[0])
-
-
-def _nobody(columns: Sequence[Column]) -> Column:
-    """Return people who say nothing: a reward model's run carries no labels."""
-    n = len(columns[0].choice)
-    return column([str(i) for i in range(n)], System("nobody", "people"))
