@@ -32,6 +32,8 @@ class TaskRow(BaseModel):
     annotations: int
     wanted: int
     annotators: tuple[str, ...]
+    assigned: tuple[str, ...] = ()
+    """People and groups to whom alone it goes; none: to everyone."""
     flags: int
     spread: int | None
     """How far the annotations lie apart, of ratings those of helpfulness; None where only some

@@ -272,6 +272,10 @@ class MyProgress(BaseModel):
     """Completed in an hour of work, of the last 200 (:mod:`app.review.pace`); None of too few."""
     median_seconds: float | None
     """From showing a task to its choice, over the last 200."""
+    quota: int = 0
+    """Tasks that this person gets at most; 0: no limit."""
+    quota_left: int | None = None
+    """How many of them the person was not given yet; None without a limit."""
     can_undo: int
     """How many decisions :meth:`app.service.annotating.Annotating.undo` would take back."""
 

@@ -6,6 +6,7 @@
     service.annotating    tasks for one person: take, choose, reveal, complete, undo
     service.adjudicating  tasks whose annotations lie too far apart
     service.browsing      a manager's list of tasks
+    service.grouping      groups of people, quotas, tasks that go to some alone
     service.figures       progress and agreement
     service.highlighting  texts in which spans may be marked
     service.exporting     files for training and for analysis
@@ -32,6 +33,7 @@ from app.service.annotating import Annotating
 from app.service.browsing import Browsing
 from app.service.exporting import Exporting
 from app.service.figures import Figures
+from app.service.grouping import Grouping
 from app.service.highlighting import Highlighting
 from app.service.importing import Importing
 from app.service.inviting import Inviting
@@ -62,6 +64,7 @@ class Service:
         self.annotating = Annotating(store, clock)
         self.adjudicating = Adjudicating(store, clock)
         self.browsing = Browsing(store, clock)
+        self.grouping = Grouping(store, clock)
         self.figures = Figures(store, clock)
         self.highlighting = Highlighting(store)
         self.exporting = Exporting(store, clock)

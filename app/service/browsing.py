@@ -16,7 +16,7 @@ from app.review.statement import statement_of
 from app.service.access import allow, checked_reason
 from app.service.acts import acted
 from app.service.assignments import EXCERPT, recount
-from app.store import annotated, browse, events, projects, queue, views
+from app.store import annotated, browse, events, groups, projects, queue, views
 from app.store.database import Store, Transaction
 from judge.pair import Pair
 
@@ -101,7 +101,7 @@ class Browsing:
         if not 1 <= people <= MOST_ANNOTATIONS:
             raise Refused(f"a task takes 1 to {MOST_ANNOTATIONS} annotations")
         changed = 0
-        for task_id in _checked(ids):
+        for task_id in checked_ids(ids):
             with self._store.writing() as tx:
                 settings = self._allowed(tx, who, project_id, task_id)
                 before = queue.lock(tx, task_id)
@@ -120,7 +120,7 @@ class Browsing:
         """Give tasks that people have in hand without a decision back to the queue; return how many
         were taken out of someone's hands. What they wrote is kept with them."""
         said, changed = checked_reason(reason), 0
-        for task_id in _checked(ids):
+        for task_id in checked_ids(ids):
             with self._store.writing() as tx:
                 self._allowed(tx, who, project_id, task_id)
                 for assignment_id in browse.in_hand(tx, task_id):
@@ -138,7 +138,7 @@ class Browsing:
         self, who: Person | None, project_id: int, ids: Sequence[int], reason: str, withdrawn: bool
     ) -> int:
         said, changed = checked_reason(reason), 0
-        for task_id in _checked(ids):
+        for task_id in checked_ids(ids):
             with self._store.writing() as tx:
                 self._allowed(tx, who, project_id, task_id)
                 if queue.lock(tx, task_id).withdrawn != withdrawn:
@@ -157,7 +157,12 @@ class Browsing:
         return settings
 
 
-def _checked(ids: Sequence[int]) -> list[int]:
+def checked_ids(ids: Sequence[int]) -> list[int]:
+    """Return the numbers of tasks that one act changes, each once.
+
+    Raises:
+        Refused: there are none, or too many.
+    """
     once = list(dict.fromkeys(ids))
     if not once:
         raise Refused("please select tasks first")
@@ -167,7 +172,16 @@ def _checked(ids: Sequence[int]) -> list[int]:
 
 
 def _rows(tx: Transaction, project_id: int, settings: Settings) -> list[TaskRow]:
-    flags = browse.flags(tx, project_id)
+    flags, given = browse.flags(tx, project_id), groups.assigned(tx, project_id)
+    return [
+        row.model_copy(update={"assigned": tuple(name for name, _ in given.get(row.task_id, ()))})
+        for row in _unassigned(tx, project_id, settings, flags)
+    ]
+
+
+def _unassigned(
+    tx: Transaction, project_id: int, settings: Settings, flags: dict[int, int]
+) -> list[TaskRow]:
     if settings.kind == "attributes":
         rated = annotated.rated_tasks(tx, project_id)
         return [rated_row(task, flags.get(task.task_id, 0)) for task in rated]

@@ -14,7 +14,7 @@ from app.review.ratings import wanted_ratings
 from app.review.rules import queue_position, wanted
 from app.service.access import allow, allow_making, checked_reason, project_of
 from app.service.acts import acted
-from app.store import accounts, annotated, events, projects, queue, views
+from app.store import accounts, annotated, events, groups, projects, queue, views
 from app.store.database import Store, Transaction
 
 SourceKind = Literal["run", "pairs", "gold", "attention"]
@@ -223,6 +223,8 @@ class Projects:
                 raise NotFound(f"there is no account called {name!r}")
             had = accounts.managers(tx, project_id)
             accounts.set_role(tx, project_id, found.id, role)
+            if role is None:
+                groups.forget_person(tx, project_id, found.id)
             if had and not accounts.managers(tx, project_id):
                 raise Refused("a project needs a manager; make someone else one first")
             data = {"account": found.name, "role": role}

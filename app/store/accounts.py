@@ -235,10 +235,10 @@ def members(tx: Transaction, project_id: int) -> list[Member]:
 
 def set_role(tx: Transaction, project_id: int, account_id: int, role: Role | None) -> None:
     """Give the account a role in the project; None takes it away."""
-    tx.execute(
-        delete(member).where(member.c.project_id == project_id, member.c.account_id == account_id)
-    )
-    if role is not None:
+    held = (member.c.project_id == project_id, member.c.account_id == account_id)
+    if role is None:
+        tx.execute(delete(member).where(*held))
+    elif tx.execute(update(member).where(*held).values(role=role)).rowcount == 0:
         tx.execute(insert(member).values(project_id=project_id, account_id=account_id, role=role))
 
 

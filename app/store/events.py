@@ -20,6 +20,7 @@ Kind = Literal[
     "choice", "final", "skip", "flag", "undo", "reveal",
     "adjudication", "withdraw", "restore", "overlap", "release",
     "project", "settings", "role", "import", "export", "invite", "joined",
+    "group", "quota", "assign",
 ]  # fmt: skip
 UNDOABLE_KINDS: tuple[Kind, ...] = ("choice", "final", "skip", "flag")
 LONGEST_TOKEN = 100

@@ -16,11 +16,13 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Select,
+    and_,
     bindparam,
     case,
     exists,
     func,
     insert,
+    or_,
     select,
     text,
     update,
@@ -29,12 +31,14 @@ from sqlalchemy import (
 from app.review.project import Settings
 from app.review.rules import TaskKind, is_check_turn, shown_order
 from app.review.task import State
+from app.store import groups
 from app.store.database import Transaction
 from app.store.schema import assignment, task
 from judge.verdict import Order
 
 # Word for word the condition of the index, which is used for nothing else.
 _OPEN_TASKS = text("kind = 'task' AND NOT withdrawn AND taken < wanted")
+_EVERYONES = and_(_OPEN_TASKS, ~task.c.reserved)
 _RELEASED_AT_ONCE = 100
 
 
@@ -151,7 +155,11 @@ def lease(
     now: datetime,
     until: datetime,
 ) -> int | None:
-    """Give the person the next task; return the assignment's id, None where nothing is left."""
+    """Give the person the next task, first of those that are assigned to them; return the
+    assignment's id, None where nothing is left or the person has all that they shall get."""
+    quota = groups.quota_of(tx, project_id, account_id, settings.quota, lock=True)
+    if quota and groups.used(tx, project_id, account_id) >= quota:
+        return None
     turn = tx.scalar(
         select(func.count()).where(
             assignment.c.project_id == project_id, assignment.c.account_id == account_id
@@ -159,7 +167,8 @@ def lease(
     )
     checks = task.c.kind.in_(("gold", "attention"))
     conditions = [checks] if is_check_turn(settings, account_id, turn or 0) else []
-    for condition in (*conditions, _OPEN_TASKS):
+    own = and_(_OPEN_TASKS, task.c.reserved, groups.goes_to(account_id))
+    for condition in (*conditions, own, _EVERYONES):
         while (found := tx.scalar(_next(project_id, account_id, condition))) is not None:
             attempt = tx.begin_nested()
             places = lock(tx, found)
@@ -247,13 +256,15 @@ def has_expired(tx: Transaction, project_id: int, now: datetime) -> bool:
 def available(tx: Transaction, project_id: int, account_id: int) -> int:
     """Return how many tasks of the queue are open for the person."""
     of_queue = select(func.count()).select_from(task)
-    everything = tx.scalar(of_queue.where(task.c.project_id == project_id, _OPEN_TASKS))
+    theirs = or_(~task.c.reserved, groups.goes_to(account_id))
+    everything = tx.scalar(of_queue.where(task.c.project_id == project_id, _OPEN_TASKS, theirs))
     own = tx.scalar(
         of_queue.join(assignment, assignment.c.task_id == task.c.id).where(
             assignment.c.project_id == project_id,
             assignment.c.account_id == account_id,
             assignment.c.state != "returned",
             _OPEN_TASKS,
+            theirs,
         )
     )
     return (everything or 0) - (own or 0)

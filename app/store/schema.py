@@ -114,6 +114,23 @@ member = Table(
     Column("project_id", ForeignKey("project.id"), primary_key=True),
     Column("account_id", ForeignKey("account.id"), primary_key=True, index=True),
     Column("role", String(20), nullable=False),
+    Column("quota", Integer),  # tasks; none: as the project says, 0: no limit
+)
+
+people_group = Table(
+    "people_group",
+    metadata,
+    _id(),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("name", String(100), nullable=False),
+    UniqueConstraint("project_id", "name"),
+)
+
+group_member = Table(
+    "group_member",
+    metadata,
+    Column("group_id", ForeignKey("people_group.id"), primary_key=True),
+    Column("account_id", ForeignKey("account.id"), primary_key=True, index=True),
 )
 
 source = Table(
@@ -160,6 +177,8 @@ task = Table(
     Column("withdrawn", Boolean, nullable=False),
     Column("adjudication_id", BigInteger),  # the event that stands
     Column("least", Integer, nullable=False, server_default=text("0")),  # by a manager's wish
+    # It goes to its assignees alone.
+    Column("reserved", Boolean, nullable=False, server_default=text("false")),
     UniqueConstraint("project_id", "pair_id"),
     UniqueConstraint("project_id", "content"),
     CheckConstraint("taken >= 0 AND taken <= wanted", name="never_too_many"),
@@ -171,6 +190,16 @@ task = Table(
         sqlite_where=text("kind = 'task' AND NOT withdrawn AND taken < wanted"),
         postgresql_where=text("kind = 'task' AND NOT withdrawn AND taken < wanted"),
     ),
+)
+
+assignee = Table(
+    "assignee",
+    metadata,
+    _id(),
+    Column("task_id", ForeignKey("task.id"), nullable=False),
+    Column("account_id", ForeignKey("account.id"), index=True),  # this or the other
+    Column("group_id", ForeignKey("people_group.id"), index=True),
+    UniqueConstraint("task_id", "account_id", "group_id"),
 )
 
 assignment = Table(

@@ -16,7 +16,7 @@ from sqlalchemy import Select, bindparam, func, select
 from app.review.pace import LATEST, per_hour
 from app.review.ratings import RatedChoice, Ratings
 from app.review.task import Choice, Draft, Final, MyProgress
-from app.store import events, queue
+from app.store import events, groups, queue
 from app.store.database import Transaction
 from app.store.queue import Assignment
 from app.store.schema import account, assignment, draft, event, source, task
@@ -144,8 +144,14 @@ def list_of(
     return list(tx.scalars(chosen if before is None else chosen.where(assignment.c.id < before)))
 
 
-def progress(tx: Transaction, project_id: int, account_id: int, now: datetime) -> MyProgress:
-    """Return how far the person is."""
+def progress(
+    tx: Transaction, project_id: int, account_id: int, now: datetime, usual_quota: int = 0
+) -> MyProgress:
+    """Return how far the person is.
+
+    Args:
+        usual_quota: the tasks that a person of the project gets at most; 0: no limit.
+    """
     own = (assignment.c.project_id == project_id, assignment.c.account_id == account_id)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     count, at = func.count(), assignment.c.completed_at
@@ -163,9 +169,14 @@ def progress(tx: Transaction, project_id: int, account_id: int, now: datetime) -
         .limit(LATEST)
     ).all()
     seconds = [row.seconds for row in latest if row.seconds is not None]
+    quota = groups.quota_of(tx, project_id, account_id, usual_quota, lock=False)
+    available = queue.available(tx, project_id, account_id)
+    left = max(0, quota - groups.used(tx, project_id, account_id)) if quota else None
     return MyProgress(
         done=done,
-        available=queue.available(tx, project_id, account_id) + held,
+        quota=quota,
+        quota_left=left,
+        available=(available if left is None else min(available, left)) + held,
         done_today=today,
         per_hour=per_hour([row.completed_at for row in latest]),
         median_seconds=median(seconds) if seconds else None,

@@ -9,7 +9,7 @@ import gradio as gr
 from app.review.project import Person, Project
 from app.service import Service
 from app.service.exporting import OF_ATTRIBUTES, OF_PREFERENCE
-from app.ui import guidelines, people, settings
+from app.ui import groups, guidelines, people, settings
 from app.ui.handling import QUIETLY, asked, project_of
 from app.ui.tables import escape_markdown, table
 
@@ -33,6 +33,7 @@ def build(page: gr.Blocks, service: Service) -> None:
             guidelines.build(page, service)
         with gr.Column(min_width=340):
             people.build(page, service)
+            groups.build(page, service)
             _files(page, service)
     _flags(page, service)
 

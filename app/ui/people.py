@@ -11,11 +11,11 @@ from app.errors import Refused
 from app.review.project import ROLES, Person
 from app.service import Service
 from app.ui.handling import QUIETLY, asked, project_of
-from app.ui.tables import escape_markdown, table
+from app.ui.tables import NONE, escape_markdown, table
 
 NO_ROLE = "takes no part"
-Act = Callable[[Service, Person, int, str, Any], tuple[str, str | None]]
-"""Does something with a name and a role; returns what was done, and the token of a link."""
+Act = Callable[[Service, Person, int, str, Any, Any], tuple[str, str | None]]
+"""Does something with a name, a role and a quota; returns what was done, and a link's token."""
 
 
 def build(page: gr.Blocks, service: Service) -> None:
@@ -24,9 +24,13 @@ def build(page: gr.Blocks, service: Service) -> None:
     people = gr.Markdown()
     name = gr.Textbox(label="Name", max_length=100)
     role = gr.Dropdown(label="Role", choices=[*ROLES, NO_ROLE], value="annotator")
+    quota = gr.Textbox(
+        label="Tasks at most; 0: no limit; empty: as the project says", max_length=10
+    )
     with gr.Row():
         invite = gr.Button("Invite by link", variant="primary")
         change_role = gr.Button("Give this role")
+        change_quota = gr.Button("Set the quota")
         renew = gr.Button("Link for a new password")
         lock = gr.Button("Lock")
         unlock = gr.Button("Unlock")
@@ -50,11 +54,11 @@ def build(page: gr.Blocks, service: Service) -> None:
         return ["", gr.update(visible=False, value="")]
 
     def handler(act: Act) -> Any:
-        def run(name: str, role: str, request: gr.Request) -> list[Any]:
+        def run(name: str, role: str, quota: Any, request: gr.Request) -> list[Any]:
             with asked(service, request) as who:
                 project_id = project_of(service, who, request, "manage").project_id
                 given = None if role == NO_ROLE else role
-                said, token = act(service, who, project_id, (name or "").strip(), given)
+                said, token = act(service, who, project_id, (name or "").strip(), given, quota)
                 shown = members(service, who, project_id)
             address = "" if token is None else _address(request, token)
             update = gr.update(visible=token is not None, value=address)
@@ -66,6 +70,7 @@ def build(page: gr.Blocks, service: Service) -> None:
     acts = (
         (invite, _invite),
         (change_role, _give_role),
+        (change_quota, _set_quota),
         (renew, _renew),
         (lock, _lock),
         (unlock, _unlock),
@@ -73,20 +78,32 @@ def build(page: gr.Blocks, service: Service) -> None:
     for button, act in acts:
         # What was said of the act before goes at once: it is no answer to this one.
         button.click(clear, None, [happened, link], **QUIETLY).then(
-            handler(act), [name, role], [people, happened, link], **QUIETLY
+            handler(act), [name, role, quota], [people, happened, link], **QUIETLY
         )
 
 
 def members(service: Service, who: Person, project_id: int) -> str:
     """Return who takes part, as a table."""
     pending = service.inviting.pending(who, project_id)
+    usual = service.projects.get(who, project_id).settings.quota
+    work = service.grouping.work(who, project_id)
     rows = []
     for one in service.projects.members(who, project_id):
-        until = pending.get(one.account_id)
+        until, own = pending.get(one.account_id), work[one.account_id]
+        quota = usual if own.quota is None else own.quota
         notes = [] if one.active else ["locked"]
         notes += [f"link good until {until:%Y-%m-%d %H:%M} UTC"] if until else []
-        rows.append([escape_markdown(one.name), one.role, ", ".join(notes)])
-    return table(["Name", "Role", "Note"], rows)
+        groups = ", ".join(own.groups)
+        done = f"{own.done:,} of {quota:,}" if quota else f"{own.done:,}"
+        cells = [
+            escape_markdown(one.name),
+            one.role,
+            done,
+            escape_markdown(groups),
+            ", ".join(notes),
+        ]
+        rows.append([cell or NONE for cell in cells])
+    return table(["Name", "Role", "Done", "Groups", "Note"], rows)
 
 
 def _address(request: gr.Request, token: str) -> str:
@@ -96,7 +113,7 @@ def _address(request: gr.Request, token: str) -> str:
 
 
 def _invite(
-    service: Service, who: Person, project_id: int, name: str, role: Any
+    service: Service, who: Person, project_id: int, name: str, role: Any, quota: Any
 ) -> tuple[str, str]:
     """Make an account: who has one already is neither given another password nor a role."""
     if role is None:
@@ -106,24 +123,41 @@ def _invite(
 
 
 def _give_role(
-    service: Service, who: Person, project_id: int, name: str, role: Any
+    service: Service, who: Person, project_id: int, name: str, role: Any, quota: Any
 ) -> tuple[str, None]:
     service.projects.set_role(who, project_id, name, role)
     return f"{name} is {role} now" if role else f"{name} takes no part any more", None
 
 
-def _renew(service: Service, who: Person, project_id: int, name: str, role: Any) -> tuple[str, str]:
+def _set_quota(
+    service: Service, who: Person, project_id: int, name: str, role: Any, quota: Any
+) -> tuple[str, None]:
+    said = str(quota or "").strip()
+    if said and not (said.isascii() and said.isdecimal()):
+        raise Refused("a quota is a whole number of tasks, or empty")
+    most = int(said) if said else None
+    service.grouping.set_quota(who, project_id, name, most)
+    if most is None:
+        return f"{name} gets as many tasks as the project says", None
+    return f"{name} gets {most:,} at most" if most else f"{name} has no limit", None
+
+
+def _renew(
+    service: Service, who: Person, project_id: int, name: str, role: Any, quota: Any
+) -> tuple[str, str]:
     token = service.inviting.renew(who, project_id, name)
     return f"{name} sets another password with this link; until then nothing changes", token
 
 
-def _lock(service: Service, who: Person, project_id: int, name: str, role: Any) -> tuple[str, None]:
+def _lock(
+    service: Service, who: Person, project_id: int, name: str, role: Any, quota: Any
+) -> tuple[str, None]:
     service.accounts.set_active(who, name, False)
     return f"{name} is locked out", None
 
 
 def _unlock(
-    service: Service, who: Person, project_id: int, name: str, role: Any
+    service: Service, who: Person, project_id: int, name: str, role: Any, quota: Any
 ) -> tuple[str, None]:
     service.accounts.set_active(who, name, True)
     return f"{name} can sign in again", None

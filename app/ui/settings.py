@@ -20,6 +20,7 @@ def build(page: gr.Blocks, service: Service) -> None:
         "blind": gr.Checkbox(label="Blind: the judge is shown after the annotator's own choice"),
         "annotations": gr.Number(label="Annotations a task", precision=0),
         "more_on_disagreement": gr.Number(label="More where the first three disagree", precision=0),
+        "quota": gr.Number(label="Tasks a person at most; 0: no limit", precision=0),
         "order": gr.Dropdown(label="Order of the queue", choices=list(get_args(QueueOrder))),
         "lease_minutes": gr.Number(label="Minutes until an idle task goes back", precision=0),
         "check_every": gr.Number(label="One check in every N tasks; 0: none", precision=0),

@@ -12,11 +12,15 @@ from app.review.browsing import Sort, TaskQuery, TaskRow, TaskState
 from app.review.rules import TaskKind
 from app.service import Service
 from app.service.browsing import Opened
+from app.ui import groups
 from app.ui.handling import QUIETLY, asked, project_of
 from app.ui.tables import NONE, escape_markdown, table
 
 ANY = "any"
-COLUMNS = ("Task", "Pair", "State", "Annotations", "Spread", "Flags", "Against judge", "Prompt")
+COLUMNS = (
+    "Task", "Pair", "State", "Annotations", "Spread", "Flags", "Against judge", "Assigned to",
+    "Prompt",
+)  # fmt: skip
 
 
 def build(page: gr.Blocks, service: Service) -> None:
@@ -57,6 +61,16 @@ def build(page: gr.Blocks, service: Service) -> None:
         restore = gr.Button("Put back")
         hand_back = gr.Button("Back to the queue")
         ask_for = gr.Button("Set how many people")
+    with gr.Row():
+        assignees = gr.Dropdown(
+            label="People and groups; nobody else gets these tasks then",
+            choices=[],
+            multiselect=True,
+            elem_id="assignees",
+        )
+        assign = gr.Button("Assign to them")
+        open_up = gr.Button("Open to everyone")
+    happened = gr.Markdown(elem_id="tasks-said")
     opened = gr.Markdown()
     with gr.Row():
         prompt = gr.Textbox(label="Prompt", lines=6, max_lines=14, interactive=False)
@@ -78,12 +92,13 @@ def build(page: gr.Blocks, service: Service) -> None:
         with asked(service, request) as who:
             project_id = project_of(service, who, request, "manage").project_id
             names = [one.name for one in service.projects.members(who, project_id)]
+            choices = groups.assignable(service, who, project_id)
         assert request.request is not None
         query = request.request.query_params
         flag, number = bool(query.get("flagged")), query.get("task", "")
         values = [number[:20], ANY, ANY, ANY, "number", flag, False, 0]
         updates = [gr.update(choices=[ANY, *names]) if i == 2 else v for i, v in enumerate(values)]
-        return [*updates, *search(request, *values)]
+        return [*updates, gr.update(choices=choices), *search(request, *values)]
 
     def look(before: list[str] | None, request: gr.Request, event: gr.SelectData) -> list[Any]:
         with asked(service, request) as who:
@@ -107,13 +122,38 @@ def build(page: gr.Blocks, service: Service) -> None:
                 ids = [int(number) for number in numbers or ()]
                 value: Any = int(count or 0) if name == "ask_for" else why or ""
                 changed = getattr(service.browsing, name)(who, project_id, ids, value)
-            gr.Info(f"{changed:,} {done}")
-            return search(request, *asked_for)
+            return [f"{changed:,} {done}.", *search(request, *asked_for)]
 
         return handler
 
+    def give(everyone: bool) -> Any:
+        def handler(
+            numbers: list[str] | None, named: list[str] | None, request: gr.Request, *asked_for: Any
+        ) -> list[Any]:
+            with asked(service, request) as who:
+                project_id = project_of(service, who, request, "manage").project_id
+                people, names = ([], []) if everyone else groups.chosen(named)
+                if not everyone and not people and not names:
+                    raise Refused("choose the people or groups first")
+                ids = [int(number) for number in numbers or ()]
+                done = service.grouping.assign(who, project_id, ids, people, names)
+            said = f"{done.changed:,} {'open to everyone' if everyone else 'assigned'}."
+            if done.short:
+                said += (
+                    f" {done.short:,} of them want more annotations than these people can give:"
+                    " assign them to more, or open them to everyone."
+                )
+            return [said, *search(request, *asked_for)]
+
+        return handler
+
+    def clear(request: gr.Request) -> str:
+        with asked(service, request) as who:
+            project_of(service, who, request, "manage")
+        return ""
+
     results = [total, rows, selected]
-    page.load(load, None, [*filters, *results], **QUIETLY)
+    page.load(load, None, [*filters, assignees, *results], **QUIETLY)
     gr.on([find.click, text.submit], search, filters, results, **QUIETLY)
     rows.select(look, selected, [selected, *shown], **QUIETLY)
     everything.click(select_all, rows, selected, **QUIETLY)
@@ -124,7 +164,16 @@ def build(page: gr.Blocks, service: Service) -> None:
         (ask_for, "ask_for", "tasks go to more or fewer people now"),
     )
     for button, name, done in acts:
-        button.click(act(name, done), [selected, reason, people, *filters], results, **QUIETLY)
+        button.click(clear, None, happened, **QUIETLY).then(
+            act(name, done),
+            [selected, reason, people, *filters],
+            [happened, *results],
+            **QUIETLY,
+        )
+    for button, everyone in ((assign, False), (open_up, True)):
+        button.click(clear, None, happened, **QUIETLY).then(
+            give(everyone), [selected, assignees, *filters], [happened, *results], **QUIETLY
+        )
 
 
 def _query(asked_for: Any) -> TaskQuery:
@@ -148,6 +197,7 @@ def _cells(row: TaskRow) -> list[str]:
         "some: neither" if row.spread is None else str(row.spread) if row.annotations else NONE,
         str(row.flags or NONE),
         "yes" if row.against_judge else NONE,
+        ", ".join(row.assigned) or NONE,
         row.excerpt,
     ]
 

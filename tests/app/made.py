@@ -169,6 +169,13 @@ def set_back(store: Store, revision: str) -> None:
     """Give a database that this program filled the schema of an earlier revision: the data of
     today in the tables of then."""
     later: dict[str, list[str]] = {
+        "0006": [
+            "DROP TABLE assignee",
+            "DROP TABLE group_member",
+            "DROP TABLE people_group",
+            "ALTER TABLE member DROP COLUMN quota",
+            "ALTER TABLE task DROP COLUMN reserved",
+        ],
         "0005": [],
         "0004": ["DROP TABLE invitation"],
         "0003": ["ALTER TABLE task DROP COLUMN least"],

@@ -70,11 +70,12 @@ class TaskPage {
       beside,
       h("div.status", {}, this.note, this.saving),
     );
+    this.emptyNote = h("p", {});
     this.empty = h(
       "div.notice.panel",
       { tabIndex: -1 },
       h("h2", {}, "No task is left for you"),
-      h("p", {}, "Tasks that others hand back will appear here."),
+      this.emptyNote,
       h("div", {}, h("button", { onclick: () => this.next() }, "Look again"), " ", h("button", { onclick: () => this.undo() }, "Undo")),
     );
     this.pair.heads.forEach((head, i) => head.append(markButton(() => this.marks.start(`response_${i + 1}`))));
@@ -280,6 +281,9 @@ class TaskPage {
 
   showProgress(progress) {
     this.progress.show(progress);
+    const { quota, quota_left } = progress;
+    this.emptyNote.textContent =
+      quota_left === 0 ? `You have all tasks of this project that were meant for you: ${quota}. Thank you.` : "Tasks that others hand back will appear here.";
     this.fields.buttons.undo.disabled = progress.can_undo === 0;
   }
 

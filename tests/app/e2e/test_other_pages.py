@@ -165,6 +165,32 @@ def test_a_manager_changes_the_project(site: Site, open_page: Callable[..., Page
     assert service.figures.dashboard(None, project).progress.withdrawn == 1
 
 
+def test_groups_and_quotas(site: Site, open_page: Callable[..., Page]) -> None:
+    page = open_page(site, "max", at(site, "manage"))
+    said = page.locator("#groups-said")
+    page.get_by_label("Group: an existing one").fill("Readers of Arabic")
+    page.keyboard.press("Enter")
+    page.get_by_label("Who is in it").click()
+    for name in ("ann", "ben"):
+        page.get_by_role("option", name=name, exact=True).click()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Save the group").click()
+    expect(said).to_have_text("Readers of Arabic: 2 people now")
+    expect(page.get_by_role("cell", name="ann, ben")).to_be_visible()
+    (group,) = site.service.grouping.groups(None, site.team.project_id)
+    assert (group.name, group.people) == ("Readers of Arabic", ("ann", "ben"))
+    page.get_by_role("button", name="Remove the group").click()
+    expect(said).to_have_text("Readers of Arabic is removed")
+    page.get_by_label("Name").nth(1).fill("ann")
+    page.get_by_label("Tasks at most; 0").fill("1")
+    page.get_by_role("button", name="Set the quota").click()
+    expect(page.locator("#people-said")).to_have_text("ann gets 1 at most")
+    expect(page.get_by_role("cell", name="0 of 1")).to_be_visible()
+    site.team.annotate("ann", 2)
+    annotating = open_page(site, "ann")
+    expect(annotating.get_by_text("that were meant for you: 1")).to_be_visible()
+
+
 def test_guidelines_with_preview_and_two_who_edit_them(
     site: Site, open_page: Callable[..., Page]
 ) -> None:
@@ -342,8 +368,22 @@ def test_a_manager_finds_tasks_again_and_changes_many(
     expect(page.get_by_text("please give a reason")).to_be_visible()
     page.get_by_label("Reason", exact=True).fill("The source is broken")
     page.get_by_role("button", name="Withdraw").click()
-    expect(page.get_by_text("1 withdrawn", exact=True)).to_be_visible()
+    said = page.locator("#tasks-said")
+    expect(said).to_have_text("1 withdrawn.")
     assert browsing.open(None, site.team.project_id, 2).row.state == "withdrawn"
+    # It goes to one person, who is too few for it, and is open again.
+    page.locator("#assignees input").click()
+    page.get_by_role("option", name="dora", exact=True).click()
+    page.get_by_label("Search").click()
+    page.get_by_role("button", name="Select all that are shown").click()
+    page.get_by_role("button", name="Assign to them").click()
+    expect(said).to_contain_text("1 assigned.")
+    expect(page.get_by_role("gridcell", name="dora").first).to_be_visible()
+    assert browsing.open(None, site.team.project_id, 2).row.assigned == ("dora",)
+    page.get_by_role("button", name="Select all that are shown").click()
+    page.get_by_role("button", name="Open to everyone").click()
+    expect(said).to_have_text("1 open to everyone.")
+    assert browsing.open(None, site.team.project_id, 2).row.assigned == ()
     # A link of a flag leads here.
     page.goto(site.url + at(site, "tasks") + "&task=3")
     expect(page.get_by_text("1 tasks.", exact=True)).to_be_visible()
