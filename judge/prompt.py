@@ -53,7 +53,7 @@ class Template:
         return _VARIABLE.sub(lambda match: values[match[1]], self.text)
 
 
-def _prompt_folder() -> Path:
+def prompt_folder() -> Path:
     """Return the folder of the templates: inside the wheel, or at the root of a checkout."""
     packaged = Path(__file__).parent / "prompts"
     return packaged if packaged.is_dir() else Path(__file__).parent.parent / "prompts"
@@ -65,9 +65,9 @@ def load_template(name: str) -> Template:
     Raises:
         UsageError: when there is none, or its variables are not exactly :data:`VARIABLES`.
     """
-    path = Path(name) if name.endswith(".txt") else _prompt_folder() / f"{name}.txt"
+    path = Path(name) if name.endswith(".txt") else prompt_folder() / f"{name}.txt"
     if not path.is_file():
-        known = sorted(p.name.removesuffix(".txt") for p in _prompt_folder().glob("*.txt"))
+        known = sorted(p.name.removesuffix(".txt") for p in prompt_folder().glob("*.txt"))
         raise UsageError(f"no prompt template {name!r}; there are {', '.join(known)}")
     text = path.read_text(encoding="utf-8").removesuffix("\n")
     found = _VARIABLE.findall(text)

@@ -15,8 +15,10 @@ from typer.testing import CliRunner
 
 from judge.cli import app
 from judge.engine_options import ENGINES
+from judge.infer.engines.writing import Answer
 from tests.ahead import READS_AHEAD
 from tests.scripted import engine as scripted
+from tests.writers import ScriptedWriter
 
 ROOT = Path(__file__).parent.parent
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md"]
@@ -27,6 +29,7 @@ STAND_INS = {
     "pairs.jsonl": "examples/pairs.jsonl",
     "annotations/": "examples/pairs.jsonl",
     "meta-llama/Llama-3.1-8B-Instruct": "mini",
+    "our-chat-model": "mini",
     "our-judge-70b": "mini",
     "our-judge": "mini",
     "small": "mini",
@@ -117,6 +120,11 @@ def test_every_command_of_a_page_runs_in_its_order(
         request.getfixturevalue("cached")
     if page in ("docs/respond.md", "docs/alignment.md"):  # answers of a model that needs no base
         monkeypatch.setitem(STAND_INS, "small-base", "mini")
+    if page == "docs/arena.md":  # a judge that gives grades
+        writer = ScriptedWriter(lambda waiting: Answer("Fine. Grade: [[7]]", "stop", 5))
+        monkeypatch.setattr(
+            "judge.infer.engines.registry.load_writer", lambda config, note=None: writer
+        )
     if page == "README.md":  # `make demo` only says what it would do
         monkeypatch.setitem(STAND_INS, "runs/demo", "runs/mine")
     if page == "docs/vllm.md":  # neither vLLM nor Ray is installed here

@@ -14,6 +14,7 @@ from judge.compare.arena.config import (
     AlpacaEvalConfig,
     AnswersConfig,
     ArenaHardConfig,
+    MtBenchConfig,
     PairsConfig,
     ReportConfig,
 )
@@ -24,11 +25,15 @@ from judge.options import checked
 if TYPE_CHECKING:
     from judge.compare.arena.contestants import Contestant
     from judge.compare.arena.matches import Match
+    from judge.compare.arena.read import AnyResult
     from judge.compare.arena.result import ArenaResult, Rule
+    from judge.report.tables import Table
+    from judge.respond_config import RespondConfig
 
 app = typer.Typer(no_args_is_help=True, help="Judge answers of several models by published rules.")
 _LEFT = ("input", "scorer", "weights", "split", "subset", "revision", "replicas", "ray_address")
 """Fields that are made here, or that are for what an arena does not take."""
+_LEFT_OF_GRADES = ("input", "samples", "split", "subset", "revision")
 Figures = Callable[["ArenaResult", Sequence["Match"], "Contestant"], "ArenaResult"]
 
 
@@ -62,6 +67,34 @@ def arena_hard(given: dict[str, Any], config: Config = None) -> None:
     _play("arena-hard", asked, lambda *found: with_grades(asked, *found))
 
 
+@app.command("mt-bench")
+@from_fields(MtBenchConfig, arguments=("answers",), required=("answers",), leave=_LEFT_OF_GRADES)
+def mt_bench(given: dict[str, Any], config: Config = None) -> None:
+    """Grades from 1 to 10 of both turns, by a model that chats, by MT-bench's rule."""
+    from judge.compare.arena.mt_bench.plan import plan, write_prompts
+    from judge.compare.arena.mt_bench.scores import score, within
+    from judge.compare.arena.mt_bench.tables import tables
+    from judge.compare.arena.mt_bench.talks import read_talks
+    from judge.compare.arena.mt_bench.wording import load_wording
+    from judge.formats.model_answers import read_questions, read_references
+
+    example = "judge arena mt-bench runs/start runs/dpo --model OUR_CHAT_MODEL --out runs/mt"
+    asked = load_config(MtBenchConfig, config, given, example)
+    wording = load_wording(asked.wording)
+    questions = None if asked.questions is None else read_questions(asked.questions)
+    references = {} if asked.references is None else read_references(asked.references)
+    talks = read_talks(asked.answers, questions, references, asked.strip_thinking)
+    grades = plan(*talks)
+    write_prompts(Path(asked.out), grades, talks[1], wording, asked.fresh)
+    rows = sum(grade.failure is None for grade in within(grades, asked.limit))
+    if rows:
+        _grade(asked.respond(rows))
+    result = score(asked, *talks, grades, wording)
+    _show(result, Path(asked.out), list(tables(result)))
+    if any(one.failures for one in result.models):
+        raise typer.Exit(LOOK)
+
+
 @app.command("report")
 @from_fields(ReportConfig, arguments=("results",), required=("results", "out"))
 def report(given: dict[str, Any]) -> None:
@@ -69,7 +102,7 @@ def report(given: dict[str, Any]) -> None:
     from rich.console import Console
 
     from judge.compare.arena.paper_table import paper_table
-    from judge.compare.arena.result import read_result
+    from judge.compare.arena.read import read_result
     from judge.compare.reports.arena import write_report
     from judge.report.tables import shown
 
@@ -86,9 +119,11 @@ def _example(name: str) -> str:
 
 
 def _play(rule: Rule, config: AnswersConfig, figures: Figures) -> None:
-    """Judge what is not judged yet, and write and show the result."""
+    """Judge what is not judged yet; write and show the result."""
+    from judge.compare.arena.tables import tables
+
     result = played(rule, config, figures)
-    _show(result, config)
+    _show(result, Path(config.out), list(tables(result)))
     if any(one.failures for one in (*result.results, *result.meetings)):
         raise typer.Exit(LOOK)
 
@@ -129,18 +164,29 @@ def _judge(config: AnswersConfig, rows: int) -> None:
         run(asked, screen)
 
 
-def _show(result: ArenaResult, config: AnswersConfig) -> None:
+def _grade(config: RespondConfig) -> None:
+    """Have the judge write the replies that the run folder lacks."""
+    from rich.console import Console
+
+    from judge.infer.engines.registry import load_writer
+    from judge.infer.respond.run import run
+    from judge.screen import Screen
+
+    with Screen(Console(stderr=True), "grading") as screen:
+        screen.note(f"judge: {config.model}")
+        run(config, lambda: load_writer(config, screen.note), screen)
+
+
+def _show(result: AnyResult, folder: Path, tables: Sequence[Table]) -> None:
     from rich.console import Console
 
     from judge.compare.arena.result import write_result
-    from judge.compare.arena.tables import tables
     from judge.compare.reports.arena import write_report
     from judge.report.tables import shown
 
-    folder = Path(config.out)
     paths = [write_result(result, folder), write_report([(result, folder)], folder)[0]]
     console = Console()
-    for table in tables(result):
+    for table in tables:
         console.print(shown(table))
     for path in paths:
         typer.echo(path)

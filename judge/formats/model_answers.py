@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 from judge.errors import RowError, UsageError
 from judge.formats.fields import row_fields
 from judge.formats.messages import message
-from judge.formats.records import Source
+from judge.formats.questions import Question, question_of
+from judge.formats.records import Record, Source
 from judge.formats.sources import FileSource, open_source
 from judge.formats.values import kind, text
 from judge.pair import Message
+from judge.runs.folder import RESPONSES
 
 T = TypeVar("T")
-RESPONSES = "responses.jsonl"
-"""The answers in a run folder of ``judge respond``."""
 LAYOUTS = (
     "instruction, output, generator (AlpacaEval); question_id, model_id, choices (MT-bench,"
     " Arena-Hard v0.1); uid, model, messages (Arena-Hard v2.0); prompt, responses, model (judge"
@@ -53,16 +53,6 @@ class ModelAnswer:
     """Whether the tokens are those of one tokenizer for all models, as in Arena-Hard's layouts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question of MT-bench or Arena-Hard."""
-
-    question_id: str
-    turns: tuple[Message, ...]
-    category: str | None = None
-    reference: tuple[str, ...] = ()
-
-
 def read_answers(name: str) -> list[ModelAnswer]:
     """Return the answers in a file, a run folder of ``judge respond`` or a hub data set.
 
@@ -78,12 +68,16 @@ def read_questions(name: str) -> dict[str, Question]:
     Raises:
         UsageError: also for an id that is given twice.
     """
-    layout = "question_id, turns (MT-bench, Arena-Hard v0.1); uid, prompt (Arena-Hard v2.0)"
+    layout = "id, question_id or uid, and turns or prompt (question.jsonl)"
     found: dict[str, Question] = {}
-    for question in _read(name, _question, layout, "questions"):
-        if question.question_id in found:
-            raise UsageError(f"{name} has question {question.question_id!r} twice")
-        found[question.question_id] = question
+
+    def question(record: Record) -> Iterator[Question]:
+        yield question_of(record)
+
+    for one in _read(name, question, layout, "questions"):
+        if one.id in found:
+            raise UsageError(f"{name} has question {one.id!r} twice")
+        found[one.id] = one
     return found
 
 
@@ -91,12 +85,13 @@ def read_references(name: str) -> dict[str, tuple[str, ...]]:
     """Return right answers by question id: MT-bench's ``reference_answer``, in the layout of
     answers, or a file of questions with ``reference``."""
 
-    def reference(fields: Mapping[str, Any], line: int) -> Iterator[tuple[str, tuple[str, ...]]]:
+    def reference(record: Record) -> Iterator[tuple[str, tuple[str, ...]]]:
+        fields = row_fields(record.row)
         if "choices" in fields:
-            for answer in _fastchat(fields, line):
+            for answer in _fastchat(fields, record.line):
                 yield _id(fields), answer.turns
-        else:
-            yield from ((q.question_id, q.reference) for q in _question(fields, line))
+        elif (question := question_of(record)).reference is not None:
+            yield question.id, question.reference
 
     found: dict[str, tuple[str, ...]] = {}
     layout = "question_id, choices (reference_answer of MT-bench), or question_id, turns, reference"
@@ -120,14 +115,12 @@ def _source(name: str) -> Source:
     return FileSource.open(source.path, labels=True) if isinstance(source, FileSource) else source
 
 
-def _read(
-    name: str, parse: Callable[[Mapping[str, Any], int], Iterator[T]], layout: str, what: str
-) -> Iterator[T]:
+def _read(name: str, parse: Callable[[Record], Iterator[T]], layout: str, what: str) -> Iterator[T]:
     some = False
     for record in _source(name).records():
         some = True
         try:
-            yield from parse(row_fields(record.row), record.line)
+            yield from parse(record)
         except RowError as error:
             raise UsageError(
                 f"{name} line {record.line}: {error.detail}; expected a row of {what}: {layout}"
@@ -136,8 +129,9 @@ def _read(
         raise UsageError(f"{name} has no rows; expected {what}: {layout}")
 
 
-def _answers(fields: Mapping[str, Any], line: int) -> Iterator[ModelAnswer]:
+def _answers(record: Record) -> Iterator[ModelAnswer]:
     """Yield the answers of a row, one a sample, by the layout that its fields are of."""
+    fields, line = row_fields(record.row), record.line
     if "responses" in fields and "prompt" in fields:
         yield _responded(fields, line)
     elif "instruction" in fields and "output" in fields:
@@ -214,19 +208,6 @@ def _arena_hard(fields: Mapping[str, Any], line: int) -> ModelAnswer:
         line=line,
         tokens=_counts([tokens] if len(answers) == 1 else None),
         shared_tokens=True,
-    )
-
-
-def _question(fields: Mapping[str, Any], line: int) -> Iterator[Question]:
-    turns = [fields["prompt"]] if "turns" not in fields else _list("turns", fields["turns"])
-    said = [t.get("content") if isinstance(t, dict) else t for t in turns]
-    if not said:
-        raise RowError("missing_field", "turns is empty")
-    yield Question(
-        question_id=_id(fields),
-        turns=tuple(Message(role="user", content=text("turns", turn)) for turn in said),
-        category=_word(fields.get("category")),
-        reference=_references(fields.get("reference")),
     )
 
 

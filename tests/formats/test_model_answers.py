@@ -55,13 +55,13 @@ def test_arena_hards_first_layout(tmp_path: Path) -> None:
 def test_questions_and_references() -> None:
     questions = read_questions(str(EXAMPLES / "mt_bench" / "question.jsonl"))
     assert list(questions) == [f"fox-{n}" for n in range(1, 6)]
-    assert questions["fox-2"].category == "math" and len(questions["fox-2"].turns) == 2
+    assert questions["fox-2"].category == "math" and questions["fox-2"].turns == 2
     by_file = read_references(str(EXAMPLES / "mt_bench" / "reference.jsonl"))
     own = read_references(str(EXAMPLES / "mt_bench" / "question.jsonl"))
     assert set(by_file) == {"fox-2", "fox-3", "fox-4"}
-    assert by_file == {name: turns for name, turns in own.items() if turns}
+    assert by_file == own
     hard = read_questions(str(EXAMPLES / "arena_hard" / "question.jsonl"))
-    assert hard["fox-1"].turns == questions["fox-1"].turns[:1]
+    assert hard["fox-1"].prompt == questions["fox-1"].prompt
 
 
 GOOD: dict[str, Any] = {"instruction": "Why?", "output": "So.", "generator": "oak"}

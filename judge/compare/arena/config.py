@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from judge.config import BatchConfig
 from judge.options import Option
+from judge.respond_config import RespondConfig
 
 PAIRS = "pairs.jsonl"
 RUN = "run"
@@ -93,6 +94,47 @@ class ArenaHardConfig(AnswersConfig):
         if self.orders != "both":
             raise ValueError("orders is both: Arena-Hard counts each order as a game")
         return self
+
+
+class MtBenchConfig(RespondConfig):
+    """What ``judge arena mt-bench`` is asked; also the fields of its ``--config`` file (YAML)."""
+
+    answers: Annotated[tuple[str, ...], Option(metavar="ANSWERS...")] = Field(min_length=1)
+    """Models' answers, as of the other rules; both turns of each are graded."""
+    questions: Annotated[str | None, Option(metavar="FILE")] = None
+    """The questions (question.jsonl of MT-bench), for answers that hold their ids alone."""
+    references: Annotated[str | None, Option(metavar="FILE")] = None
+    """Right answers of math, coding and reasoning (reference_answer of MT-bench, the corrected
+    ones). None: those that the questions hold."""
+    wording: Annotated[str | None, Option(metavar="FILE")] = None
+    """What the judge is asked in (judge_prompts.jsonl of MT-bench). None: our own words."""
+    strip_thinking: bool = False
+    """Leave out what a reasoning model wrote before each answer, as in ``<think>``."""
+    out: Annotated[str, Option(metavar="DIR")]
+    """Where prompts, run, arena.json, tables and report.html go."""
+    limit: Annotated[int | None, Option(metavar="N")] = Field(default=None, ge=1)
+    """Only the first N questions; a later run with more goes on from there."""
+    max_new_tokens: int = Field(default=2048, ge=1)
+    """Most tokens of a judge's reply; one that is cut there is a failure."""
+    resamples: Annotated[int, Option(metavar="N")] = Field(default=1000, ge=1)
+    """Bootstrap resamples of the questions."""
+    model: str
+    """The judge, a model that chats: a folder, a hub model id, or what a server calls it."""
+    input: str = "prompts.jsonl"
+    """Not asked: the prompts are made of the answers."""
+
+    @property
+    def run(self) -> Path:
+        """The run folder."""
+        return Path(self.out) / RUN
+
+    def respond(self, rows: int) -> RespondConfig:
+        """Return the configuration of the run on the first ``rows`` prompts."""
+        shared = self.model_dump(include=set(RespondConfig.model_fields))
+        where: dict[str, Any] = {"input": str(Path(self.out) / self.input), "out": str(self.run)}
+        cut: dict[str, Any] = dict.fromkeys(("split", "subset", "revision"))
+        cut["limit"] = None if self.limit is None else rows
+        return RespondConfig.model_validate({**shared, **where, **cut})
 
 
 class ReportConfig(BaseModel):

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from judge.errors import RowError, UsageError
-from judge.formats.model_answers import ModelAnswer, Question, read_answers
+from judge.formats.model_answers import ModelAnswer, read_answers
+from judge.formats.questions import Question
 from judge.formats.rows import content_id
 from judge.lookalikes import told_apart
 from judge.pair import Message
@@ -81,7 +82,7 @@ def read_contestants(
     """
     found: dict[str, Contestant] = {}
     for given in dict.fromkeys(inputs):
-        name, path = _split(given)
+        name, path = named_path(given)
         for contestant in _contestants(path, name, questions, strip_thinking):
             other = found.get(contestant.name)
             if other is not None:
@@ -105,7 +106,7 @@ def with_baseline(
         UsageError: as :func:`read_contestants`, where there is no such baseline or nobody else.
     """
     contestants = read_contestants(inputs, questions, strip_thinking)
-    own = _split(baseline)[1]
+    own = named_path(baseline)[1]
     by_source = [c for c in contestants if baseline == c.name or own == c.source]
     named = [c for c in contestants if c.name == baseline] or by_source
     if not named:
@@ -122,7 +123,7 @@ def with_baseline(
     return others, named[0]
 
 
-def _split(given: str) -> tuple[str | None, str]:
+def named_path(given: str) -> tuple[str | None, str]:
     """Return name and path of ``NAME=PATH``; a path that is there is one, whatever is in it."""
     match = None if Path(given).exists() else _NAMED.fullmatch(given)
     return (match[1], match[2]) if match else (None, given)
@@ -164,7 +165,7 @@ def _asked(
             f"{path} line {answer.line} names its question by id alone: --questions FILE, the"
             " question.jsonl that it is of"
         )
-    return None if question is None else (question.turns[:1], question.category)
+    return None if question is None else (question.prompt, question.category)
 
 
 def _first(answer: ModelAnswer) -> tuple[Message, ...]:
@@ -181,7 +182,7 @@ def _first_turn(
 ) -> Answered:
     return Answered(
         prompt=prompt,
-        text=_without_thinking(answer.turns[0]) if strip_thinking else answer.turns[0],
+        text=without_thinking(answer.turns[0]) if strip_thinking else answer.turns[0],
         question_id=answer.question_id,
         category=category,
         tokens=answer.tokens[0] if answer.tokens else None,
@@ -191,7 +192,8 @@ def _first_turn(
     )
 
 
-def _without_thinking(text: str) -> str:
+def without_thinking(text: str) -> str:
+    """Return an answer without what a reasoning model wrote before it."""
     try:
         return answer_of("answer", text, empty=True)
     except RowError:

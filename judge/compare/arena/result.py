@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from judge import __version__
 from judge.compare.arena.config import AnswersConfig
@@ -18,7 +18,6 @@ from judge.compare.arena.plan import Game, strangers, within
 from judge.compare.arena.win_rate import Lengths, Result, answer_notes, lengths
 from judge.compare.arena.win_rate import result as result_of
 from judge.compare.systems import read_config
-from judge.errors import UsageError
 from judge.runs.whole import replace_json
 
 ARENA = "arena.json"
@@ -107,7 +106,7 @@ def score(
     return found, matches
 
 
-def write_result(result: ArenaResult, folder: Path) -> Path:
+def write_result(result: BaseModel, folder: Path) -> Path:
     """Write ``arena.json``; return its path. The same result gives the same bytes.
 
     Raises:
@@ -116,21 +115,6 @@ def write_result(result: ArenaResult, folder: Path) -> Path:
     path = folder / ARENA
     replace_json(path, result.model_dump(mode="json"))
     return path
-
-
-def read_result(folder: Path) -> ArenaResult:
-    """Return the result in a folder of ``judge arena``.
-
-    Raises:
-        UsageError: when there is none, or a damaged one.
-    """
-    path = folder / ARENA
-    try:
-        return ArenaResult.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    except ValidationError:
-        raise UsageError(f"{path} is damaged, or of another version") from None
 
 
 def _judge(folder: Path) -> JudgedBy:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from judge.compare.arena.grades import Grading
 from judge.compare.arena.result import ArenaResult
@@ -27,7 +27,7 @@ def tables(result: ArenaResult) -> Iterator[Table]:
     yield _games(result)
     if len(result.lengths) <= _WIDEST and len(result.results) > 1:
         yield matrix(result)
-    yield lengths_table(result)
+    yield lengths_table(result.lengths)
 
 
 def _games(result: ArenaResult) -> Table:
@@ -155,7 +155,7 @@ def _cell(one: str, two: str, rates: dict[tuple[str, str], float | None], baseli
     return DASH if value is None else f"{'' if measured else '~'}{100 * value:.0f} %"
 
 
-def lengths_table(result: ArenaResult) -> Table:
+def lengths_table(lengths: Mapping[str, Lengths]) -> Table:
     """Return how long everybody's answers are."""
     rows = tuple(
         (
@@ -166,7 +166,7 @@ def lengths_table(result: ArenaResult) -> Table:
             number(found.tokens, 1),
             _ended(found),
         )
-        for name, found in result.lengths.items()
+        for name, found in lengths.items()
     )
     columns = ("model", "answers", "characters", "words", "tokens", "cut, empty")
     return Table("lengths", "Mean length of the answers", columns, rows)
@@ -174,7 +174,7 @@ def lengths_table(result: ArenaResult) -> Table:
 
 def judge_of(result: ArenaResult) -> str:
     """Return the judge's name, or that there was none."""
-    return "nobody: no pair needed a judge" if result.judge is None else result.judge.model
+    return "nobody: nothing needed a judge" if result.judge is None else result.judge.model
 
 
 def bounds(result: Result) -> str:

@@ -132,14 +132,25 @@ def standard_error(values: Floats, prompts: Ints) -> float | None:
 def lengths(contestant: Contestant, keys: Sequence[Key]) -> Lengths:
     """Return the lengths of a model's answers to the prompts ``keys``."""
     there: list[Answered] = [contestant.answers[k] for k in keys if k in contestant.answers]
-    tokens = [answer.tokens for answer in there if answer.tokens is not None]
+    return mean_lengths(
+        [answer.text for answer in there],
+        [answer.tokens for answer in there],
+        [answer.cut for answer in there],
+    )
+
+
+def mean_lengths(
+    texts: Sequence[str], tokens: Sequence[int | None], cut: Sequence[bool | None]
+) -> Lengths:
+    """Return the lengths of answers; tokens where every one has them."""
+    known = [count for count in tokens if count is not None]
     return Lengths(
-        answers=len(there),
-        characters=_mean([len(answer.text) for answer in there]),
-        words=_mean([len(answer.text.split()) for answer in there]),
-        tokens=_mean(tokens) if len(tokens) == len(there) else None,
-        cut=sum(answer.cut is True for answer in there),
-        empty=sum(not answer.text.strip() for answer in there),
+        answers=len(texts),
+        characters=_mean([len(text) for text in texts]),
+        words=_mean([len(text.split()) for text in texts]),
+        tokens=_mean(known) if len(known) == len(texts) else None,
+        cut=sum(was is True for was in cut),
+        empty=sum(not text.strip() for text in texts),
     )
 
 
