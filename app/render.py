@@ -10,29 +10,26 @@ import re
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from html import escape, unescape
+from html import escape
 from secrets import token_hex
 from typing import Any
-from xml.etree.ElementTree import Element
 
 import nh3
-from latex2mathml.converter import convert_to_element
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
-from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
-from mdit_py_plugins.dollarmath import dollarmath_plugin
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.token import STANDARD_TYPES
 from pygments.util import ClassNotFound
 
+from app.formulas import add_formulas, render_formula
+
 LONGEST_MARKDOWN = 50_000
 """Characters; a longer text is shown as it is. Some texts take time quadratic in their length."""
 LONGEST_CODE = 10_000
 """Characters of a code block that is coloured."""
-LONGEST_FORMULA = 1_000
 DEEPEST_NESTING = 20
 _LANGUAGE = re.compile(
     r"bash|c|c\+\+|cpp|cs|csharp|css|diff|go|haskell|html|java|javascript|js|json|jsx|kotlin|latex|lua"
@@ -48,16 +45,6 @@ _CLASSES = {
     "td": {"left", "center", "right"},
     "th": {"left", "center", "right"},
 }
-_MATH_ELEMENT = re.compile(
-    r"math|mrow|mi|mn|mo|ms|mtext|mspace|msup|msub|msubsup|munder|mover|munderover|mfrac|msqrt|mroot"
-    r"|mtable|mtr|mtd|mstyle|mphantom|menclose|mmultiscripts|mprescripts|none"
-)
-_MATH_ATTRIBUTE = re.compile(
-    r"accent|columnalign|display|displaystyle|fence|form|largeop|linethickness|mathvariant"
-    r"|movablelimits|notation|scriptlevel|separator|stretchy|symmetric"
-)
-"""What shows formulas: no link, style or script, nothing that moves or grows what is written."""
-_SPACE = re.compile(r"\d?(\.\d{1,3})?em")
 
 
 @lru_cache(maxsize=2_000)
@@ -105,36 +92,6 @@ def render_plain(text: str) -> str:
     return f'<pre class="plain">{escape(text)}</pre>'
 
 
-def render_formula(latex: str, display: bool) -> str:
-    """Return a formula as MathML; as code where it is too long or cannot be read."""
-    source = f"<code>{escape(latex.strip())}</code>"
-    if len(latex) > LONGEST_FORMULA:
-        return source
-    try:
-        element = convert_to_element(latex, display="block" if display else "inline")
-    except Exception:  # the library raises whatever a formula happens to break
-        return source
-    return _mathml(element)
-
-
-def _mathml(element: Element) -> str:
-    inside = "".join(_mathml(child) + _text(child.tail) for child in element)
-    inside = _text(element.text) + inside
-    if not _MATH_ELEMENT.fullmatch(element.tag):
-        return inside
-    kept = "".join(
-        f' {name}="{escape(unescape(value))}"'
-        for name, value in element.attrib.items()
-        if _MATH_ATTRIBUTE.fullmatch(name)
-        or (element.tag == "mspace" and name == "width" and _SPACE.fullmatch(value))
-    )
-    return f"<{element.tag}{kept}>{inside}</{element.tag}>"
-
-
-def _text(text: str | None) -> str:
-    return escape(unescape(text or ""))
-
-
 def _clean(html: str) -> str:
     return nh3.clean(
         html,
@@ -151,10 +108,10 @@ def _clean(html: str) -> str:
 def _make_parser() -> MarkdownIt:
     options = {"html": False, "breaks": True, "maxNesting": DEEPEST_NESTING, "highlight": _colour}
     parser = MarkdownIt("commonmark", options).enable(["table", "strikethrough"])
-    dollarmath_plugin(parser, allow_labels=False, allow_space=False, allow_digits=False)
-    parser.inline.ruler.before("escape", "math_brackets", _brackets)
+    add_formulas(parser)
     rules: dict[str, Callable[..., str]] = {
         "math_inline": _formula(False),
+        "math_inline_double": _formula(True),
         "math_block": _formula(True),
         "image": _image,
         "fence": _code,
@@ -168,23 +125,6 @@ def _make_parser() -> MarkdownIt:
     for name, rule in rules.items():
         parser.add_render_rule(name, rule)
     return parser
-
-
-def _brackets(state: StateInline, silent: bool) -> bool:
-    r"""Read ``\(x\)`` and ``\[x\]``, as most models write formulas."""
-    opening = state.src[state.pos : state.pos + 2]
-    if opening not in (r"\(", r"\["):
-        return False
-    start = state.pos + 2
-    # A bounded search: a text of openings alone would take the square of its length.
-    end = state.src.find(r"\)" if opening == r"\(" else r"\]", start, start + LONGEST_FORMULA)
-    if end < 0 or end + 2 > state.posMax:
-        return False
-    if not silent:
-        token = state.push("math_inline" if opening == r"\(" else "math_block", "math", 0)
-        token.content = state.src[start:end]
-    state.pos = end + 2
-    return True
 
 
 Tokens = Sequence[Token]

@@ -23,7 +23,8 @@ FIRST = 0xF0000
 _PRIVATE = re.compile(f"[{chr(FIRST)}-{chr(FIRST + 0xFFFF)}]")
 assert LONGEST_MARKDOWN <= 0xFFFD
 _KEPT = re.compile(
-    r"<[^<>\s]*>"  # an address in angle brackets has a scheme
+    r"\\(?:begin|end)\{[^{}\n]*\}"  # an environment of a formula
+    r"|<[^<>\s]*>"  # an address in angle brackets has a scheme
     r"|&#?\w+;"
     r"|\]\([^\s)]*"  # where a link leads
     r"|^ {0,3}\[[^\[\]\n]+\]:.*$",  # what a name in brackets stands for
@@ -186,26 +187,26 @@ def _formulas(wanted: Sequence[str], text: str, low: int, high: int) -> list[Spa
     """Return where these formulas stand, with what opens and closes them; None where that is not
     certain."""
     forward: list[Span] = []
+    start = low
     for latex in wanted:
-        spans = [
-            (text.find(opening + latex + closing, low, high), len(opening + latex + closing))
-            for opening, closing in _DELIMITERS
-        ]
-        there = [span for span in spans if span[0] >= 0]
+        there = [(text.find(one, start, high), len(one)) for one in _written(latex)]
+        there = [span for span in there if span[0] >= 0]
         if not there:
             return None
         forward.append(min(there))
-        low = sum(forward[-1])
+        start = sum(forward[-1])
     for latex, span in zip(reversed(wanted), reversed(forward), strict=True):
-        ends = [
-            text.rfind(opening + latex + closing, 0, high) + len(opening + latex + closing)
-            for opening, closing in _DELIMITERS
-            if opening + latex + closing in text[:high]
-        ]
-        if max(ends) != sum(span):
+        last = [(text.rfind(one, low, high), len(one)) for one in _written(latex)]
+        if max(sum(where) for where in last if where[0] >= 0) != sum(span):
             return None
         high = span[0]
     return forward
+
+
+def _written(latex: str) -> list[str]:
+    """Return how a formula may be written, with what opens and closes it."""
+    found = [opening + latex + closing for opening, closing in _DELIMITERS]
+    return [*found, latex] if latex.startswith(r"\begin") else found
 
 
 def _embed(seen: str, source: str) -> list[int | None]:

@@ -9,13 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.review.annotation import Task
 from app.review.ratings import SIDES, RatedTask
-from app.review.rules import TaskKind, spread
+from app.review.rules import TaskKind, is_right, spread
 from app.review.words import same_side
 from judge.consensus import consensus
 from judge.verdict import NEITHER_VALID
 
 TaskState = Literal["untouched", "in progress", "finished", "to adjudicate", "withdrawn"]
 Sort = Literal["number", "spread", "annotations", "newest"]
+Answered = Literal["right", "wrong"]
 
 
 class TaskRow(BaseModel):
@@ -42,6 +43,8 @@ class TaskRow(BaseModel):
     judge: int | None
     against_judge: bool
     """People agree on another response than the judge."""
+    checks: frozenset[Answered] = frozenset()
+    """How gold tasks and attention checks were answered, by anyone."""
     excerpt: str = ""
 
 
@@ -57,6 +60,8 @@ class TaskQuery(BaseModel):
     kind: TaskKind | None = None
     flagged: bool = False
     against_judge: bool = False
+    check: Answered | None = None
+    """Gold tasks and attention checks that somebody answered so."""
     least_spread: int = Field(default=0, ge=0, le=6)
     sort: Sort = "number"
 
@@ -81,7 +86,16 @@ def row_of(task: Task, flags: int) -> TaskRow:
         consensus=agreed,
         judge=judge,
         against_judge=decided and not same_side(agreed or 0, judge or 0),
+        checks=_checks(task),
     )
+
+
+def _checks(task: Task) -> frozenset[Answered]:
+    if task.expected is None:
+        return frozenset()
+    firsts = task.strengths("first")
+    right = [is_right(task.kind, task.expected, strength) for strength in firsts]
+    return frozenset("right" if one else "wrong" for one in right)
 
 
 def rated_row(task: RatedTask, flags: int) -> TaskRow:
@@ -135,6 +149,7 @@ def _fits(row: TaskRow, query: TaskQuery, found: frozenset[int] | None) -> bool:
         and (query.annotator is None or query.annotator in row.annotators)
         and (not query.flagged or row.flags > 0)
         and (not query.against_judge or row.against_judge)
+        and query.check in (None, *row.checks)
         and apart >= query.least_spread
     )
 

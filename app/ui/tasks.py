@@ -37,9 +37,10 @@ def build(page: gr.Blocks, service: Service) -> None:
     with gr.Row():
         flagged = gr.Checkbox(label="Flagged")
         against = gr.Checkbox(label="People against the judge")
+        check = gr.Dropdown(label="Checks answered", choices=[ANY, "right", "wrong"], value=ANY)
         apart = gr.Slider(0, 6, value=0, step=1, label="Annotations at least this far apart")
         find = gr.Button("Find", variant="primary")
-    filters = [text, state, annotator, kind, sort, flagged, against, apart]
+    filters = [text, state, annotator, kind, sort, flagged, against, check, apart]
     total = gr.Markdown()
     rows = gr.Dataframe(
         headers=list(COLUMNS),
@@ -96,7 +97,7 @@ def build(page: gr.Blocks, service: Service) -> None:
         assert request.request is not None
         query = request.request.query_params
         flag, number = bool(query.get("flagged")), query.get("task", "")
-        values = [number[:20], ANY, ANY, ANY, "number", flag, False, 0]
+        values = [number[:20], ANY, ANY, ANY, "number", flag, False, ANY, 0]
         updates = [gr.update(choices=[ANY, *names]) if i == 2 else v for i, v in enumerate(values)]
         return [*updates, gr.update(choices=choices), *search(request, *values)]
 
@@ -106,7 +107,7 @@ def build(page: gr.Blocks, service: Service) -> None:
             number = int(event.row_value[0])
             found = service.browsing.open(who, project_id, number)
         chosen = list(dict.fromkeys([*(before or []), str(number)]))
-        return [chosen, *_texts(found)]
+        return [chosen, *_texts(found, project_id)]
 
     def select_all(shown: list[list[str]] | None, request: gr.Request) -> list[str]:
         with asked(service, request) as who:
@@ -177,7 +178,7 @@ def build(page: gr.Blocks, service: Service) -> None:
 
 
 def _query(asked_for: Any) -> TaskQuery:
-    names = ("text", "state", "annotator", "kind", "sort", "flagged", "against_judge")
+    names = ("text", "state", "annotator", "kind", "sort", "flagged", "against_judge", "check")
     values = dict(zip((*names, "least_spread"), asked_for, strict=True))
     try:
         return TaskQuery.model_validate(
@@ -202,12 +203,15 @@ def _cells(row: TaskRow) -> list[str]:
     ]
 
 
-def _texts(found: Opened) -> list[str]:
+def _texts(found: Opened, project_id: int) -> list[str]:
     prompt = "\n\n".join(f"[{turn.role}]\n{turn.content}" for turn in found.pair.prompt)
     said = table(
         ["Who", "What", "Why"],
         [[escape_markdown(part) for part in line] for line in found.said],
     )
     heading = f"## Task {found.row.task_id}, pair {escape_markdown(found.row.pair_id)}"
+    if found.row.state == "to adjudicate":
+        way = f"/review/adjudicate?project={project_id}&task={found.row.task_id}"
+        heading += f"\n\n[Adjudicate it]({way})"
     texts = [heading, prompt, found.pair.response_1, found.pair.response_2]
     return [*texts, said if found.said else "Nobody annotated it yet."]

@@ -62,6 +62,7 @@ def test_filters_and_orders(worked: Team) -> None:
     assert found(worked, sort="spread")[0] == "pair-1"
     assert found(worked, sort="newest")[0] == "pair-91"
     assert found(worked, flagged=True, state="finished") == []
+    assert found(worked, check="right") == found(worked, check="wrong") == []
     few = worked.service.browsing.search(None, 1, TaskQuery(), limit=3)
     assert (few.total, len(few.rows)) == (8, 3)
 
@@ -135,3 +136,15 @@ def _history(team: Team) -> list[str]:
 
     with team.service.store.reading() as tx:
         return [event.kind for event, _, _ in events.history(tx, team.project_id)]
+
+
+def test_gold_tasks_are_found_by_how_they_were_answered(team: Team, tmp_path: Path) -> None:
+    gold = [pair_row(n, annotations=[{"strength": 2}] * 3) for n in (70, 71)]
+    file = write_pairs(tmp_path / "gold.jsonl", gold)
+    team.service.importing.checks(team.project_id, str(file), "gold")
+    team.change(check_every=1)
+    team.annotate("ann", 2)
+    team.annotate("ann", -2)
+    (right,), (wrong,) = found(team, check="right"), found(team, check="wrong")
+    assert {right, wrong} <= {"pair-70", "pair-71"} and right != wrong
+    assert found(team, kind="gold", check="wrong") == [wrong]

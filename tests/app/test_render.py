@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.difference import mark_differences
-from app.render import LONGEST_MARKDOWN, render_formula, render_markdown, render_plain
+from app.formulas import render_formula
+from app.render import LONGEST_MARKDOWN, render_markdown, render_plain
 from tests.app.hostile import PAYLOADS
 
 _NAMES = (
@@ -100,6 +101,19 @@ def test_no_text_survives_as_anything_else(text: str) -> None:
         (r"\(x_1\)", "<msub><mi>x</mi><mn>1</mn></msub>"),
         ("\\[\n\\frac{a}{b}\n\\]", '<math display="block">'),
         ("$$\na\n$$", '<math display="block">'),
+        ("so $$a=b$$ holds", '<p>so <math display="block">'),
+        ("A\n\\begin{align}\na &= b \\\\\n- c &= d\n\\end{align}\nB", '<mtd columnalign="right">'),
+        ("\\[\nx\n= y\n+ z\n\\]", "<mi>x</mi><mo>=</mo><mi>y</mi><mo>+</mo><mi>z</mi>"),
+        (r"$$\begin{aligned} a &= b \\ c &= d \end{aligned}$$", "</mtr><mtr>"),
+        (r"so \begin{gather*} a \\ b \end{gather*}", "</mtr><mtr>"),
+        (r"$$\begin{alignat}{2} a &= b \label{x} \end{alignat}$$", '<mtd columnalign="left">'),
+        ("> \\begin{equation}\n> a\n> \\end{equation}", "<blockquote>\n<math"),
+        ("- x\n  \\[\n  a\n  \\]\n- y", "<li>x<math"),
+        (r"\begin{align} never closed", r"\begin{align} never closed"),
+        (r"\begin{document} x \end{document}", r"\begin{document} x"),
+        (r"`\begin{align}a\end{align}`", r"<code>\begin{align}a"),
+        ("    \\[a\\]", "<code>\\[a\\]"),
+        ("costs $5, $6, $$7 or $$8", "costs $5, $6, $$7 or $$8"),
         ("it costs $5 and $6", "it costs $5 and $6"),
         ("`$x$`", "<code>$x$</code>"),
         (r"`\(x\)`", r"<code>\(x\)</code>"),

@@ -63,6 +63,10 @@ def test_a_formula_is_taken_whole_and_what_is_not_certain_is_not_said() -> None:
     ]
     found, seen = pieces("x &lt; y")  # one character there, four here
     assert seen == "x < y\n" and all(not t <= 2 < t + n for t, _, n in found.runs)
+    for bare in ("so $$a=b$$ holds", "A\n\\begin{align}\na &= b\n\\end{align}\nB"):
+        found, _ = pieces(bare)
+        ((*_, at, n),) = found.formulas
+        assert bare[at : at + n].startswith(("$$a", "\\begin{")) and n in (7, 32)
     assert source_map("a" * (LONGEST_MARKDOWN + 1)) is None  # shown as it is
     assert source_map("a \U000f0041 b") is None  # one of the private characters
     assert source_map("[x](javascript:alert)") is None or pieces("[x](javascript:alert)")

@@ -11,12 +11,13 @@ import { PairView } from "./pair.js";
 export const prepare = (project) => call("GET", `/api/projects/${project.id}/disputes`);
 
 export async function start(place, project, starting) {
-  const page = new AdjudicationPage(place, await starting);
-  await page.open(0);
+  const page = new AdjudicationPage(place, project, await starting);
+  await page.open(page.named(new URLSearchParams(location.search).get("task")));
 }
 
 class AdjudicationPage {
-  constructor(place, { disputes, options, guidelines }) {
+  constructor(place, project, { disputes, options, guidelines }) {
+    this.project = project;
     this.disputes = disputes;
     this.place = 0;
     this.busy = false;
@@ -86,6 +87,11 @@ class AdjudicationPage {
     ];
   }
 
+  /** The place of a task that the address names, else the first. */
+  named(id) {
+    return Math.max(this.disputes.findIndex(({ task_id }) => String(task_id) === id), 0);
+  }
+
   async open(place) {
     const none = this.disputes.length === 0;
     this.page.hidden = none;
@@ -109,9 +115,16 @@ class AdjudicationPage {
     this.reason.value = reason ?? "";
     this.complain("");
     const apart = spread === null ? "some found neither valid" : `${spread} apart`;
-    this.count.textContent = `${this.place + 1} of ${this.disputes.length} · ${apart}${decision ? " · decided" : ""}`;
+    this.count.replaceChildren(this.number(), ` · ${this.place + 1} of ${this.disputes.length} · ${apart}${decision ? " · decided" : ""}`);
     document.activeElement?.blur();
     announce(`Task ${this.place + 1} of ${this.disputes.length}`);
+  }
+
+  /** The task's number; for managers a way to all that is known of it. */
+  number() {
+    const text = `Task ${this.id}`;
+    if (!this.project.pages.includes("tasks")) return text;
+    return h("a", { href: `/review/tasks?project=${this.project.id}&task=${this.id}`, title: "In the list of tasks" }, text);
   }
 
   opinion({ strength, statement, elaboration, first_strength }, number) {

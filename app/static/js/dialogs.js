@@ -1,6 +1,6 @@
 // Dialogs that ask for a reason or show a list.
 
-import { h } from "./dom.js";
+import { h, keyOf } from "./dom.js";
 
 /**
  * Opens a dialog; returns what closes it. What is pressed in it is no shortcut of the page.
@@ -64,9 +64,10 @@ export function askReason(title, reasons, button) {
       }
     });
     dialog.addEventListener("keydown", (event) => {
-      if (event.target !== own && /^[1-9]$/.test(event.key) && radios[event.key - 1]) {
-        radios[event.key - 1].checked = true;
-        radios[event.key - 1].focus();
+      const named = event.target === own ? null : radios[keyOf(event) - 1];
+      if (named) {
+        named.checked = true;
+        named.focus();
       } else if (event.key === "Enter" && event.target.tagName === "INPUT") {
         event.preventDefault();
         form.requestSubmit(form.querySelector("button.primary"));

@@ -53,6 +53,23 @@ export function newToken() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+let isForeign = false;
+
+/**
+ * The key as the page names it: "j", "3", "Enter". Where the keyboard types no Latin letters (Cyrillic,
+ * Greek, Hebrew) or its digits need Shift (AZERTY), the place of the key decides.
+ */
+export function keyOf({ key, code, shiftKey }) {
+  if (key.length !== 1) return key;
+  if (/^Key[A-Z]$/.test(code) && !/^[a-z]$/i.test(key)) {
+    // Hebrew keyboards have marks of ASCII where others have letters; so has Dvorak, which is Latin.
+    isForeign ||= /\p{L}/u.test(key);
+    if (isForeign) return code.slice(3).toLowerCase();
+  } else if (/^Key/.test(code)) isForeign = false;
+  if (/^Digit\d$/.test(code) && !shiftKey && !/^\d$/.test(key)) return code.slice(5);
+  return key.toLowerCase();
+}
+
 export function isWriting(target) {
   return target.closest?.("textarea, select, input:not([type=radio], [type=checkbox])");
 }

@@ -1,6 +1,6 @@
 // Spans that are marked as wrong, good or unclear: made from a selection, drawn, listed, changed.
 
-import { announce, h } from "./dom.js";
+import { announce, h, keyOf } from "./dom.js";
 import { askSpan, KINDS } from "./span_dialog.js";
 import { Shown, Source } from "./spans.js";
 
@@ -257,7 +257,7 @@ class SelectionBar {
       getSelection().removeAllRanges();
       this.hide();
     }
-    this.keys[event.key.toLowerCase()]?.();
+    this.keys[keyOf(event)]?.();
   }
 
   complain(text) {

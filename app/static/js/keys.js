@@ -1,7 +1,7 @@
 // Keyboard shortcuts: one table that is both obeyed and shown on "?".
 
 import { open } from "./dialogs.js";
-import { h, isWriting } from "./dom.js";
+import { h, isWriting, keyOf } from "./dom.js";
 
 const OFF = "review.keys.off";
 const PATIENCE = 5000; // ms; whoever pressed a key longer ago meant something else
@@ -89,5 +89,5 @@ function nameOf(event) {
   const chord = (event.ctrlKey || event.metaKey ? "Ctrl+" : "") + (event.altKey ? "Alt+" : "");
   // With Alt some keyboards type another character: the digit is in the code.
   if (event.altKey && /^Digit\d$/.test(event.code)) return chord + event.code.slice(5);
-  return chord + (event.key.length === 1 ? event.key.toLowerCase() : event.key);
+  return chord + keyOf(event);
 }

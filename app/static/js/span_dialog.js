@@ -1,7 +1,7 @@
 // Marks a span in the text as it was written: exact in every view, by keyboard, mouse and touch.
 
 import { open } from "./dialogs.js";
-import { h } from "./dom.js";
+import { h, keyOf } from "./dom.js";
 
 export const KINDS = { wrong: ["Wrong", "✗"], good: ["Good", "✓"], unclear: ["Unclear", "?"] };
 export const NAMES = { response_1: "Response 1", response_2: "Response 2", explanation: "The judge's explanation" };
@@ -100,7 +100,7 @@ class Parts {
 
   /** The first letters of the kinds choose them: nothing can be typed here. */
   pressed(event) {
-    const kind = Object.keys(KINDS).find((name) => name[0] === event.key.toLowerCase());
+    const kind = Object.keys(KINDS).find((name) => name[0] === keyOf(event));
     if (kind && !event.ctrlKey && !event.metaKey && !event.altKey) this.kinds.value = kind;
   }
 

@@ -70,6 +70,23 @@ def test_all_seven_options_have_their_key(site: Site, open_page: Callable[..., P
     press(page, "Alt+3")
     expect(page.locator("input[value='-1']")).to_be_checked()
     expect(page.get_by_label("Your reason")).to_have_value("7 of 2")
+    # Other keyboards: Cyrillic letters, a French row of digits, Hebrew's marks; Dvorak is Latin.
+    press(page, "Escape")
+    typed = """key => document.body.dispatchEvent(
+        new KeyboardEvent('keydown', {bubbles: true, ...key}))"""
+    page.evaluate(typed, {"key": "é", "code": "Digit2"})
+    expect(page.locator("input[value='-2']")).to_be_checked()
+    page.evaluate(typed, {"key": "!", "code": "Digit1", "shiftKey": True})
+    expect(page.locator("input[value='-2']")).to_be_checked()
+    guidelines = page.get_by_role("complementary", name="Guidelines")
+    page.evaluate(typed, {"key": "п", "code": "KeyG"})
+    expect(guidelines).to_be_hidden()
+    page.evaluate(typed, {"key": "'", "code": "KeyG"})
+    expect(guidelines).to_be_visible()
+    page.evaluate(typed, {"key": "i", "code": "KeyG"})
+    expect(guidelines).to_be_visible()
+    page.evaluate(typed, {"key": "о", "code": "KeyJ"})  # noqa: RUF001
+    expect(page.get_by_label("Your reason")).to_be_focused()
 
 
 def test_what_is_missing_is_said_and_nothing_is_stored(
