@@ -19,8 +19,9 @@ export function h(selector, properties = {}, ...children) {
 export function rendered(html) {
   const element = h("div.text", { dir: "auto" });
   element.innerHTML = html;
-  // Each part goes its own way: an Arabic paragraph may follow an English one.
-  for (const part of element.querySelectorAll("p, li, ul, ol, h3, h4, h5, h6, td, th, blockquote, pre.plain")) part.dir = "auto";
+  // An Arabic list has its marks on the right, a table its first column. What a part's own direction
+  // is made of must have none itself: paragraphs, items and cells go each its own way by style.
+  for (const part of element.querySelectorAll("ul, ol, table, blockquote, pre.plain")) part.dir = "auto";
   wide.observe(element);
   return element;
 }
