@@ -1,8 +1,8 @@
 r"""Formulas of strangers: found in markdown however models write them, and shown as MathML.
 
 ``$x$``, ``$$x$$`` (also inside a paragraph), ``\(x\)``, ``\[x\]`` and bare environments such as
-``\begin{align}``. The server renders, so a page loads no typesetting library and no fonts (KaTeX 0.19
-has 273 kB of script, 25 kB of styles and up to 260 kB of fonts; a task page has about 280 kB in all).
+``\begin{align}``. The server renders, so a page loads no typesetting library and no fonts (KaTeX
+0.19 has 273 kB of script, 25 kB of styles and up to 260 kB of fonts; a task page has about 280 kB).
 """
 
 from __future__ import annotations
