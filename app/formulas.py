@@ -59,8 +59,13 @@ def add_formulas(parser: MarkdownIt) -> None:
         parser, allow_labels=False, allow_space=False, allow_digits=False, double_inline=True
     )
     parser.inline.ruler.before("escape", "math_brackets", _inline)
-    ends = {"alt": ["paragraph", "reference", "blockquote", "list"]}
-    parser.block.ruler.before("blockquote", "math_display", _display, ends)
+    # It may end a paragraph, a quotation, a list.
+    parser.block.ruler.before(
+        "blockquote",
+        "math_display",
+        _display,
+        {"alt": ["paragraph", "reference", "blockquote", "list"]},
+    )
 
 
 def _known(latex: str) -> str:
