@@ -42,6 +42,7 @@ from judge.screen import Screen, duration
 from judge.serve.config import ServeConfig
 from judge.train.checkpoints.config import ExportConfig, PushConfig, SelectConfig
 from judge.train.expo.config import ExpoConfig
+from judge.train.hours import HoursRequest
 from judge.train.loss_table import LossTable
 from judge.train.plan.config import PlanRequest
 from judge.train.reward.config import WeightsConfig
@@ -131,6 +132,7 @@ def test_version() -> None:
         ("train weights", WeightsConfig, set()),
         ("train plan", PlanRequest, {"as_json"}),
         ("train losses", LossTable, {"as_json"}),
+        ("train hours", HoursRequest, {"as_json"}),
         ("review", ReviewConfig, {"oidc_issuer", "oidc_client_id", "oidc_name"}),
     ],
 )

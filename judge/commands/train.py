@@ -16,6 +16,7 @@ from judge.exits import LOOK
 from judge.options import checked
 from judge.train.config import JustifierConfig, RewardConfig
 from judge.train.expo.config import ExpoConfig
+from judge.train.hours import HoursRequest
 from judge.train.loss_table import LossTable
 from judge.train.plan.config import PlanRequest
 from judge.train.reward.config import WeightsConfig
@@ -148,6 +149,26 @@ def losses(
         typer.echo(json.dumps(loss_table.as_json(found), indent=1))
     else:
         Console().print(shown(loss_table.table(found)))
+
+
+@app.command("hours")
+@from_fields(HoursRequest, arguments=("runs",), required=("runs",))
+def hours(
+    given: dict[str, Any],
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
+) -> None:
+    """Sum what trainings took, devices times hours: the paper's Table 9."""
+    from rich.console import Console
+
+    from judge.report.tables import shown
+    from judge.train import hours as spending
+
+    asked = checked(HoursRequest, given)
+    found = spending.spent(asked)
+    if as_json:
+        typer.echo(json.dumps(spending.as_json(found, asked.price), indent=1))
+    else:
+        Console().print(shown(spending.table(found, asked.price)))
 
 
 def _show_log(log: dict[str, Any], folder: str) -> None:

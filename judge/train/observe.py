@@ -143,6 +143,7 @@ class Observer(TrainerCallback):
             "tokens": sum(lengths),
             "padding_share": round(1 - sum(lengths) / positions, 6),
             "seconds": round(seconds, 4),
+            "devices": self.devices,
             "tokens_per_second": round(sum(lengths) / seconds, 1),
             "mfu": self._mfu(lengths, sum(part[2] for part in of_all), seconds),
             "memory_bytes": peak_memory(),
