@@ -11,10 +11,14 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from judge.errors import RowError
+from judge.formats.questions import Question
 from judge.infer.engines.transformers.drawing import nucleus
 from judge.infer.engines.transformers.writer import TransformersWriter
 from judge.infer.engines.writing import Answer, Drawing, Speech, Waiting
+from judge.infer.respond.drawn import Drawn
+from judge.infer.respond.talks import TurnByTurn
 from judge.pair import Message
+from judge.runs.responses import NoResponse, Responses
 from tests import families
 
 QUESTIONS = ["Why is the sky blue?", "Say hello.", "Name three fruits. " * 6, "2 + 2?", "And now?"]
@@ -142,6 +146,16 @@ def test_a_prompt_as_long_as_the_context_allows(model: Any) -> None:
     assert isinstance(fitting, Answer)
     assert isinstance(too_long, RowError) and isinstance(hopeless, RowError)
     assert hopeless.detail.startswith("more than 324 tokens")
+
+
+def test_a_later_turn_without_room_for_its_answer_is_a_failure(model: Any) -> None:
+    made = writer(model, drawing=Drawing(40))
+    asked = Question("q", ask("Why?").messages, later=("a" + " the" * 250,))
+    short = Question("r", ask("Why?").messages, later=("How?",))
+    long, whole = TurnByTurn(made, 0, "m").answer([Drawn(asked, 3, 0), Drawn(short, 4, 0)])
+    assert isinstance(long, NoResponse)
+    assert (long.line, long.reason, long.turn) == (3, "prompt_too_long", 2)
+    assert isinstance(whole, Responses) and len(whole.responses) == 2
 
 
 @dataclass
