@@ -27,8 +27,9 @@ from judge.judgment import Failure, Judgment
 from judge.metrics.label_agreement import JUDGE
 from judge.pair import Pair
 from judge.prompt import Template, load_template
-from judge.runs.folder import FAILURES, JUDGED, JUDGMENTS, RunDir
+from judge.runs.folder import RunDir
 from judge.runs.jsonlines import read_rows
+from judge.runs.layout import FAILURES, JUDGED, JUDGMENTS
 from judge.runs.summary import Session, Summary
 
 

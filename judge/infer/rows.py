@@ -22,9 +22,10 @@ from judge.idset import IdSet
 from judge.infer.interrupts import Interrupts
 from judge.infer.protocols import Progress, Unwatched
 from judge.infer.resume import IdOf, Position, limited, skip_finished, unrecorded, windows_of
-from judge.runs.folder import FAILURES, Layout, RunDir
+from judge.runs.folder import FAILURES, RunDir
 from judge.runs.index import RunIndex
 from judge.runs.jsonlines import encode_line
+from judge.runs.layout import Layout
 
 
 class Line(Protocol):
@@ -158,15 +159,21 @@ def run_rows(
             progress.note(doubt)
         started = time.monotonic()
         worker = load()
-        resolved = worker.describe()
-        folder.check(resolved)
-        folder.begin(config.model_dump(), {**identity, **resolved})
-        folder.drop_summary()
+        _begin(folder, config, identity, worker.describe())
         shown = progress or Unwatched()
         job = _Job(config, kind, folder, outcome, worker, recorded, interrupts, shown)
         job.load_seconds = time.monotonic() - started
         total = _total(source, config, kind.times) if progress else None
         return job.run(position, total)
+
+
+def _begin(
+    folder: RunDir, config: InputConfig, identity: Mapping[str, Any], resolved: Mapping[str, Any]
+) -> None:
+    """Make the folder this run's, whose worker describes itself so; its summary is out of date."""
+    folder.check(resolved)
+    folder.begin(config.model_dump(), {**identity, **resolved})
+    folder.drop_summary()
 
 
 def _total(source: Source, config: InputConfig, times: int) -> int | None:

@@ -19,9 +19,8 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -31,35 +30,21 @@ from judge.errors import UsageError
 from judge.judgment import Failure, Judgment
 from judge.runs.identity import ANEW, plain, refuse_another
 from judge.runs.index import RunIndex, Scanned
+from judge.runs.layout import FAILURES as FAILURES
+from judge.runs.layout import JUDGED, Key, Layout
+from judge.runs.layout import JUDGMENTS as JUDGMENTS
+from judge.runs.layout import RESPONSES as RESPONSES
 from judge.runs.jsonlines import append_synced, read_rows, repair_tail
 from judge.runs.whole import refused_in_one_line, replace_json
 
-CONFIG, JUDGMENTS, FAILURES = "config.json", "judgments.jsonl", "failures.jsonl"
+CONFIG = "config.json"
 INPUT_FROM_HERE = "input_from_here"
 """The field of ``config.json`` that says where the input lies, seen from the run folder: whoever
 reads the run elsewhere, or after both were moved together, finds it."""
 SUMMARY, REPORT, LOCK = "summary.json", "report.html", ".lock"
-RESPONSES = "responses.jsonl"
 _RESULTS = (JUDGMENTS, RESPONSES)
 # config.json goes last: while any other file of a run exists, it does too.
 _FILES = (*_RESULTS, FAILURES, SUMMARY, REPORT, CONFIG)
-_Key = Callable[[bytes], tuple[int, bytes | None]]
-_BEGINNING = b'{"pair_id": "'
-"""Of every line of judgments."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The files of one kind of run, and how their lines are told apart without reading them all.
-
-    The functions return the line of the input, or what stands for it (0: the line does not say),
-    and the id in UTF-8; a line that is none raises ValueError, KeyError or TypeError.
-    """
-
-    results: str
-    """The file of results."""
-    result: _Key
-    failure: _Key
 
 
 class RunDir:
@@ -243,7 +228,7 @@ class RunDir:
             raise UsageError(f"{file} is unreadable; start again with --fresh") from None
         return dict(config)
 
-    def _scan_file(self, name: str, key: _Key) -> Iterator[Scanned]:
+    def _scan_file(self, name: str, key: Key) -> Iterator[Scanned]:
         path = self.path / name
         if not path.exists():
             return
@@ -312,40 +297,3 @@ def _lock(path: Path) -> int:
                 os.write(descriptor, f"{os.getpid()}\n".encode())
                 return descriptor
         os.close(descriptor)  # its holder removed the file while we waited to open it
-
-
-def leading_id(line: bytes, beginning: bytes) -> bytes:
-    """Return the id that a line begins with, without parsing the rest: a resume reads every line.
-
-    Args:
-        beginning: of every such line, up to the id's first character.
-
-    Raises:
-        ValueError: when it begins otherwise, or is not whole.
-    """
-    if not line.startswith(beginning) or line[-2:] != b"}\n":
-        raise ValueError(line)
-    found = line[len(beginning) : line.index(b'"', len(beginning))]
-    if b"\\" in found:
-        start = len(beginning) - 1
-        return _utf8(json.JSONDecoder().raw_decode(line[start:].decode())[0])
-    if not found.isascii():
-        found.decode()  # raises where it is none
-    return found
-
-
-def _judgment_key(line: bytes) -> tuple[int, bytes | None]:
-    return 0, leading_id(line, _BEGINNING)
-
-
-def _failure_key(line: bytes) -> tuple[int, bytes | None]:
-    row = json.loads(line)
-    return int(row["line"]), None if row["pair_id"] is None else _utf8(row["pair_id"])
-
-
-def _utf8(pair_id: str) -> bytes:
-    return pair_id.encode("utf-8", "surrogatepass")
-
-
-JUDGED = Layout(JUDGMENTS, _judgment_key, _failure_key)
-"""Of a run of pairs."""

@@ -18,8 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from judge.errors import FailureReason, UsageError
 from judge.pair import Message
-from judge.runs.folder import FAILURES, RESPONSES, SUMMARY, Layout, leading_id
+from judge.runs.folder import SUMMARY
 from judge.runs.jsonlines import read_rows
+from judge.runs.layout import FAILURES, RESPONSES, Layout, leading_id
 
 Finish = Literal["stop", "length"]
 """How an answer ended: by itself, or cut where its tokens ran out."""
