@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from judge.consensus import MAX_SPREAD, SIMILAR
+from judge.data.checks.findings import CheckName
+from judge.data.leave_out import UNUSED
 from judge.data.sets import Justifications, Style
 from judge.options import Option
 
@@ -24,7 +26,7 @@ _ONLY_FOR: dict[str, tuple[Kind, ...]] = {
     "rounded": ("regression", "preference"),
 }
 """Options that mean something for some kinds only; with another one they are refused."""
-_NO_IDENTITY = {"input", "output_dir", "fresh", "strict"}
+_NO_IDENTITY = {"input", "output_dir", "fresh", "strict", "leave_out", "leave_out_checks"}
 
 
 class PrepareConfig(BaseModel):
@@ -73,6 +75,12 @@ class PrepareConfig(BaseModel):
     """Share of the prompts that becomes validation where the input has no validation rows."""
     seed: int = 17
     """Seed of the drawn justifications and of the order of pairs."""
+    leave_out: Annotated[str | None, Option(metavar="FILE")] = None
+    """A ``findings.jsonl`` of ``judge data check``: the rows that it names are left out."""
+    leave_out_checks: Annotated[
+        tuple[CheckName, ...], Option(flag="--leave-out-check", metavar="CHECK")
+    ] = ()
+    """Leave out only what this check found. May be repeated. None: every serious check."""
     strict: bool = False
     """Stop at the first row that cannot be read; otherwise it is counted and skipped."""
     fresh: bool = False
@@ -87,6 +95,10 @@ class PrepareConfig(BaseModel):
             raise ValueError(f"{self.kind} sets are made from {' or '.join(_ORIGINS[self.kind])}")
         if self.rounded and self.made_from == "annotations":
             raise ValueError("rounded is for sets made from ratings")
+        if self.leave_out_checks and self.leave_out is None:
+            raise ValueError("leave_out_checks needs leave_out, a file of findings")
+        if unused := [name for name in self.leave_out_checks if name in UNUSED]:
+            raise ValueError(f"rows of {unused[0]} are used by no training anyway")
         return self
 
     @property

@@ -51,6 +51,8 @@ class Made(NamedTuple):
     split: Split
     prompt: tuple[Message, ...]
     outcome: Outcome
+    others: tuple[str, ...] = ()
+    """Ids of the rows that it was made of, where its own is none of theirs."""
 
 
 def messages(prompt: tuple[Message, ...]) -> list[dict[str, str]]:

@@ -17,6 +17,7 @@ import orjson
 from judge.annotated import Problem
 from judge.data.config import PrepareConfig
 from judge.data.justifier import justifier_outcome
+from judge.data.leave_out import read_findings
 from judge.data.outcome import Made, Outcome
 from judge.data.output import DISAGREEMENTS, SetFile, Workshop, digest, refuse_another_config
 from judge.data.preference import preference_outcome, rated_pair_id, rated_pair_outcome
@@ -44,8 +45,9 @@ def run(config: PrepareConfig, progress: Callable[[int], None] | None = None) ->
         progress: called with the number of rows, after each that was read.
 
     Raises:
-        UsageError: nothing to read or nothing left to train on, an unknown template, an output
-            folder of another configuration without ``fresh``, or a problem where ``strict``.
+        UsageError: nothing to read or nothing left to train on, an unknown template, findings
+            of another input, an output folder of another configuration without ``fresh``, or a
+            problem where ``strict``.
     """
     identity = _identity(config)
     output = Path(config.output_dir)
@@ -54,7 +56,7 @@ def run(config: PrepareConfig, progress: Callable[[int], None] | None = None) ->
     tally = Tally(JUSTIFIER_TABLES if config.kind == "justifier" else None)
     with Workshop(output) as workshop:
         sides, spill = Sides(), Spill(workshop.folder)
-        for number, made in enumerate(_made(config, tally), 1):
+        for number, made in enumerate(_kept(config, _made(config, tally)), 1):
             key = hashlib.sha256(f"{config.seed}:{made.row_id}".encode()).digest()
             spill.add(key, sides.add(made.split, made.prompt), made.split, made.outcome.encode())
             if progress is not None:
@@ -79,10 +81,36 @@ def _identity(config: PrepareConfig) -> dict[str, Any]:
         "options": config.options(),
         "input": found or {config.input: config.revision or "newest"},
     }
+    if config.leave_out is not None:
+        path = Path(config.leave_out)
+        said = {"findings": {path.name: digest(path)}, "checks": sorted(config.leave_out_checks)}
+        identity["options"]["left_out"] = said
     if config.kind == "justifier":
         template = load_template(config.template)
         identity["template"] = {"name": template.name, "digest": template.digest}
     return identity
+
+
+def _kept(config: PrepareConfig, found: Iterator[Made]) -> Iterator[Made]:
+    """Yield what became of the rows; those that a check found are dropped, and counted so.
+
+    Raises:
+        UsageError: when the findings name rows, and none of them was there.
+    """
+    if config.leave_out is None:
+        yield from found
+        return
+    left = read_findings(Path(config.leave_out), config.leave_out_checks)
+    for made in found:
+        reason = left.reason((made.row_id, *made.others), made.split)
+        if reason is not None:
+            made = made._replace(outcome=Outcome(made.outcome.source, reason))
+        yield made
+    if not left.seen and left.rows:
+        raise UsageError(
+            f"{config.leave_out} names {len(left.rows):,} rows, none of which is in {config.input}:"
+            " it was made of another input"
+        )
 
 
 def _made(config: PrepareConfig, tally: Tally) -> Iterator[Made]:
@@ -109,7 +137,8 @@ def _made(config: PrepareConfig, tally: Tally) -> Iterator[Made]:
         return
     for first, second in in_pairs(responses):
         outcome = rated_pair_outcome(config, first, second)
-        yield Made(rated_pair_id(first, second), first.split, first.prompt, outcome)
+        both = (first.rating_id, *(() if second is None else (second.rating_id,)))
+        yield Made(rated_pair_id(first, second), first.split, first.prompt, outcome, both)
 
 
 def _rows(config: PrepareConfig, items: Iterator[_Row | Problem], tally: Tally) -> Iterator[_Row]:
