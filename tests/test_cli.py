@@ -24,10 +24,18 @@ from typer.testing import CliRunner, Result
 from app.asked import ReviewConfig
 from judge import __version__, exits
 from judge.cli import app
+from judge.commands import arena
 from judge.commands.fields import help_of
 from judge.commands.lazy import COMMANDS
 from judge.commands.lazy import load as load_command
 from judge.commands.probe import _LEFT
+from judge.compare.arena.config import (
+    AlpacaEvalConfig,
+    ArenaHardConfig,
+    MtBenchConfig,
+    PairsConfig,
+    ReportConfig,
+)
 from judge.compare.config import CompareConfig
 from judge.compare.probes.config import ProbeConfig
 from judge.compare.rank.config import RankConfig
@@ -125,6 +133,11 @@ def test_version() -> None:
         ("serve", ServeConfig, {"config"}),
         ("compare", CompareConfig, {"out"}),
         ("rank", RankConfig, set()),
+        ("arena pairs", PairsConfig, {"config"}),
+        ("arena alpaca-eval", AlpacaEvalConfig, {"config"}),
+        ("arena arena-hard", ArenaHardConfig, {"config"}),
+        ("arena mt-bench", MtBenchConfig, {"config"}),
+        ("arena report", ReportConfig, set()),
         ("train select", SelectConfig, set()),
         ("train export", ExportConfig, set()),
         ("train push", PushConfig, {"yes"}),
@@ -142,7 +155,12 @@ def test_every_field_of_the_configuration_is_an_option(
     name, *inner = command.split()
     found = load_command(name)
     options = {p.name: p for p in (found.commands[inner[0]] if inner else found).params}
-    left = {"probe": set(_LEFT), "train plan": {"counts"}, "review": {"oidc"}}.get(command, set())
+    left = {
+        "probe": set(_LEFT),
+        "train plan": {"counts"},
+        "review": {"oidc"},
+        "arena mt-bench": set(arena._LEFT_OF_GRADES),
+    }.get(command, set(arena._LEFT) if name == "arena" and inner != ["report"] else set())
     assert options.keys() - {"help"} == (kind.model_fields.keys() | own) - left
     for name, field in kind.model_fields.items():
         assert field.description, name

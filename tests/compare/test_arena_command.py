@@ -46,7 +46,7 @@ def test_one_result_and_again_the_same(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     done = arena(*asked, "--out", first)
     assert done.exit_code == 0, done.output
-    assert "willow" in done.output and "characters" in done.output
+    assert "willow" in done.output and "length" in done.output
     assert arena(*asked, "--out", second).exit_code == 0
     assert arena(*asked, "--out", first).exit_code == 0
     one, two = written(first), written(second)
@@ -122,7 +122,7 @@ def test_failures_end_with_3(tmp_path: Path) -> None:
     mine = answers(tmp_path, "pine", ["one", "", "REFUSE"])
     done = arena("pairs", base, mine, "--baseline", "oak", "--out", tmp_path / "o")
     assert done.exit_code == 3, done.output
-    assert "1 empty_response, 1 refused" in " ".join(done.output.split())
+    assert "(1 empty_response, 1 refused)" in " ".join(done.output.split())
 
 
 def test_several_results_are_one_page_and_one_table(tmp_path: Path) -> None:

@@ -138,6 +138,21 @@ def test_references_of_a_file_go_first_and_lacking_ones_are_told(
     assert read(tmp_path / "with")["referred"] == 3
 
 
+def test_a_right_answer_to_a_question_of_taste_is_not_shown(tmp_path: Path, writers: Use) -> None:
+    """So the published rule has it; a category that MT-bench does not know is shown it."""
+    rows = [json.loads(line) for line in (MT / "question.jsonl").read_text().splitlines()]
+    rows[0] |= {"reference": ["Shown?", "Shown?"]}
+    rows[4] |= {"category": "history", "reference": ["Type.", "News."]}
+    file = tmp_path / "question.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    writer = writers(by_length)
+    assert mt_bench(FILES[0], "--questions", file, "--out", tmp_path / "o").exit_code == 0
+    asked = [w.messages[-1].content for w in writer.asked]
+    assert not any("Shown?" in text for text in asked)
+    assert sum("Type." in text for text in asked) == 2
+    assert read(tmp_path / "o")["referred"] == 4
+
+
 def test_replies_without_a_grade_are_failures_and_in_both_bounds(
     tmp_path: Path, writers: Use
 ) -> None:

@@ -94,8 +94,9 @@ def test_failures_are_in_no_rate_and_in_both_bounds(tmp_path: Path) -> None:
     assert "pine answers 1 prompts twice in different words (the first: lines 1 and 9" in notes
     assert "2 prompts lack an answer" in notes and "1 answers of pine are to prompts" in notes
     assert result.lengths["pine"].empty == 1
-    shown = [cell for table in tables(result) for row in table.rows for cell in row]
-    assert "5: 50.0 %, 100.0 %" in shown
+    scores = next(iter(tables(result)))
+    assert scores.rows[0][-2] == "5"
+    assert "5 failures, in no rate; 50.0 % if all were lost, 100.0 % if all were won" in scores.note
 
 
 def test_intervals_draw_prompts_not_samples(tmp_path: Path) -> None:
@@ -169,3 +170,13 @@ def test_a_baseline_may_be_a_file_of_its_own(tmp_path: Path) -> None:
         assert (base.name, [c.name for c in others]) == ("oak", ["pine"])
     others, base = with_baseline([pine], f"start={oak}")
     assert base.name == "start"
+
+
+def test_a_judge_of_its_own_answers_is_told(tmp_path: Path) -> None:
+    files = [answers(tmp_path, name, ["a b", "c d"]) for name in ("oak", "pine")]
+    rows = json.loads((tmp_path / "pine.json").read_text())
+    (tmp_path / "pine.json").write_text(json.dumps([{**r, "output": "other"} for r in rows]))
+    script = bare(lambda one, two: -1)
+    own = [files[0], f"mini={files[1]}"]
+    result = play("pairs", tmp_path / "o", own, "oak", script)[0]
+    assert "mini judges answers of its own, which judges tend to prefer" in result.notes

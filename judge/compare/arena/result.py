@@ -84,13 +84,14 @@ def score(
     games = within(planned, config.limit)
     folder = config.run if any(game.judged for game in games) else None
     matches = read_matches(games, folder)
+    judge = None if folder is None else _judge(folder)
     results = [result_of(match, config.seed, config.resamples) for match in matches]
     keys: list[Key] = list(dict.fromkeys(game.key for game in games))
     everybody = [*contestants, baseline]
     found = ArenaResult(
         version=__version__,
         rule=rule,
-        judge=None if folder is None else _judge(folder),
+        judge=judge,
         baseline=baseline.name,
         prompts=len({game.prompt for game in games}),
         seed=config.seed,
@@ -101,7 +102,7 @@ def score(
         lengths={c.name: lengths(c, keys) for c in everybody},
         strangers={c.name: n for c in contestants if (n := strangers(c, baseline))},
         run=None if folder is None else folder.name,
-        notes=[*answer_notes(everybody, results), *_notes(contestants, baseline, results)],
+        notes=[*answer_notes(everybody, results), *_notes(judge, contestants, baseline, results)],
     )
     return found, matches
 
@@ -130,7 +131,10 @@ def _judge(folder: Path) -> JudgedBy:
 
 
 def _notes(
-    contestants: Sequence[Contestant], baseline: Contestant, results: Sequence[Result]
+    judge: JudgedBy | None,
+    contestants: Sequence[Contestant],
+    baseline: Contestant,
+    results: Sequence[Result],
 ) -> list[str]:
     notes = []
     for contestant in contestants:
@@ -139,6 +143,8 @@ def _notes(
                 f"{count:,} answers of {contestant.name} are to prompts that the baseline"
                 " was not asked: left out"
             )
+    if judge is not None and judge.model in {baseline.name, *(c.name for c in contestants)}:
+        notes.append(f"{judge.model} judges answers of its own, which judges tend to prefer")
     if len({r.prompts for r in results}) > 1:
         notes.append("the models were compared on different prompts: see their numbers")
     return notes

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from judge.compare.arena.grades import Grading
 from judge.compare.arena.result import ArenaResult
-from judge.compare.arena.win_rate import Lengths, Result
+from judge.compare.arena.win_rate import Lengths
 from judge.lookalikes import told_apart
 from judge.metrics.estimate import Estimate
 from judge.metrics.formatting import DASH, number, share, share_and_interval
@@ -35,18 +35,14 @@ def _games(result: ArenaResult) -> Table:
         (
             r.model,
             share_and_interval(r.win_rate),
-            share_and_interval(r.decided),
-            f"{r.wins:,} / {r.ties:,} / {r.losses:,}",
-            bounds(r),
+            share(r.decided),
+            f"{r.wins:,}/{r.ties:,}/{r.losses:,}",
+            f"{sum(r.failures.values()):,}",
             number(result.lengths[r.model].characters, 0),
-            DASH if r.consistent is None else f"{100 * r.consistent:.0f} %",
         )
         for r in result.results
     )
-    columns = (
-        "model", "win rate, 95 %", "ties apart", "won / tied / lost", "failures: lost, won",
-        "characters", "orders agree",
-    )  # fmt: skip
+    columns = ("model", "win rate, 95 %", "ties apart", "won/tied/lost", "failed", "length")
     title = f"Against {result.baseline}, by {judge_of(result)}"
     return Table("scores", title, columns, rows, "\n".join(_notes(result)))
 
@@ -66,11 +62,13 @@ def _alpaca(result: ArenaResult) -> Table:
         for name, c in result.controlled.items()
     )
     columns = (
-        "model", "LC win rate (SE)", "95 %", "win rate (SE)", "by preference alone",
-        "length effect", "characters",
+        "model", "LC win rate (SE)", "95 %", "win rate (SE)", "counted", "effect", "length",
     )  # fmt: skip
     title = f"AlpacaEval's rule against {result.baseline}, by {judge_of(result)}"
     reasons = [
+        "win rate: mean probability; counted: of preferences; effect: log-odds of the longer answer"
+    ]
+    reasons += [
         f"{name}: {c.win_rate.why_not}"
         for name, c in result.controlled.items()
         if c.win_rate.why_not
@@ -88,14 +86,13 @@ def _hard(result: ArenaResult, found: Grading) -> Table:
             reach(g.published),
             share(g.published_controlled),
             " ".join(f"{count:,}" for count in g.grades.values()),
-            bounds_of(sum(by_model[name].failures.values()), g.lowest, g.highest),
             number(result.lengths[name].characters, 0),
         )
         for name, g in found.models.items()
     )
     columns = (
-        "model", "score, 95 %", "same style", "published (CI)", "its style control",
-        ">> > = < <<", "failures: lost, won", "characters",
+        "model", "score, 95 %", "same style", "published (CI)", "its style", ">> > = < <<",
+        "length",
     )  # fmt: skip
     title = f"Arena-Hard's rule against {result.baseline}, by {judge_of(result)}"
     even = "none" if not found.even else "slightly better"
@@ -103,7 +100,12 @@ def _hard(result: ArenaResult, found: Grading) -> Table:
         f"A>>B from strength {found.strong}, A=B: {even}; a strong win counts {found.weight} times;"
         " CI: 95 % of 100 resamples of single battles, as in v0.1"
     )
-    return Table("hard", title, columns, rows, note)
+    lost = [
+        f"{name}: {bounds_of(sum(by_model[name].failures.values()), g.lowest, g.highest)}"
+        for name, g in found.models.items()
+        if by_model[name].failures
+    ]
+    return Table("hard", title, columns, rows, "\n".join([note, *lost]))
 
 
 def _style(found: Grading) -> Table:
@@ -177,16 +179,14 @@ def judge_of(result: ArenaResult) -> str:
     return "nobody: nothing needed a judge" if result.judge is None else result.judge.model
 
 
-def bounds(result: Result) -> str:
-    """Return the failures and the win rates if all of them were lost, or won."""
-    return bounds_of(sum(result.failures.values()), result.lowest, result.highest)
-
-
 def bounds_of(failed: int, lowest: float | None, highest: float | None) -> str:
     """Return a number of failures with the rates if all of them were lost, or won."""
-    if not failed or lowest is None or highest is None:
-        return f"{failed:,}"
-    return f"{failed:,}: {100 * lowest:.1f} %, {100 * highest:.1f} %"
+    if lowest is None or highest is None:
+        return f"{failed:,} failures"
+    return (
+        f"{failed:,} failures, in no rate; {100 * lowest:.1f} % if all were lost,"
+        f" {100 * highest:.1f} % if all were won"
+    )
 
 
 def reach(estimate: Estimate) -> str:
@@ -208,11 +208,22 @@ def signed(estimate: Estimate) -> str:
 def _notes(result: ArenaResult) -> list[str]:
     names = told_apart(r.model for r in result.results)
     orders = "" if result.judge is None else f"; {result.judge.orders} orders"
-    notes = [f"{result.prompts:,} prompts{orders}; intervals by prompt, seed {result.seed}"]
+    notes = [
+        f"{result.prompts:,} prompts{orders}; intervals by prompt, seed {result.seed}; length: mean"
+        " characters"
+    ]
+    agree = [
+        f"{names[r.model]} {100 * r.consistent:.0f} %"
+        for r in result.results
+        if r.consistent is not None
+    ]
+    if agree:
+        notes.append(f"both orders agree: {', '.join(agree)}")
     for one in result.results:
         if one.failures:
             reasons = ", ".join(f"{n:,} {reason}" for reason, n in one.failures.items())
-            notes.append(f"{names[one.model]}: failures, in no rate: {reasons}")
+            lost = bounds_of(sum(one.failures.values()), one.lowest, one.highest)
+            notes.append(f"{names[one.model]}: {lost} ({reasons})")
     same = {names[r.model]: r.same for r in result.results if r.same}
     if same:
         said = ", ".join(f"{name} {count:,}" for name, count in same.items())

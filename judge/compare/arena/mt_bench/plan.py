@@ -17,6 +17,7 @@ from typing import Any
 from judge.compare.arena.mt_bench.talks import Asked, Speaker
 from judge.compare.arena.mt_bench.wording import Wording
 from judge.compare.arena.plan import DOUBLED, MISSING
+from judge.formats.questions import Question
 from judge.prompt import render_conversation
 from judge.runs.identity import refuse_others
 from judge.runs.jsonlines import encode_line
@@ -27,6 +28,8 @@ PROMPTS = "prompts.jsonl"
 LOWEST, HIGHEST = 1, 10
 EMPTY = "empty_answer"
 OTHERS = "the prompts of other answers, questions or wording"
+TASTE = ("writing", "roleplay", "extraction", "stem", "humanities")
+"""MT-bench's categories that the published rule grades without a right answer, if there is one."""
 _GRADE = re.compile(r"\[\[\s*(\d+(?:\.\d+)?)\s*\]\]")
 
 
@@ -99,7 +102,7 @@ def _lines(grades: Sequence[Grade], asked: Asked, wording: Wording) -> Iterator[
             continue
         question = asked.questions[grade.question]
         answers = grade.speaker.talks[grade.question, grade.sample].answers
-        references = question.reference or ()
+        references = references_of(question)
         referred = len(references) >= grade.turn
         values = _values(render_conversation(question.prompt), question.later, answers, references)
         row: dict[str, Any] = {
@@ -107,6 +110,11 @@ def _lines(grades: Sequence[Grade], asked: Asked, wording: Wording) -> Iterator[
             "prompt": [m.model_dump() for m in wording.messages(grade.turn, values, referred)],
         }
         yield encode_line(row if grade.category is None else {**row, "category": grade.category})
+
+
+def references_of(question: Question) -> tuple[str, ...]:
+    """Return the right answers that a judge is shown: not for MT-bench's categories of taste."""
+    return () if question.category in TASTE else question.reference or ()
 
 
 def _values(

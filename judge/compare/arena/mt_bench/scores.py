@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from judge import __version__
 from judge.compare.arena.config import MtBenchConfig
-from judge.compare.arena.mt_bench.plan import HIGHEST, LOWEST, Grade, read_grades
+from judge.compare.arena.mt_bench.plan import HIGHEST, LOWEST, Grade, read_grades, references_of
 from judge.compare.arena.mt_bench.talks import Asked, Speaker
 from judge.compare.arena.mt_bench.wording import Wording
 from judge.compare.arena.plan import MISSING
@@ -94,19 +94,20 @@ def score(
         value = grade.failure or found.get(grade.id)
         if value is not None:  # else the run was stopped before it
             of[grade.speaker.name].append((grade, value))
+    judge = None if folder is None else _judge(folder)
     names = list(dict.fromkeys(grade.question for grade in there))
     return MtBenchResult(
         version=__version__,
-        judge=None if folder is None else _judge(folder),
+        judge=judge,
         wording=f"{wording.name} {wording.digest}",
         questions=len(names),
-        referred=sum(bool(asked.questions[name].reference) for name in names),
+        referred=sum(bool(references_of(asked.questions[name])) for name in names),
         models=[_score(name, values, config) for name, values in of.items()],
         lengths={s.name: _lengths(s, set(names)) for s in speakers},
         seed=config.seed,
         resamples=config.resamples,
         run=None if folder is None else folder.name,
-        notes=list(_notes(speakers, asked, names, of)),
+        notes=list(_notes(judge, speakers, asked, names, of)),
     )
 
 
@@ -164,6 +165,7 @@ def _judge(folder: Path) -> JudgedBy:
 
 
 def _notes(
+    judge: JudgedBy | None,
     speakers: Sequence[Speaker],
     asked: Asked,
     names: Sequence[str],
@@ -191,12 +193,14 @@ def _notes(
             f"{len(bare):,} questions of {', '.join(REFERRED)} have no right answer beside them:"
             " the published rule grades them by one (--references)"
         )
-    once = WRONG_ONCE.intersection(n for n in names if asked.questions[n].reference)
+    once = WRONG_ONCE.intersection(n for n in names if references_of(asked.questions[n]))
     if once:
         notes.append(
             f"{len(once):,} of these questions' references were published wrong first (questions"
             " 104 to 130 of MT-bench): take the corrected file (FastChat, pull request 3158)"
         )
+    if judge is not None and judge.model in of:
+        notes.append(f"{judge.model} grades answers of its own, which judges tend to prefer")
     other = "" if len(names) == PUBLISHED else f"{len(names):,} questions, MT-bench has 80; and "
     notes.append(f"{other}the judge is not GPT-4: not comparable with published scores")
     return notes

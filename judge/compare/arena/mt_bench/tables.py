@@ -35,13 +35,13 @@ def _means(result: MtBenchResult) -> Table:
             one.model,
             mean_and_interval(one.mean),
             *(decimal(e, 2) for e in (*one.turns, *[Estimate.missing("")] * turns)[:turns]),
-            _bounds(sum(one.failures.values()), one.lowest, one.highest),
+            f"{sum(one.failures.values()):,}",
             number(result.lengths[one.model].characters, 0),
         )
         for one in result.models
     )
     heads = tuple(f"turn {turn}" for turn in range(1, turns + 1))
-    columns = ("model", "mean, 95 %", *heads, "failures: as 1, as 10", "characters")
+    columns = ("model", "mean, 95 %", *heads, "failed", "length")
     judge = "nobody" if result.judge is None else result.judge.model
     title = f"MT-bench's rule, graded by {judge}"
     return Table("grades", title, columns, rows, "\n".join(_notes(result)))
@@ -56,19 +56,18 @@ def _categories(result: MtBenchResult, categories: list[str]) -> Table:
     return Table("categories", "Mean grade by category", ("model", *categories), rows)
 
 
-def _bounds(failed: int, lowest: float | None, highest: float | None) -> str:
-    if not failed or lowest is None or highest is None:
-        return f"{failed:,}"
-    return f"{failed:,}: {lowest:.2f}, {highest:.2f}"
-
-
 def _notes(result: MtBenchResult) -> list[str]:
     notes = [
         f"{result.questions:,} questions, {result.referred:,} beside a right answer; wording"
-        f" {result.wording}; intervals by question, seed {result.seed}"
+        f" {result.wording}; intervals by question, seed {result.seed};"
+        " length: mean characters"
     ]
     for one in result.models:
         if one.failures:
             reasons = ", ".join(f"{n:,} {reason}" for reason, n in one.failures.items())
-            notes.append(f"{one.model}: failures, in no mean: {reasons}")
+            notes.append(
+                f"{one.model}: {sum(one.failures.values()):,} failures, in no mean;"
+                f" {number(one.lowest, 2)} if all were 1, {number(one.highest, 2)} if all were 10"
+                f" ({reasons})"
+            )
     return [*notes, *result.notes]
