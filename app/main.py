@@ -41,6 +41,7 @@ _HEAD = """
 <link rel="stylesheet" href="/static/css/text.css">
 <link rel="stylesheet" href="/static/css/task.css">
 <link rel="stylesheet" href="/static/css/marks.css">
+<link rel="stylesheet" href="/static/css/practice.css">
 <script src="/static/js/theme.js"></script>
 <script type="module" src="/static/js/shell.js"></script>
 """

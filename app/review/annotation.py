@@ -39,6 +39,8 @@ class Annotated(BaseModel):
     flagged: str | None
     chosen_at: datetime
     completed_at: datetime
+    practice: bool = False
+    """Before the work counted; the right answer was shown after it."""
     seconds: float
     """From showing the task to the choice."""
 

@@ -60,6 +60,7 @@ def dashboard(
 def _annotator(
     settings: Settings, name: str, own: Sequence[Said], skipped: int, flagged: int
 ) -> AnnotatorFigures:
+    own = [(one, task) for one, task in own if not one.practice]
     counted = [(one, task) for one, task in own if task.kind == "task"]
     rated = [one.final.explanation for one, _ in counted if one.final and one.final.explanation]
     return AnnotatorFigures(

@@ -69,6 +69,8 @@ class Settings(BaseModel):
     """On average one task in so many is a gold task or an attention check; 0: none."""
     quota: int = Field(default=0, ge=0, le=1_000_000)
     """Tasks that one person gets at most, checks aside; 0: no limit. A member's own comes first."""
+    practice: int = Field(default=0, ge=0, le=100)
+    """Gold tasks that each person does first, the right answer shown after each; 0: none."""
     too_fast_seconds: float = Field(default=3.0, ge=0)
     """A choice made faster than this, plus the time it takes to skim the texts, is marked."""
     require_justification: bool = True

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from app.review.highlights import Highlights, flipped
+from app.review.practice import Feedback
 from app.review.statement import justification_of
 from app.review.written import Written
 from judge.annotated import MAX_RATING, Attribute
@@ -205,6 +206,10 @@ class TaskView(BaseModel):
     """Beside the ratings that stand."""
     highlights: Highlights = ()
     """Of the decision that stands."""
+    practice: bool = False
+    """It does not count, and its answer is shown once it is complete."""
+    feedback: Feedback | None = None
+    """Of a practice task that is complete."""
     flag: str | None
     """Why this person flagged it."""
     reason: str | None

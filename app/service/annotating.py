@@ -186,6 +186,8 @@ class Annotating:
                 completed_at=None if places.has_judge else now,
                 seconds=(now - (held.begun_at or held.given_at)).total_seconds(),
             )
+            if held.practice:  # its answer is shown: nobody chooses again after that
+                add_event(tx, who, held, "reveal", now, data={"practice": True})
             recount(tx, settings, held.task_id)
             return view_of(tx, held.id)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.errors import NotFound, Refused
 from app.review.highlights import Highlight
+from app.review.practice import Feedback, feedback
 from app.review.project import Person, Settings
 from app.review.ratings import RatedChoice, wanted_ratings
 from app.review.rules import wanted
@@ -206,9 +207,19 @@ def task_view(loaded: views.Loaded) -> TaskView:
         final_ratings=_ratings(loaded.rated_again, held.shown),
         remark=_remark(loaded.rated_again or loaded.rated, held.shown),
         highlights=_highlights(loaded),
+        practice=held.practice,
+        feedback=_feedback(loaded),
         flag=loaded.flag,
         reason=loaded.skip,
     )
+
+
+def _feedback(loaded: views.Loaded) -> Feedback | None:
+    """Return what is said of a practice task: nothing before the person's own choice stands."""
+    held, choice, expected = loaded.assignment, loaded.choice, loaded.expected
+    if not held.practice or held.state != "complete" or choice is None or expected is None:
+        return None
+    return feedback(loaded.kind, expected, loaded.because, choice.strength, held.shown)
 
 
 def _ratings(said: RatedChoice | None, order: Order) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from app.review.project import Person
 from app.service.access import allow
 from app.service.acts import acted
 from app.service.browsing import checked_ids
-from app.store import accounts, groups, projects, queue
+from app.store import accounts, groups, practice, projects, queue
 from app.store.database import Store, Transaction
 
 LONGEST_NAME = 100
@@ -39,6 +39,8 @@ class Work(BaseModel):
     quota: int | None
     """The member's own; None: as the project says, 0: no limit."""
     groups: tuple[str, ...]
+    practised: int = 0
+    practised_right: int = 0
 
 
 class Assigned(BaseModel):
@@ -82,12 +84,19 @@ class Grouping:
             found = groups.work(tx, project_id)
             inside = groups.people(tx, project_id)
             named = groups.of_project(tx, project_id)
+            rounds = practice.results(tx, project_id)
         of_person: dict[int, list[str]] = {}
         for name, group_id in named.items():
             for account_id, _ in inside.get(group_id, []):
                 of_person.setdefault(account_id, []).append(name)
         return {
-            account_id: Work(done=done, quota=quota, groups=tuple(of_person.get(account_id, ())))
+            account_id: Work(
+                done=done,
+                quota=quota,
+                groups=tuple(of_person.get(account_id, ())),
+                practised_right=rounds.get(account_id, (0, 0))[0],
+                practised=rounds.get(account_id, (0, 0))[1],
+            )
             for account_id, (quota, done) in found.items()
         }
 

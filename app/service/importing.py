@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from app.review.content import content_of, prompt_of, words_of
 from app.review.project import Person, Settings
 from app.review.rules import TaskKind, queue_position
+from app.review.words import same_side
 from app.service.access import allow
 from app.service.acts import acted
 from app.service.projects import put_in_order
@@ -31,7 +32,7 @@ from judge.formats.pairs import read_pairs
 from judge.formats.sources import FileSource, open_source
 from judge.idset import IdSet
 from judge.judgment import Failure, Judgment
-from judge.pair import Pair
+from judge.pair import Annotation, Pair
 from judge.runs.completeness import check_run
 from judge.runs.folder import inputs_of, read_failures, read_judgments
 from judge.runs.jsonlines import read_rows
@@ -176,7 +177,10 @@ class Importing:
                 if not answer:
                     count.refused.append(f"{row.pair.pair_id!r}: its annotations give no answer")
                 else:
-                    yield _new(row.pair, kind=kind, expected=answer)
+                    yield replace(
+                        _new(row.pair, kind=kind, expected=answer),
+                        because=_reason(row.annotations, answer),
+                    )
 
         origin = _Origin(Path(input).name, kind, False)
         return self._add(project_id, origin, rows(), count, who)
@@ -310,6 +314,14 @@ def _new(
         expected=expected,
         judgment=judgment,
     )
+
+
+def _reason(annotations: Iterable[Annotation], answer: int) -> str | None:
+    """Return the reason of the first annotation that gives the answer."""
+    for one in annotations:
+        if one.justification.strip() and same_side(one.strength, answer):
+            return one.justification.strip()
+    return None
 
 
 def _each_alone(new: NewTask) -> Iterator[NewTask]:

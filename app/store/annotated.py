@@ -157,6 +157,7 @@ def _annotated(tx: Transaction, project_id: int, only: Sequence[int] | None) -> 
             **_by_whom(row),
             assignment_id=row.id,
             task_id=row.task_id,
+            practice=row.practice,
             choice=Choice.model_validate_json(row.choice),
             final=None if row.final is None else Final.model_validate_json(row.final),
         )
@@ -174,6 +175,7 @@ def _annotated_rows(tx: Transaction, project_id: int, only: Sequence[int] | None
             assignment.c.blind,
             assignment.c.completed_at,
             assignment.c.seconds,
+            assignment.c.practice,
             choice.c.data.label("choice"),
             choice.c.at.label("chosen_at"),
             final.c.data.label("final"),

@@ -28,6 +28,8 @@ class NewTask:
     words: int
     kind: TaskKind = "task"
     expected: int | None = None
+    because: str | None = None
+    """Why ``expected`` is right."""
     judgment: str | None = None
     """A line of ``judgments.jsonl``, as ASCII JSON."""
 
@@ -207,6 +209,7 @@ def add_tasks(
             "pair_id": new.pair.pair_id,
             "kind": new.kind,
             "expected": new.expected,
+            "because": new.because,
             "prompt": json.dumps([message.model_dump() for message in new.pair.prompt]),
             "response_1": new.pair.response_1,
             "response_2": new.pair.response_2,

@@ -31,7 +31,7 @@ from sqlalchemy import (
 from app.review.project import Settings
 from app.review.rules import TaskKind, is_check_turn, shown_order
 from app.review.task import State
-from app.store import groups
+from app.store import groups, practice
 from app.store.database import Transaction
 from app.store.schema import assignment, task
 from judge.verdict import Order
@@ -63,6 +63,8 @@ class Assignment:
     revealed_at: datetime | None
     seconds: float | None
     completed_at: datetime | None
+    practice: bool = False
+    """Its answer is shown after the choice, and it does not count."""
 
 
 @dataclass(frozen=True)
@@ -167,8 +169,11 @@ def lease(
     )
     checks = task.c.kind.in_(("gold", "attention"))
     conditions = [checks] if is_check_turn(settings, account_id, turn or 0) else []
+    rounds = settings.practice if settings.kind == "preference" else 0
+    practising = bool(rounds) and practice.given(tx, project_id, account_id) < rounds
+    gold = task.c.kind == "gold"
     own = and_(_OPEN_TASKS, task.c.reserved, groups.goes_to(account_id))
-    for condition in (*conditions, own, _EVERYONES):
+    for condition in (*([gold] if practising else conditions), own, _EVERYONES):
         while (found := tx.scalar(_next(project_id, account_id, condition))) is not None:
             attempt = tx.begin_nested()
             places = lock(tx, found)
@@ -176,7 +181,8 @@ def lease(
             # window, before we had the lock.
             if places.are_free and not _holds(tx, found, account_id):
                 attempt.commit()
-                return _give(tx, places, account_id, settings, now, until)
+                practises = practising and condition is gold
+                return _give(tx, places, account_id, settings, now, until, practises)
             # Its lock goes too: the next may come before it in the order in which others lock.
             attempt.rollback()
     return None
@@ -312,6 +318,7 @@ def _give(
     settings: Settings,
     now: datetime,
     until: datetime,
+    practises: bool,
 ) -> int:
     _change_taken(tx, places, 1)
     before = _of_person(tx, places.task_id, account_id)
@@ -329,6 +336,7 @@ def _give(
             state="open",
             given_at=now,
             lease_until=until,
+            practice=practises,
         )
         .returning(assignment.c.id)
     )

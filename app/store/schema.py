@@ -161,6 +161,7 @@ task = Table(
     Column("pair_id", Text, nullable=False),
     Column("kind", String(20), nullable=False),
     Column("expected", Integer),  # of a check
+    Column("because", Text),  # why, if it is known
     Column("prompt", Text, nullable=False),  # messages as JSON
     Column("response_1", Text, nullable=False),
     Column("response_2", Text, nullable=False),
@@ -222,6 +223,7 @@ assignment = Table(
     Column("revealed_at", Moment),
     Column("seconds", Float),
     Column("completed_at", Moment),
+    Column("practice", Boolean, nullable=False, server_default=text("false")),
     UniqueConstraint("task_id", "account_id"),
     Index("ix_assignment_of_person", "project_id", "account_id", "id"),
     Index(

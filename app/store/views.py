@@ -15,6 +15,7 @@ from sqlalchemy import Select, bindparam, func, select
 
 from app.review.pace import LATEST, per_hour
 from app.review.ratings import RatedChoice, Ratings
+from app.review.rules import TaskKind
 from app.review.task import Choice, Draft, Final, MyProgress
 from app.store import events, groups, queue
 from app.store.database import Transaction
@@ -30,6 +31,9 @@ class Loaded:
 
     assignment: Assignment
     pair: Pair
+    kind: TaskKind
+    expected: int | None
+    because: str
     has_judge: bool
     draft: Draft | None
     choice: Choice | None
@@ -60,6 +64,9 @@ def _load() -> Select[Any]:
             task.c.prompt,
             task.c.response_1,
             task.c.response_2,
+            task.c.kind,
+            task.c.expected,
+            task.c.because,
             task.c.judgment.is_not(None).label("has_judge"),
             draft.c.data.label("draft"),
         )
@@ -78,6 +85,9 @@ def _loaded(row: Any, found: dict[int, events.Event]) -> Loaded:
     return Loaded(
         assignment=Assignment(**{c.name: row._mapping[c] for c in assignment.c}),
         pair=pair_of(row),
+        kind=row.kind,
+        expected=row.expected,
+        because=row.because or "",
         has_judge=bool(row.has_judge),
         draft=None if row.draft is None else Draft.model_validate_json(row.draft),
         choice=_said(choice, Choice, rated=False),

@@ -93,6 +93,8 @@ def members(service: Service, who: Person, project_id: int) -> str:
         quota = usual if own.quota is None else own.quota
         notes = [] if one.active else ["locked"]
         notes += [f"link good until {until:%Y-%m-%d %H:%M} UTC"] if until else []
+        if own.practised:
+            notes.append(f"practice: {own.practised_right} of {own.practised} right")
         groups = ", ".join(own.groups)
         done = f"{own.done:,} of {quota:,}" if quota else f"{own.done:,}"
         cells = [

@@ -24,6 +24,9 @@ def build(page: gr.Blocks, service: Service) -> None:
         "order": gr.Dropdown(label="Order of the queue", choices=list(get_args(QueueOrder))),
         "lease_minutes": gr.Number(label="Minutes until an idle task goes back", precision=0),
         "check_every": gr.Number(label="One check in every N tasks; 0: none", precision=0),
+        "practice": gr.Number(
+            label="Practice: so many gold tasks first, each with its answer; 0: none", precision=0
+        ),
         "too_fast_seconds": gr.Number(label="Seconds under which a choice is too fast"),
         "require_justification": gr.Checkbox(label="A reason in words is required"),
     }
@@ -49,8 +52,15 @@ def build(page: gr.Blocks, service: Service) -> None:
             stored = service.projects.change_fields(
                 who, project_id, json.loads(before or "{}"), after
             )
+            sources = service.projects.sources(who, project_id)
         now = {name: getattr(stored, name) for name in fields}
-        return [*now.values(), json.dumps(now), "The settings are saved."]
+        gold = sum(source.tasks for source in sources if source.kind == "gold")
+        said = "The settings are saved."
+        if stored.practice > gold:
+            said += (
+                f" But there are {gold} gold tasks: people practise on those until you add more."
+            )
+        return [*now.values(), json.dumps(now), said]
 
     everything = list(fields.values())
     page.load(load, None, [*everything, began], **QUIETLY)

@@ -30,6 +30,8 @@ def panels(
 def task_json(view: TaskView) -> dict[str, Any]:
     """Return a task for its page."""
     fields = view.model_dump(mode="json", exclude={"prompt", "response_1", "response_2"})
+    if view.feedback is not None:
+        fields["feedback"]["html"] = render_markdown(view.feedback.because)
     return {**fields, "panels": panels(view.prompt, view.response_1, view.response_2)}
 
 

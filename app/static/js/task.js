@@ -9,6 +9,7 @@ import { Highlights, markButton } from "./highlights.js";
 import { Guidelines } from "./guidelines.js";
 import { Keys } from "./keys.js";
 import { PairView } from "./pair.js";
+import { PracticeFeedback } from "./practice.js";
 import { Progress } from "./progress.js";
 import { Queue } from "./queue.js";
 import { RatingFields } from "./ratings.js";
@@ -46,6 +47,7 @@ class TaskPage {
     this.marks = new Highlights(places, () => call("GET", `/api/tasks/${this.id}/sources`), changed);
     this.pair.ondraw = () => this.marks.draw();
     this.guidelines = new Guidelines(started.guidelines);
+    this.feedback = new PracticeFeedback(started.options);
     this.progress = new Progress(document.getElementById("bar-page"));
     this.keys = new Keys(shortcuts(this));
     this.tabs = new BroadcastChannel("review.decided"); // this person's other tabs
@@ -61,7 +63,7 @@ class TaskPage {
   build(place) {
     this.saving = h("span", {});
     this.note = h("span", {});
-    const beside = h("div.beside", {}, this.guidelines.element, this.fields.verdict.element, this.fields.element);
+    const beside = h("div.beside", {}, this.feedback.element, this.guidelines.element, this.fields.verdict.element, this.fields.element);
     this.page = h(
       "div.task.annotate",
       {},
@@ -142,6 +144,7 @@ class TaskPage {
   showFields(entry, draft) {
     this.fields.show(entry, draft);
     this.guidelines.aside = Boolean(entry.reveal);
+    this.feedback.show(entry.task);
     const { highlights } = entry.task;
     this.marks.show(this.fields.decided ? highlights : draft?.highlights ?? highlights, this.fields.decided);
   }
@@ -200,7 +203,7 @@ class TaskPage {
       this.tabs.postMessage(entry.task.assignment_id);
       this.showProgress(progress);
       this.refill().catch(() => {});
-      if (!stay && entry.task.state !== "chosen") {
+      if (!stay && entry.task.state !== "chosen" && !entry.task.feedback) {
         this.drafts.close();
         this.show(this.queue.first);
       } else if (entry.task.assignment_id === id && entry.task.state === this.entry.task.state) {
@@ -293,12 +296,13 @@ class TaskPage {
     this.saving.classList.toggle("bad", ["failed", "refused"].includes(state));
   }
 
-  showNote({ number, flag, reason, state, blind, has_judge }) {
+  showNote({ number, flag, reason, state, blind, has_judge, practice }) {
     const parts = [
       `Task ${number}`,
+      practice && state === "open" ? "Practice: it does not count, and the answer is shown after your choice." : "",
       flag ? `Flagged: ${flag}` : "",
       state === "skipped" ? `Skipped: ${reason}` : "",
-      state === "complete" ? "Stored. Undo (U) takes the last decisions back, newest first." : "",
+      state === "complete" && !practice ? "Stored. Undo (U) takes the last decisions back, newest first." : "",
       has_judge && state === "open" ? (blind ? "The judge is shown after your choice." : "This project is not blind.") : "",
     ];
     this.note.textContent = parts.filter(Boolean).join(" · ");
