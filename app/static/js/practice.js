@@ -21,6 +21,7 @@ export class PracticeFeedback {
       ...(html ? [rendered(html)] : []),
       h("p.quiet", {}, "This task does not count. Enter goes on to the next one."),
     );
+    this.element.scrollIntoView({ block: "nearest" });
     announce(`${said} ${answer}`);
   }
 }
