@@ -36,6 +36,7 @@ _LANGUAGE = re.compile(
     r"|makefile|matlab|perl|php|powershell|py|python|r|ruby|rust|scala|sh|shell|sql|swift|tex|toml|ts"
     r"|tsx|typescript|xml|yaml|yml"
 )
+_LOADABLE = re.compile(r"https://[^\s\"'<>`]{1,2000}")
 _TAGS = (
     "a blockquote br code em h3 h4 h5 h6 hr li ol p pre s span strong table tbody td th thead tr ul"
 )
@@ -96,7 +97,7 @@ def _clean(html: str) -> str:
     return nh3.clean(
         html,
         tags=set(_TAGS.split()),
-        attributes={"a": {"href", "title"}, "ol": {"start"}},
+        attributes={"a": {"href", "title"}, "ol": {"start"}, "span": {"data-src"}},
         allowed_classes=_CLASSES,
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow",
@@ -144,7 +145,9 @@ def _image(self: RendererHTML, tokens: Tokens, index: int, options: Any, env: En
     token = tokens[index]
     alt = self.renderInlineAsText(token.children, options, env)
     address = str(token.attrGet("src") or "")
-    return f'<span class="image">[image: {escape(alt)} ({escape(address[:200])})]</span>'
+    # What a page may load, where a manager allows it; by markdown this names no other attribute.
+    source = f' data-src="{escape(address)}"' if _LOADABLE.fullmatch(address) else ""
+    return f'<span class="image"{source}>[image: {escape(alt)} ({escape(address[:200])})]</span>'
 
 
 def _code(self: RendererHTML, tokens: Tokens, index: int, options: Any, env: Env) -> str:

@@ -75,6 +75,9 @@ class Settings(BaseModel):
     """A choice made faster than this, plus the time it takes to skim the texts, is marked."""
     require_justification: bool = True
     """Whether an annotation needs a reason in words (not where neither response is valid)."""
+    load_images: bool = False
+    """Whether images in texts may be loaded, each by a press of its own: its server learns that
+    someone looked at it. Otherwise they stay their description and address."""
 
 
 class Person(BaseModel):

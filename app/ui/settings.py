@@ -29,6 +29,7 @@ def build(page: gr.Blocks, service: Service) -> None:
         ),
         "too_fast_seconds": gr.Number(label="Seconds under which a choice is too fast"),
         "require_justification": gr.Checkbox(label="A reason in words is required"),
+        "load_images": gr.Checkbox(label="Images in texts may be loaded, one at a time"),
     }
     began = gr.Textbox("", visible=False)
     save = gr.Button("Save", variant="primary")

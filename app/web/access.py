@@ -16,8 +16,13 @@ PAGE_ACTIONS: dict[str, Action] = {
 """The pages of one project, and what whoever opens them must be allowed to do there."""
 
 
-def open_page(service: Service, who: Person, page: str, project_id: str | None) -> None:
-    """Do nothing where the person may open the page; what it then asks for is checked again.
+TEXTS = ("", "adjudicate")
+"""The pages that show texts of strangers as they are meant."""
+
+
+def open_page(service: Service, who: Person, page: str, project_id: str | None) -> bool:
+    """Return whether the page may load images of other sites, where the person may open it; what it
+    then asks for is checked again.
 
     Raises:
         NotFound, NotAllowed: why not.
@@ -27,12 +32,14 @@ def open_page(service: Service, who: Person, page: str, project_id: str | None) 
             raise NotAllowed(
                 "annotators who work blind may not ask the judge: its answer would influence theirs"
             )
-        return
+        return False
     if project_id is None or not project_id.isdecimal() or len(project_id) > 9:
         raise NotFound("there is no such project")
-    role = service.projects.get(who, int(project_id)).role
+    project = service.projects.get(who, int(project_id))
+    role = project.role
     if not may(role, PAGE_ACTIONS[page]):
         raise NotAllowed(f"your role in this project, {role}, does not open this page")
+    return page in TEXTS and project.settings.load_images
 
 
 def may_ask(projects: list[Project]) -> bool:

@@ -32,6 +32,7 @@ def queue(service: Reviewing, who: Who, project_id: Id) -> dict[str, Any]:
     return {
         "guidelines": render_markdown(settings.guidelines or own_guidelines()),
         "options": options_json(),
+        "load_images": settings.load_images,
         "disputes": [
             {
                 "task_id": dispute.task_id,

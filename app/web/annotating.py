@@ -59,6 +59,7 @@ def start(service: Reviewing, who: Who, project_id: Id) -> dict[str, Any]:
         "responses": settings.responses if settings.kind == "attributes" else "both",
         "attributes": anchors_json() if settings.kind == "attributes" else [],
         "require_justification": settings.require_justification,
+        "load_images": settings.load_images,
         "guidelines": render_markdown(settings.guidelines or own_guidelines(settings.kind)),
         "options": options_json(),
         **_work(service, who, project_id, []),

@@ -137,7 +137,7 @@ class Guard:
         page = request.url.path.removeprefix(ROOT).strip("/")
         project = request.query_params.get("project")
         try:
-            await run_sync(open_page, self._service, person, page, project)
+            request.state.images = await run_sync(open_page, self._service, person, page, project)
         except ReviewError as error:
             raise TurnedAway(refusal(request, error)) from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from secrets import token_urlsafe
+from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,8 +19,8 @@ _COMMON = {
 }
 _POLICY = (
     "default-src 'self'; script-src 'self'{nonce}; style-src 'self' 'unsafe-inline';"
-    " img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; frame-src 'none';"
-    " frame-ancestors 'none'; form-action 'self'; base-uri 'self'"
+    " img-src 'self' data: blob:{images}; font-src 'self' data:; object-src 'none';"
+    " frame-src 'none'; frame-ancestors 'none'; form-action 'self'; base-uri 'self'"
 )
 """Gradio and its plots style elements inline; nothing needs a script that a page makes up."""
 _SCRIPT = re.compile(rb"<script(?=[\s>])")
@@ -41,14 +42,16 @@ class Headers:
             # A page is rewritten below, so it must come as it is.
             kept = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
             scope = {**scope, "headers": kept}
-        await self._app(scope, receive, _Answer(send, scope["path"]).send)
+        state = scope.setdefault("state", {})
+        await self._app(scope, receive, _Answer(send, scope["path"], state).send)
 
 
 class _Answer:
     """One response on its way out."""
 
-    def __init__(self, send: Send, path: str) -> None:
+    def __init__(self, send: Send, path: str, state: dict[str, Any]) -> None:
         self._send = send
+        self._state = state  # of the request: the guard notes there what its page may load
         self._path = path
         self._start: Message | None = None
         self._page = bytearray()
@@ -81,7 +84,9 @@ class _Answer:
     def _add(self, headers: MutableHeaders, nonce: str | None) -> None:
         headers.update(_COMMON)
         allowed = f" 'nonce-{nonce}'" if nonce else ""
-        headers["Content-Security-Policy"] = _POLICY.format(nonce=allowed)
+        headers["Content-Security-Policy"] = _POLICY.format(
+            nonce=allowed, images=" https:" if self._state.get("images") else ""
+        )
         for name in ("access-control-allow-origin", "access-control-allow-credentials"):
             if name in headers:  # no other site has a business here, whatever Gradio allows
                 del headers[name]

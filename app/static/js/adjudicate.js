@@ -1,7 +1,7 @@
 // The adjudication page: tasks whose annotations lie far apart, and what shall stand for each.
 
 import { call, insist, Refusal } from "./api.js";
-import { announce, h, newToken } from "./dom.js";
+import { allowImages, announce, h, newToken } from "./dom.js";
 import { Guidelines } from "./guidelines.js";
 import { Highlights } from "./highlights.js";
 import { Keys } from "./keys.js";
@@ -16,8 +16,9 @@ export async function start(place, project, starting) {
 }
 
 class AdjudicationPage {
-  constructor(place, project, { disputes, options, guidelines }) {
+  constructor(place, project, { disputes, options, guidelines, load_images: images }) {
     this.project = project;
+    allowImages(images);
     this.disputes = disputes;
     this.place = 0;
     this.busy = false;

@@ -22,8 +22,28 @@ export function rendered(html) {
   // An Arabic list has its marks on the right, a table its first column. What a part's own direction
   // is made of must have none itself: paragraphs, items and cells go each its own way by style.
   for (const part of element.querySelectorAll("ul, ol, table, blockquote, pre.plain")) part.dir = "auto";
+  if (imagesMayLoad) for (const image of element.querySelectorAll(".image[data-src]")) image.append(loader(image));
   wide.observe(element);
   return element;
+}
+
+let imagesMayLoad = false;
+
+/** Whether the project's managers allow images of other sites; each still waits to be asked for. */
+export function allowImages(allowed) {
+  imagesMayLoad = allowed;
+}
+
+/** A button without text of its own: what is seen of a text must stay what its marks count. */
+function loader(place) {
+  const { host } = new URL(place.dataset.src);
+  const load = () => {
+    const image = h("img", { alt: "", referrerPolicy: "no-referrer", onerror: () => (place.classList.add("missing"), image.remove()) });
+    image.src = place.dataset.src;
+    button.replaceWith(image);
+  };
+  const button = h("button.load", { type: "button", onclick: load, "aria-label": `Load the image from ${host}`, title: `${host} learns that someone looks at it` });
+  return button;
 }
 
 /** What is wider than its panel scrolls, and must be reached by keyboard for that. */

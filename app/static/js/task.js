@@ -2,7 +2,7 @@
 
 import { call, insist, Refusal } from "./api.js";
 import { askReason, pick } from "./dialogs.js";
-import { announce, h, newToken } from "./dom.js";
+import { allowImages, announce, h, newToken } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { Fields } from "./fields.js";
 import { Highlights, markButton } from "./highlights.js";
@@ -28,6 +28,7 @@ export async function start(place, project, starting) {
 class TaskPage {
   constructor(place, project, started) {
     this.project = project;
+    allowImages(started.load_images);
     this.queue = new Queue(project.id, started);
     this.busy = false;
     this.entry = null;
