@@ -79,6 +79,9 @@ export class Highlights {
     for (const [field, { foot }] of Object.entries(this.places)) {
       const here = this.marks.filter((mark) => mark.field === field).sort((one, other) => one.start - other.start);
       foot.replaceChildren(...here.map((mark) => this.line(mark)));
+      // Without buttons in it, a keyboard scrolls it only where it can be reached itself.
+      if (here.length && !foot.querySelector("button")) foot.tabIndex = 0;
+      else foot.removeAttribute("tabindex");
     }
   }
 

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.review.highlights import Highlight
+from app.review.highlights import Highlight, MarkedField
 from app.review.project import Settings
-from app.review.task import TaskView
+from app.review.task import Choice, TaskView
 from tests.app.e2e.conftest import Site, press, ready, revealed, wait_until
-from tests.app.made import SENTINEL, judgment, made_run, pair_row
+from tests.app.e2e.test_accessibility import violations
+from tests.app.made import SENTINEL, judgment, made_run, pair_row, token
+from tests.app.test_highlights import mark
 
 TEXT = (
     "# Counting\n\nThere **are *four* of** them, "
@@ -205,3 +207,29 @@ def test_on_a_telephone(marking: Site, open_page: Callable[..., Page]) -> None:
     page.get_by_role("button", name="Mark", exact=False).first.tap()
     expect(page.get_by_role("dialog", name="Mark a part of a text")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_adjudicators_see_whose_mark_is_where(site: Site, open_page: Callable[..., Page]) -> None:
+    team, kinds = site.team, iter(("wrong", "good", "unclear"))
+    team.change(more_on_disagreement=0)
+    for name, strength in (("ann", -3), ("ben", 3), ("cem", 1)):
+        (view,) = team.take(name)
+        sources = site.service.highlighting.sources(team.people[name], view.assignment_id)
+        side: MarkedField = "response_1" if view.response_1.startswith("There") else "response_2"
+        marked = mark(sources[side], side, 0, 5, next(kinds), f"by {name}")  # type: ignore[arg-type]
+        sign = 1 if side == "response_1" else -1
+        said = Choice(strength=sign * strength, justification="x", highlights=(marked,))
+        who = team.people[name]
+        site.service.annotating.choose(who, view.assignment_id, said, token())
+        team.finish(name, view, sign * strength, highlights=(marked,))
+    page = open_page(site, "max", f"/review/adjudicate?project={team.project_id}&task=1")
+    foot = page.get_by_role("group", name="Marked in response 1")
+    expect(foot).to_contain_text("1. Wrong: There by ann")
+    expect(foot).to_contain_text("by cem")
+    for kind in ("wrong", "good", "unclear"):
+        wait_until(page, f"() => ({DRAWN})('{kind}')[0] === 'There'")
+    expect(page.get_by_role("button", name="Mark")).to_have_count(0)
+    assert violations(page) == []
+    page.get_by_role("link", name="Task 1").click()
+    expect(page.get_by_role("heading", name="Tasks")).to_be_visible()
+    assert page.url.endswith("&task=1")
