@@ -159,7 +159,7 @@ def test_no_endpoint_tells_an_annotator_before_the_choice(secretive: Site) -> No
         ]
         assert [found(answer.text) for answer in answers] == [[]] * len(answers)
         refused = [answer.status_code for answer in answers]
-        assert refused[:2] == [409, 409] and refused[5] == 403 and set(refused[8:13]) == {403}
+        assert refused[:2] == [409, 409] and refused[5] == 403 and set(refused[9:14]) == {403}
         # The choice of one task opens that one only.
         site.service.annotating.choose(ann, this, Choice(strength=2, justification="x"), token())
         assert found(http.post(f"/api/tasks/{this}/reveal", headers=headers).text)
