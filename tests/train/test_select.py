@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from judge.cli import app
@@ -203,6 +204,7 @@ def test_ties_and_what_is_missing(tmp_path: Path) -> None:
 def aligned(tmp_path_factory: pytest.TempPathFactory, mini_tokenizer: Any) -> Path:
     """A policy of two steps, each with a checkpoint."""
     folder = tmp_path_factory.mktemp("aligned")
+    torch.manual_seed(0)  # weights whose answers are texts, whatever tests came before
     base = tiny_base(folder / "base", mini_tokenizer)
     pairs = preference_set(folder / "pairs")
     fields = [f"model={base}", f"data={pairs}", f"output_dir={folder / 'run'}"]
