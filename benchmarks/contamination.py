@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from judge.data.checks.check import CheckConfig, run
-from judge.data.checks.contamination import Benchmark
+from judge.data.checks.contamination import BenchmarkPrompts
 from judge.pair import parse_prompt
 
 VOCABULARY = 50_000
@@ -64,7 +64,7 @@ def rule_seconds(prompts: int, rows: int) -> dict[str, Any]:
     for number in planted:
         mine[number][2:9] = benchmark[number % rows][1:8]
     began = time.perf_counter()
-    index = Benchmark(
+    index = BenchmarkPrompts(
         "generated", ((str(i), parse_prompt(" ".join(p))) for i, p in enumerate(benchmark))
     )
     found = {i for i, p in enumerate(mine) if index.overlap(parse_prompt(" ".join(p)))}

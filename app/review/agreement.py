@@ -10,7 +10,7 @@ from app.review.annotation import Annotated, Task, Which
 from app.review.figures import Against, Agreement, Anchoring, PairAgreement, Share
 from app.review.words import same_side
 from judge.consensus import consensus
-from judge.metrics.agreement import Agreement as Counts
+from judge.metrics.agreement import AgreementCounts as Counts
 from judge.metrics.agreement import cohen_kappa as kappa
 from judge.metrics.agreement import whole_range
 from judge.metrics.intervals import wilson

@@ -17,7 +17,7 @@ from app.review.work import pace, progress, work
 from judge.annotated import ATTRIBUTES, MAX_RATING, Attribute
 from judge.consensus import SIMILAR, most_similar
 from judge.data.ratings import nearest_first
-from judge.metrics.agreement import Agreement as Counts
+from judge.metrics.agreement import AgreementCounts as Counts
 
 
 class AttributeFigures(BaseModel):

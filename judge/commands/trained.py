@@ -13,7 +13,7 @@ from judge.options import checked
 from judge.train.checkpoints.config import ExportConfig, PushConfig, SelectConfig
 
 if TYPE_CHECKING:
-    from judge.train.checkpoints.select import Benchmark, Evaluate
+    from judge.train.checkpoints.select import CheckpointBenchmark, Evaluate
 
 
 @from_fields(SelectConfig, arguments=("run",), required=("run",))
@@ -74,7 +74,7 @@ def push(
     typer.echo(f"sent: {send(upload)}")
 
 
-def _benchmark(config: SelectConfig) -> Benchmark:
+def _benchmark(config: SelectConfig) -> CheckpointBenchmark:
     """Return what the checkpoints are compared on."""
     if config.prompts is not None:
         from judge.compare.arena.selection import WinRateOverStart

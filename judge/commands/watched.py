@@ -17,7 +17,7 @@ from judge.errors import UsageError
 if TYPE_CHECKING:
     from judge.runs.training import TrainingManifest
     from judge.train.config import TrainerConfig
-    from judge.train.progress import Progress
+    from judge.train.progress import TrainingProgress
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def paged(folder: str) -> Iterator[None]:
 
 
 @contextmanager
-def watched() -> Iterator[Progress]:
+def watched() -> Iterator[TrainingProgress]:
     """Yield who shows a training: the first process of a launch; nobody in the others."""
     from rich.console import Console
 
@@ -71,7 +71,7 @@ def train_as(module: str, kind: type[TrainerConfig], recipe: str, overrides: lis
     close(manifest, screen)
 
 
-def close(manifest: TrainingManifest | None, screen: Progress) -> None:
+def close(manifest: TrainingManifest | None, screen: TrainingProgress) -> None:
     """Say what a training left behind and how to use it."""
     from judge.training_screen import closing_lines
 

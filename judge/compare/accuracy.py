@@ -12,7 +12,7 @@ from judge.metrics.accuracy import Accuracy as Right
 from judge.metrics.estimate import Estimate, weighted
 
 
-class Accuracy(BaseModel):
+class SystemAccuracy(BaseModel):
     """One system against people. Pairs on which people have no preference do not count.
 
     A tie of the system earns a half, a failure nothing, unless a field says otherwise.
@@ -41,7 +41,7 @@ class Accuracy(BaseModel):
 
 def accuracies(
     systems: Sequence[Column], people: Column, weights: Floats | None, seed: int
-) -> list[Accuracy]:
+) -> list[SystemAccuracy]:
     """Return the accuracy of every system.
 
     Args:
@@ -54,12 +54,12 @@ def accuracies(
 
 def _accuracy(
     system: Column, people: Column, common: Flags, weights: Floats | None, seed: int
-) -> Accuracy:
+) -> SystemAccuracy:
     labelled = system.asked & people.preferred
     answered = labelled & system.answered
     earned = credit(system, people)
     nothing = why_nothing(system, people)
-    return Accuracy(
+    return SystemAccuracy(
         system=system.name,
         right=int((earned == 1).sum()),
         wrong=int((answered & system.preferred & (earned == 0)).sum()),

@@ -18,7 +18,7 @@ _CHOICES = (-1, 0, 1)
 _DEGREES = sorted((*STRENGTHS, 0))
 
 
-class Cell(BaseModel):
+class AgreementCell(BaseModel):
     """Two systems on the pairs that both answered; a tie is an answer of its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,13 +35,13 @@ class Cell(BaseModel):
     """Krippendorff's alpha of the answers, nominal."""
 
 
-class Agreement(BaseModel):
+class SystemsAgreement(BaseModel):
     """The matrix of agreement, and one figure for all."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     names: list[str]
-    cells: list[Cell]
+    cells: list[AgreementCell]
     """One for every two names."""
     alpha: Estimate
     """Krippendorff's alpha of all answers, nominal; the baseline takes no part."""
@@ -49,10 +49,10 @@ class Agreement(BaseModel):
     """The same of the strengths, interval."""
 
 
-def agreement(systems: Sequence[Column]) -> Agreement:
+def agreement(systems: Sequence[Column]) -> SystemsAgreement:
     """Return the agreement of all systems."""
     voters = [system for system in systems if system.kind != "baseline"]
-    return Agreement(
+    return SystemsAgreement(
         names=[system.name for system in systems],
         cells=[_cell(one, two) for one, two in combinations(systems, 2)],
         alpha=_alpha([_answers(system) for system in voters], "nominal"),
@@ -62,10 +62,10 @@ def agreement(systems: Sequence[Column]) -> Agreement:
     )
 
 
-def _cell(one: Column, two: Column) -> Cell:
+def _cell(one: Column, two: Column) -> AgreementCell:
     both = one.answered & two.answered
     same = int((one.choice[both] == two.choice[both]).sum())
-    return Cell(
+    return AgreementCell(
         first=one.name,
         second=two.name,
         percent=share(same, int(both.sum()), "no pair that both answered"),

@@ -14,15 +14,15 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from judge import __version__
-from judge.compare.accuracy import Accuracy, accuracies
-from judge.compare.agreement import Agreement, agreement
+from judge.compare.accuracy import SystemAccuracy, accuracies
+from judge.compare.agreement import SystemsAgreement, agreement
 from judge.compare.calibration import Calibration, calibrations
 from judge.compare.columns import Column, Floats, column
 from judge.compare.config import CompareConfig
 from judge.compare.disagreements import Disagreement, disagreements, with_texts
 from judge.compare.explanations import Explanations, explanations
 from judge.compare.gather import STRENGTH, Gathered, gather
-from judge.compare.matching import Match
+from judge.compare.matching import RunMatch
 from judge.compare.rewards import Rewards, reward_distributions
 from judge.compare.significance import Paired, paired_tests
 from judge.compare.slices import Slice, slices
@@ -84,10 +84,10 @@ class Comparison(BaseModel):
     """Pairs on which they have none: a tie. They count in agreement, not in accuracy."""
     systems: list[SystemSummary]
     """Judges and reward models in the order given, people, then the length baseline."""
-    matches: list[Match]
-    accuracy: list[Accuracy]
+    matches: list[RunMatch]
+    accuracy: list[SystemAccuracy]
     tests: list[Paired]
-    agreement: Agreement
+    agreement: SystemsAgreement
     slices: list[Slice]
     calibration: list[Calibration]
     rewards: list[Rewards]

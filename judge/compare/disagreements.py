@@ -39,7 +39,7 @@ _CAUSES: tuple[Cause, ...] = ("order_flip", "models", "people")
 Answer = tuple[System, Decision]
 
 
-class Choice(BaseModel):
+class SystemChoice(BaseModel):
     """What one system says of a pair in the queue."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,7 +69,7 @@ class Disagreement(BaseModel):
     causes: list[Cause]
     why: str
     """The same in words."""
-    choices: list[Choice]
+    choices: list[SystemChoice]
     pair: Pair | None = None
 
     def to_json(self) -> dict[str, object]:
@@ -170,9 +170,9 @@ def _disagreement(pair_id: str, rank: int, score: float, voters: Sequence[System
     )
 
 
-def _choice(voter: System, decision: Decision) -> Choice:
+def _choice(voter: System, decision: Decision) -> SystemChoice:
     probability = decision.probability
-    return Choice(
+    return SystemChoice(
         system=voter.name,
         kind=voter.kind,
         preference=decision.preference,

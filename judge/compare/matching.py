@@ -15,7 +15,7 @@ SHOWN = 5
 """Ids of each kind of mismatch that are named."""
 
 
-class Match(BaseModel):
+class RunMatch(BaseModel):
     """How the pairs of a run, or of a labels file, found their place among the others."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,7 +65,7 @@ class Matched:
     """In the order of the first run, then what later ones add."""
     systems: list[System] = field(default_factory=list)
     metadata: dict[str, PairMetadata] = field(default_factory=dict)
-    matches: list[Match] = field(default_factory=list)
+    matches: list[RunMatch] = field(default_factory=list)
 
 
 def match(parts: Iterable[Part]) -> Matched:
@@ -177,10 +177,10 @@ class _Joining:
             columns, known.content, known.exchanged, known.lengths, known.turns
         )
 
-    def _report(self, pairs: int) -> Match:
+    def _report(self, pairs: int) -> RunMatch:
         missing = [i for i in self._into.ids if i not in self._taken]
         names = ("matched", "by_content", "exchanged", "other_content", "repeated", "unchecked")
-        return Match(
+        return RunMatch(
             name=self._part.name,
             labels=not self._part.adds_pairs,
             pairs=pairs,

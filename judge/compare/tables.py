@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from judge.compare.accuracy import Accuracy
+from judge.compare.accuracy import SystemAccuracy
 from judge.compare.calibration import CalibrationFigures
 from judge.compare.comparison import Comparison
-from judge.compare.matching import Match
+from judge.compare.matching import RunMatch
 from judge.compare.slices import Slice
 from judge.metrics.estimate import Estimate
 from judge.metrics.formatting import (
@@ -80,13 +80,13 @@ def _systems(found: Comparison) -> Table:
     return Table("systems", "Systems", columns, tuple(rows), " ".join(notes))
 
 
-def _odd(match: Match) -> bool:
+def _odd(match: RunMatch) -> bool:
     """Say whether there is more to tell of a match than that the pairs are the same."""
     names = ("exchanged", "other_content") if match.labels else ("only_here", *_SELDOM)
     return any(getattr(match, name) for name in ("only_before", *names))
 
 
-def _matches(matches: Sequence[Match]) -> Table:
+def _matches(matches: Sequence[RunMatch]) -> Table:
     there = [name for name in _SELDOM if any(getattr(m, name) for m in matches)]
     names = ("pairs", "matched", *there, "only_here", "only_before")
     rows = tuple((m.name, *(f"{getattr(m, name):,}" for name in names)) for m in matches)
@@ -103,7 +103,7 @@ def _matches(matches: Sequence[Match]) -> Table:
 
 def _accuracy(found: Comparison) -> Table:
     accuracy = found.accuracy
-    columns: dict[str, Callable[[Accuracy], str]] = {
+    columns: dict[str, Callable[[SystemAccuracy], str]] = {
         "labelled pairs": lambda a: f"{a.accuracy.n:,}",
         "accuracy, 95 %": lambda a: share_and_interval(a.accuracy),
     }

@@ -33,9 +33,9 @@ from judge.reward import Reward
 if TYPE_CHECKING:
     from judge.infer.scorers.pairs import PairScorer
 
-Row = Mapping[str, Any]
+RowFields = Mapping[str, Any]
 """A row in any layout that ``judge batch`` reads, as ``prompt``, ``response_1``, ``response_2``."""
-Item = Pair | Row | Failure
+Item = Pair | RowFields | Failure
 Note = Callable[[str], None]
 """Told what a person should know of the model, one line each."""
 _log = logging.getLogger("judge")
@@ -58,13 +58,13 @@ class _Loaded:
         self._empty_responses = empty_responses
 
     @overload
-    def judge(self, pairs: Pair | Row) -> Judgment | Failure: ...
+    def judge(self, pairs: Pair | RowFields) -> Judgment | Failure: ...
 
     @overload
     def judge(self, pairs: Iterable[Item]) -> list[Judgment | Failure]: ...
 
     def judge(
-        self, pairs: Pair | Row | Iterable[Item]
+        self, pairs: Pair | RowFields | Iterable[Item]
     ) -> Judgment | Failure | list[Judgment | Failure]:
         """Return the result of one pair, or a list of those of many, in their order.
 

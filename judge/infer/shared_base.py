@@ -46,7 +46,7 @@ class SharedBase:
         self._stored = read_shards(folder).tensors
         self._changed: set[str] = set()
         """Weights that may differ from the base's own."""
-        self._active: Turn | None = None
+        self._active: BaseTurn | None = None
         self._lock = threading.RLock()
         self._in_use = False
 
@@ -57,7 +57,7 @@ class SharedBase:
             for name in adapter.factors
         )
 
-    def turn(self, adapters: Sequence[Adapter]) -> Turn:
+    def turn(self, adapters: Sequence[Adapter]) -> BaseTurn:
         """Return the turn of the model that ``adapters`` make, the one nearest the base first.
 
         Raises:
@@ -67,9 +67,9 @@ class SharedBase:
         for adapter in adapters:
             for name, update in updates_of(self.model, adapter).items():
                 updates.setdefault(name, []).append(update)
-        return Turn(self, updates)
+        return BaseTurn(self, updates)
 
-    def begin(self, turn: Turn) -> None:
+    def begin(self, turn: BaseTurn) -> None:
         """Give the weights to ``turn``; another thread waits for the end of the turn before it."""
         self._lock.acquire()
         try:
@@ -86,7 +86,7 @@ class SharedBase:
         self._in_use = False
         self._lock.release()
 
-    def _write(self, turn: Turn) -> None:
+    def _write(self, turn: BaseTurn) -> None:
         if self._active is turn:
             return
         self._active = None  # an interruption in the middle leaves nobody's weights
@@ -111,7 +111,7 @@ class SharedBase:
         return base.load().to(parameter.device).float()
 
 
-class Turn(AbstractContextManager[None]):
+class BaseTurn(AbstractContextManager[None]):
     """The time in which a shared base has the weights of one model: a block of ``with``."""
 
     def __init__(self, base: SharedBase, updates: dict[str, list[Update]]) -> None:

@@ -98,7 +98,7 @@ class AgreementReport(BaseModel):
     """How often there is each ordered pair of annotations of one item."""
 
 
-class Agreement:
+class AgreementCounts:
     """Agreement of any number of annotators, who may differ from item to item.
 
     Cohen's kappa is defined for two annotators. With more, every ordered pair of two annotations of

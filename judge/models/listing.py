@@ -13,7 +13,7 @@ from judge.models.layers import ADAPTER_CONFIG
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedModel:
     """A line of the list."""
 
     name: str
@@ -24,7 +24,7 @@ class Listed:
     """On the disk; of a base that was not fetched, what would be downloaded."""
 
 
-def listed() -> list[Listed]:
+def listed() -> list[ListedModel]:
     """Return the bundled models and their base, the base first."""
     bases = [_base(base) for base in BASES.values()]
     ready = all(line.state == "ready" for line in bases)
@@ -51,22 +51,24 @@ def _folder(name: str) -> Path:
     return FOLDER / BUNDLED[name]
 
 
-def _base(base: Base) -> Listed:
+def _base(base: Base) -> ListedModel:
     what = f"base of the small models: {base.title}"
     if not is_fetched(base):
         state = "not here: judge models fetch"
-        return Listed(base.name, what, state, base.wheel_bytes)
+        return ListedModel(base.name, what, state, base.wheel_bytes)
     state = "ready" if problem(base) is None else "damaged: judge models fetch"
-    return Listed(base.name, what, state, _size(base.folder))
+    return ListedModel(base.name, what, state, _size(base.folder))
 
 
-def _bundled(name: str, base_ready: bool) -> Listed:
+def _bundled(name: str, base_ready: bool) -> ListedModel:
     folder = _folder(name)
     about = json.loads((folder / JUDGE_FILE).read_text(encoding="utf-8"))
     what = f"reward model ({about['objective']})" if about.get("kind") == "reward" else "judge"
     adapter = (folder / ADAPTER_CONFIG).is_file()
     what += ", adapter over small-base" if adapter else ""
-    return Listed(name, what, "ready" if base_ready or not adapter else "no base", _size(folder))
+    return ListedModel(
+        name, what, "ready" if base_ready or not adapter else "no base", _size(folder)
+    )
 
 
 def _size(folder: Path) -> int:

@@ -26,7 +26,7 @@ SECTIONS = {
     "use": ("Utilisation", "Of the devices' highest rate; of the positions in a batch."),
     "memory": ("Memory", "The most that was in use until then, on the first device."),
 }
-Row = Mapping[str, Any]
+LogRow = Mapping[str, Any]
 
 
 def write_page(folder: Path) -> Path:
@@ -73,14 +73,14 @@ def _object(path: Path) -> dict[str, Any]:
     return found
 
 
-def _about(recipe: Row, observed: Row) -> Iterator[str]:
+def _about(recipe: LogRow, observed: LogRow) -> Iterator[str]:
     if recipe:
         yield f"From {recipe.get('model')}, on {recipe.get('data')}."
     if observed:
         yield f"On {observed['devices']} x {observed['device']}."
 
 
-def _sentence(steps: Sequence[Row], validations: Sequence[Row], finished: bool) -> str:
+def _sentence(steps: Sequence[LogRow], validations: Sequence[LogRow], finished: bool) -> str:
     tokens = sum(row["tokens"] for row in steps)
     text = f"{len(steps):,} steps over {tokens:,} tokens"
     if validations:
@@ -89,7 +89,7 @@ def _sentence(steps: Sequence[Row], validations: Sequence[Row], finished: bool) 
     return f"{text}." if finished else f"{text}. The run is not finished."
 
 
-def _tiles(steps: Sequence[Row], observed: Row) -> Iterator[tuple[str, str, str]]:
+def _tiles(steps: Sequence[LogRow], observed: LogRow) -> Iterator[tuple[str, str, str]]:
     last = steps[-1]
     yield DASH if last["loss"] is None else f"{last['loss']:.4f}", "last loss", "of the last step"
     rate = median(row["tokens_per_second"] for row in steps)
@@ -106,7 +106,7 @@ def _tiles(steps: Sequence[Row], observed: Row) -> Iterator[tuple[str, str, str]
     yield f"{last['memory_bytes'] / 2**30:.2f} GiB", "peak memory", "on the first device"
 
 
-def _tables(validations: Sequence[Row]) -> Iterator[Table]:
+def _tables(validations: Sequence[LogRow]) -> Iterator[Table]:
     names = sorted({name for row in validations for name in row if name.startswith("eval_")})
     titles = [name.removeprefix("eval_").replace("_", " ") for name in names]
     lines = tuple(
@@ -121,7 +121,7 @@ def _figure(value: Any) -> str:
     return DASH if value is None else f"{value:.4f}"
 
 
-def _plots(steps: Sequence[Row], validations: Sequence[Row]) -> Iterator[Plot]:
+def _plots(steps: Sequence[LogRow], validations: Sequence[LogRow]) -> Iterator[Plot]:
     shown = steps[:: -(-len(steps) // _POINTS)]
     curves = [_curve("training", shown, "loss", 0)]
     if validations:
@@ -139,7 +139,7 @@ def _plots(steps: Sequence[Row], validations: Sequence[Row]) -> Iterator[Plot]:
 
 
 def _curve(
-    name: str, rows: Sequence[Row], field: str, colour: int, mode: str = "lines"
+    name: str, rows: Sequence[LogRow], field: str, colour: int, mode: str = "lines"
 ) -> dict[str, Any]:
     """Return a line; a step without a value is a gap in it."""
     return {
@@ -170,7 +170,7 @@ def _plot(
     return Plot(section, name, tuple(curves), layout, caption)
 
 
-def _notes(observed: Row, manifest: Row) -> Iterator[str]:
+def _notes(observed: LogRow, manifest: LogRow) -> Iterator[str]:
     if not manifest:
         yield "this run is not finished; the same command continues it"
     if observed.get("no_mfu"):

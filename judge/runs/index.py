@@ -15,10 +15,10 @@ _PIECE = 4096
 """Lines whose ids are settled together: a resume reads every line of a folder."""
 
 Scanned = tuple[int, int, bytes | None]
-"""A :class:`Line` while a folder is scanned; its id in UTF-8."""
+"""A :class:`IndexLine` while a folder is scanned; its id in UTF-8."""
 
 
-class Line(NamedTuple):
+class IndexLine(NamedTuple):
     """A line of ``judgments.jsonl`` or ``failures.jsonl``."""
 
     offset: int
@@ -41,8 +41,8 @@ class RunIndex:
     failed_rows: array[int] = field(default_factory=lambda: array("q"))
     """Input lines of the failures, ascending."""
     seen: IdSet = field(default_factory=IdSet)
-    judgments: deque[Line] = field(default_factory=deque)
-    failures: deque[Line] = field(default_factory=deque)
+    judgments: deque[IndexLine] = field(default_factory=deque)
+    failures: deque[IndexLine] = field(default_factory=deque)
 
     def add_judgments(self, lines: Iterable[Scanned]) -> None:
         self.judged += self._add(self.judgments, lines)
@@ -65,7 +65,7 @@ class RunIndex:
             while len(queue) > rest:
                 self._finish(queue)
 
-    def _add(self, queue: deque[Line], lines: Iterable[Scanned]) -> int:
+    def _add(self, queue: deque[IndexLine], lines: Iterable[Scanned]) -> int:
         """Keep the last of ``lines``, only the ids of the others; return how many there are."""
         last: list[Scanned] = []
         finished = 0
@@ -84,10 +84,10 @@ class RunIndex:
         finish()
         for offset, row, pair_id in last:
             text = None if pair_id is None else pair_id.decode("utf-8", "surrogatepass")
-            queue.append(Line(offset, row, text))
+            queue.append(IndexLine(offset, row, text))
         return finished + len(last)
 
-    def _finish(self, queue: deque[Line]) -> None:
+    def _finish(self, queue: deque[IndexLine]) -> None:
         line = queue.popleft()
         if line.pair_id is not None:
             self.seen.add(line.pair_id)

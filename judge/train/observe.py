@@ -17,9 +17,9 @@ from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 from judge.errors import UsageError
 from judge.runs.whole import replace_json, write_whole
 from judge.train.batches.facts import BatchFacts
-from judge.train.compute.flops import Shape, peak_of, shape_of, training_flops
+from judge.train.compute.flops import DecoderShape, peak_of, shape_of, training_flops
 from judge.train.config import RewardConfig, TrainerConfig
-from judge.train.progress import UNWATCHED, Progress, TrainingFacts
+from judge.train.progress import UNWATCHED, TrainingFacts, TrainingProgress
 
 STEPS_FILE = "steps.jsonl"
 OBSERVED_FILE = "observed.json"
@@ -53,7 +53,7 @@ def observe(
     trainer: Any,
     config: TrainerConfig,
     facts: TrainingFacts | None = None,
-    progress: Progress = UNWATCHED,
+    progress: TrainingProgress = UNWATCHED,
 ) -> None:
     """Let ``trainer`` write :data:`STEPS_FILE` into its output folder, a line a step.
 
@@ -90,7 +90,11 @@ class Observer(TrainerCallback):
     """
 
     def __init__(
-        self, trainer: Any, config: TrainerConfig, facts: TrainingFacts | None, progress: Progress
+        self,
+        trainer: Any,
+        config: TrainerConfig,
+        facts: TrainingFacts | None,
+        progress: TrainingProgress,
     ) -> None:
         self.trainer = trainer
         self.about = facts
@@ -218,7 +222,7 @@ def device_name() -> str:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
 
 
-def _peak(config: TrainerConfig, shape: Shape | None) -> tuple[float | None, str | None]:
+def _peak(config: TrainerConfig, shape: DecoderShape | None) -> tuple[float | None, str | None]:
     """Return a device's operations a second, or why there is no utilisation."""
     if shape is None:
         return None, "operations are not counted for this architecture"

@@ -37,7 +37,7 @@ class TrainingFacts:
     """Examples that are not used, or not whole, by why, as a person reads it."""
 
 
-class Progress(Protocol):
+class TrainingProgress(Protocol):
     """Who watches a training. Of several processes the first one's is told, the others' are not."""
 
     def doing(self, text: str) -> None:

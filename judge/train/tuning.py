@@ -13,7 +13,7 @@ from judge.train.checkpoints.manifest import claim_output, write_manifest
 from judge.train.config import TrainerConfig
 from judge.train.finetune import join_deepspeed, load_tokenizer, train_and_save
 from judge.train.observe import observe
-from judge.train.progress import Progress, TrainingFacts
+from judge.train.progress import TrainingFacts, TrainingProgress
 
 
 class FineTuning(Protocol):
@@ -61,7 +61,7 @@ class FineTuning(Protocol):
         ...
 
 
-def run(training: FineTuning, progress: Progress) -> TrainingManifest | None:
+def run(training: FineTuning, progress: TrainingProgress) -> TrainingManifest | None:
     """Train as a recipe says; return the manifest, also written to its ``output_dir``.
 
     Of the processes of a launch, the first one writes and returns it; the others return None.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from judge.compare.benches.benchmark import Benchmark, Figures
+from judge.compare.benches.benchmark import BenchFigures, Benchmark
 from judge.compare.benches.item import Item, Judged
 from judge.compare.benches.plan import Kind, judged_rows, plan
 from judge.compare.benches.read import read_items
@@ -82,11 +82,11 @@ def knows(items: Sequence[Item]) -> Says:
     return lambda one, two: "first" if one in right else "second"
 
 
-def figures(name: str, judged: Sequence[Judged], both: bool = True) -> Figures:
+def figures(name: str, judged: Sequence[Judged], both: bool = True) -> BenchFigures:
     return find(name).score(judged, both)
 
 
-def values(found: Figures, reading: str = "published") -> dict[str, float | None]:
+def values(found: BenchFigures, reading: str = "published") -> dict[str, float | None]:
     """The figures of all columns, and the overall one, by name."""
     return {line.name: getattr(line, reading).value for line in (*found.columns, found.overall)}
 

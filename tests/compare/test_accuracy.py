@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from judge.compare.accuracy import Accuracy, accuracies
+from judge.compare.accuracy import SystemAccuracy, accuracies
 from judge.compare.columns import Column, credit
 from judge.compare.significance import holm, mcnemar, paired_tests, permutation
 from judge.metrics.estimate import Estimate
@@ -22,7 +22,7 @@ JUDGE: list[Said] = [-1, 1, 1, 0, "refused", 1, 1, 1, None, 1]
 """Of the labelled pairs 0-4, 8, 9: right, wrong, right, tie, failed, not asked of, right."""
 
 
-def only(systems: list[Column], labels: Column, weights: Any = None) -> Accuracy:
+def only(systems: list[Column], labels: Column, weights: Any = None) -> SystemAccuracy:
     return accuracies(systems, labels, weights, seed=0)[0]
 
 

@@ -11,21 +11,21 @@ from hypothesis import strategies as st
 
 from judge.compare.benches import judgebench, llmbar, rewardbench
 from judge.compare.benches.conventions import conventions
-from judge.compare.benches.item import Comparison, Item, Judged
+from judge.compare.benches.item import Item, Judged, ResponseComparison
 from tests.conftest import ROOT
 
 RIGHT, WRONG = True, False
 TEN = [
-    Comparison((RIGHT, RIGHT), preferred=True),
-    Comparison((RIGHT, RIGHT), preferred=True),
-    Comparison((RIGHT, RIGHT), preferred=True),
-    Comparison((RIGHT, RIGHT), preferred=True),
-    Comparison((RIGHT, WRONG), preferred=True),
-    Comparison((RIGHT, WRONG), preferred=False),
-    Comparison((WRONG, RIGHT), preferred=False),
-    Comparison((WRONG, WRONG), preferred=False),
-    Comparison(failure="truncated"),
-    Comparison(failure="unparseable"),
+    ResponseComparison((RIGHT, RIGHT), preferred=True),
+    ResponseComparison((RIGHT, RIGHT), preferred=True),
+    ResponseComparison((RIGHT, RIGHT), preferred=True),
+    ResponseComparison((RIGHT, RIGHT), preferred=True),
+    ResponseComparison((RIGHT, WRONG), preferred=True),
+    ResponseComparison((RIGHT, WRONG), preferred=False),
+    ResponseComparison((WRONG, RIGHT), preferred=False),
+    ResponseComparison((WRONG, WRONG), preferred=False),
+    ResponseComparison(failure="truncated"),
+    ResponseComparison(failure="unparseable"),
 ]
 BY_HAND = {
     "given order": 6 / 10,
@@ -85,16 +85,16 @@ def test_the_guide_has_the_figures_of_the_code() -> None:
 
 comparisons = st.one_of(
     st.builds(
-        Comparison,
+        ResponseComparison,
         orders=st.tuples(st.booleans(), st.booleans()),
         preferred=st.sampled_from([True, False, None]),
     ),
-    st.just(Comparison(failure="refused")),
+    st.just(ResponseComparison(failure="refused")),
 )
 
 
 @given(st.lists(comparisons, min_size=1, max_size=30))
-def test_what_must_be_less_is_less(found: list[Comparison]) -> None:
+def test_what_must_be_less_is_less(found: list[ResponseComparison]) -> None:
     of = {one.name: one.value.value for one in conventions(found, 2)}
     strict, mean, half = (
         of[name] for name in ("both orders", "mean of orders", "mean of orders, failures half")
@@ -107,7 +107,9 @@ def test_what_must_be_less_is_less(found: list[Comparison]) -> None:
 
 @given(st.lists(st.sampled_from([True, False, None]), min_size=1, max_size=20))
 def test_a_reward_models_conventions(preferred: list[bool | None]) -> None:
-    found = [Comparison(preferred=p) for p in preferred] + [Comparison(failure="truncated")]
+    found = [ResponseComparison(preferred=p) for p in preferred] + [
+        ResponseComparison(failure="truncated")
+    ]
     of = {one.name: one.value for one in conventions(found, 0)}
     n, right, ties = len(found), preferred.count(True), preferred.count(None)
     assert of["strictly better"].value == pytest.approx(right / n, abs=1e-6)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.compare.benches.conventions import conventions
-from judge.compare.benches.item import Comparison, Item
+from judge.compare.benches.item import Item, ResponseComparison
 from judge.compare.benches.read import read_items
 from judge.compare.benches.registry import find
 from judge.errors import UsageError
@@ -125,7 +125,7 @@ def test_rows_given_twice_are_told(tmp_path: Path) -> None:
 @given(st.lists(st.lists(st.booleans(), min_size=9, max_size=9), min_size=1, max_size=9))
 def test_nine_comparisons_of_a_row_are_one_observation(rows: list[list[bool]]) -> None:
     """By any convention, ``interval`` is Wilson's of ``n`` rows, as docs/evaluation.md says."""
-    flat = [Comparison((c, c), preferred=c) for row in rows for c in row]
+    flat = [ResponseComparison((c, c), preferred=c) for row in rows for c in row]
     of = [number for number, row in enumerate(rows) for _ in row]
     for one in conventions(flat, 2, of):
         value = one.value

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from judge.compare.benches.item import Comparison, Item, Judged
+from judge.compare.benches.item import Item, Judged, ResponseComparison
 from judge.compare.benches.plan import plan
 from judge.compare.benches.read import read_items
 from judge.compare.benches.registry import find
@@ -26,7 +26,9 @@ def row(subset: str, *wins: bool | tuple[bool, ...] | None) -> Judged:
     """A row whose losers were each compared: orders of a judge, or what a reward model prefers."""
     item = Item(subset=subset, prompt="p", chosen=("c",), rejected=tuple("r" for _ in wins))
     comparisons = {
-        (0, j): Comparison(orders=won) if isinstance(won, tuple) else Comparison(preferred=won)
+        (0, j): ResponseComparison(orders=won)
+        if isinstance(won, tuple)
+        else ResponseComparison(preferred=won)
         for j, won in enumerate(wins)
     }
     judges = any(isinstance(won, tuple) for won in wins)

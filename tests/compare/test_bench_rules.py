@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from judge.compare.benches import llmbar, rewardbench, rewardbench2, rm_bench
 from judge.compare.benches.figures import average, line, mean_of, share
-from judge.compare.benches.item import Comparison, Item, Judged
+from judge.compare.benches.item import Item, Judged, ResponseComparison
 from judge.compare.benches.registry import BENCHMARKS, find
 from judge.metrics.intervals import wilson
 from tests.compare.benching import by_judge, by_rewards, example, figures, knows, read, values
@@ -32,7 +32,7 @@ def scored(chosen: list[float], rejected: list[float], subset: str, own_id: str 
         own_id=own_id,
     )
     comparisons = {
-        (i, j): Comparison(preferred=None if c == r else c > r)
+        (i, j): ResponseComparison(preferred=None if c == r else c > r)
         for (i, c), (j, r) in product(enumerate(chosen), enumerate(rejected))
     }
     return Judged(item, comparisons, (*chosen, *rejected))
@@ -268,7 +268,7 @@ def test_llmbar_gives_the_figures_that_its_authors_published() -> None:
         orders += [(False, True)] * (swapped - both)
         orders += [(False, False)] * (rows - len(orders))
         item = Item(subset=subset, prompt="p", chosen=("c",), rejected=("r",))
-        judged += [Judged(item, {(0, 0): Comparison(orders=o)}) for o in orders]
+        judged += [Judged(item, {(0, 0): ResponseComparison(orders=o)}) for o in orders]
     found = figures("llmbar", judged)
     of = values(found)
     accuracy = {s: (a + b) / 2 / n for s, (n, a, b, _, _) in GPT4.items()}

@@ -8,7 +8,7 @@ import pytest
 
 from judge.compare.benches import rewardbench
 from judge.compare.benches.figures import Group, Split
-from judge.compare.benches.item import Comparison, Item, Judged
+from judge.compare.benches.item import Item, Judged, ResponseComparison
 from judge.compare.benches.plan import plan, write_pairs
 from judge.compare.benches.registry import find
 from judge.compare.benches.score import BenchResult, score_run
@@ -39,7 +39,7 @@ def rows(subset: str, right: int) -> list[Judged]:
     judged = []
     for number in range(rewardbench.SECTIONS["Chat Hard"][subset]):
         won = number < right
-        judged.append(Judged(item, {(0, 0): Comparison(preferred=won)}, (float(won), 0.5)))
+        judged.append(Judged(item, {(0, 0): ResponseComparison(preferred=won)}, (float(won), 0.5)))
     return judged
 
 
@@ -71,7 +71,7 @@ def test_every_subset_of_chat_hard_is_in_one_group() -> None:
 def test_a_group_without_rows_is_left_out_and_so_is_the_split() -> None:
     assert [group.name for group in split_of(rows("mt-bench-hard", 1)).groups] == ["GPT-4"]
     chat = Item(subset="alpacaeval-easy", prompt="p", chosen=("c",), rejected=("r",))
-    judged = [Judged(chat, {(0, 0): Comparison(preferred=True)}, (1.0, 0.0))]
+    judged = [Judged(chat, {(0, 0): ResponseComparison(preferred=True)}, (1.0, 0.0))]
     assert rewardbench.score(judged, True).split is None
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from judge.compare.config import CompareConfig
 from judge.compare.gather import gather
-from judge.compare.matching import Match, Matched, Part, longer, match, name_apart
+from judge.compare.matching import Matched, Part, RunMatch, longer, match, name_apart
 from judge.compare.metadata import PairMetadata, language_of, metadata_of
 from judge.compare.systems import Decision, System
 from judge.pair import Message, Pair
@@ -38,7 +38,7 @@ def part(name: str, pairs: dict[str, Pair | None], adds_pairs: bool = True) -> P
     return Part(name, (System(name, kind, decisions),), metadata, adds_pairs)
 
 
-def second(*parts: Part) -> tuple[Matched, Match, dict[str, Decision]]:
+def second(*parts: Part) -> tuple[Matched, RunMatch, dict[str, Decision]]:
     found = match(parts)
     return found, found.matches[-1], found.systems[-1].decisions
 

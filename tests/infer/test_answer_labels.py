@@ -11,7 +11,7 @@ import pytest
 
 from judge.errors import UsageError
 from judge.grammar import label_distribution
-from judge.infer.engines.statement_reader import Reading
+from judge.infer.engines.statement_reader import StatementReading
 from judge.models import answer_of, default_template, served_answer
 from judge.prompt import PromptBuilder, load_template
 from judge.verdict import STRENGTHS
@@ -29,7 +29,7 @@ def test_a_label_says_a_side_and_no_degree() -> None:
 
 def test_every_engine_reads_a_label_at_the_end_of_the_prompt(mini_tokenizer: Any) -> None:
     builder = PromptBuilder(mini_tokenizer, load_template("pairwise_justifier.v1"))
-    reading = Reading(builder, "label")
+    reading = StatementReading(builder, "label")
     one, two = builder.encode(["1", "2"])
     assert [(fork.path, fork.children) for fork in reading.forks] == [((), (one[0], two[0]))]
     found = reading.distribution([{one[0]: math.log(0.1), two[0]: math.log(0.3)}])
@@ -42,8 +42,8 @@ def test_a_tokenizer_without_two_labels_is_refused() -> None:
             return [[0] if text in "12" else [ord(c) for c in text] for text in texts]
 
     with pytest.raises(UsageError, match="labels 1 and 2"):
-        Reading(Labels(), "label")
-    assert Reading(Labels()).forks[0].path  # statements can be told apart
+        StatementReading(Labels(), "label")
+    assert StatementReading(Labels()).forks[0].path  # statements can be told apart
 
 
 def test_what_a_model_answers_is_in_its_folder(tmp_path: Path) -> None:

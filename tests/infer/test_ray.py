@@ -17,13 +17,13 @@ from judge.config import BatchConfig
 from judge.errors import BudgetExceeded, UsageError
 from judge.infer.batch import run
 from judge.infer.engines.ray import engine as ray_engine
-from judge.infer.engines.ray.plan import Node, Plan, plan
+from judge.infer.engines.ray.plan import RayNode, RayPlan, plan
 from judge.serve.config import ServeConfig
 from tests.ahead import READS_AHEAD
 from tests.infer.test_batch import mixed_rows, no_engine
 from tests.scripted import config, engine, failures, judgments, results, row, write_rows
 
-H100S = [Node(8, 96), Node(8, 96), Node(4, 96)]
+H100S = [RayNode(8, 96), RayNode(8, 96), RayNode(4, 96)]
 
 
 def asked(**options: Any) -> BatchConfig:
@@ -33,18 +33,18 @@ def asked(**options: Any) -> BatchConfig:
 @pytest.mark.parametrize(
     ("options", "nodes", "expected"),
     [
-        ({}, H100S, Plan(20, 1)),
-        ({"tensor_parallel_size": 8}, H100S, Plan(2, 8)),
-        ({"tensor_parallel_size": 4}, H100S, Plan(5, 4)),
-        ({"tensor_parallel_size": 2, "pipeline_parallel_size": 2}, H100S, Plan(5, 4)),
-        ({"tensor_parallel_size": 4, "replicas": 3}, H100S, Plan(3, 4)),
-        ({}, [Node(0, 2)], Plan(1, 0)),
-        ({"replicas": 6}, [Node(0, 2), Node(0, 4)], Plan(6, 0)),
-        ({}, [Node(0, 64), Node(2, 8)], Plan(2, 1)),
+        ({}, H100S, RayPlan(20, 1)),
+        ({"tensor_parallel_size": 8}, H100S, RayPlan(2, 8)),
+        ({"tensor_parallel_size": 4}, H100S, RayPlan(5, 4)),
+        ({"tensor_parallel_size": 2, "pipeline_parallel_size": 2}, H100S, RayPlan(5, 4)),
+        ({"tensor_parallel_size": 4, "replicas": 3}, H100S, RayPlan(3, 4)),
+        ({}, [RayNode(0, 2)], RayPlan(1, 0)),
+        ({"replicas": 6}, [RayNode(0, 2), RayNode(0, 4)], RayPlan(6, 0)),
+        ({}, [RayNode(0, 64), RayNode(2, 8)], RayPlan(2, 1)),
     ],
 )
 def test_replicas_are_as_many_as_fit(
-    options: dict[str, Any], nodes: list[Node], expected: Plan
+    options: dict[str, Any], nodes: list[RayNode], expected: RayPlan
 ) -> None:
     assert plan(asked(**options), nodes) == expected
 
@@ -63,12 +63,12 @@ def test_replicas_are_as_many_as_fit(
             H100S,
             "a replica needs 16 GPUs of one node .*; the Ray cluster has 8, 8, 4 GPUs",
         ),
-        ({"tensor_parallel_size": 2}, [Node(0, 4)], "a replica needs 2 GPUs, .* has none"),
-        ({"replicas": 5}, [Node(0, 4)], "5 replicas without GPUs need 5 cores, Ray has 4"),
+        ({"tensor_parallel_size": 2}, [RayNode(0, 4)], "a replica needs 2 GPUs, .* has none"),
+        ({"replicas": 5}, [RayNode(0, 4)], "5 replicas without GPUs need 5 cores, Ray has 4"),
     ],
 )
 def test_more_than_there_are_is_refused(
-    options: dict[str, Any], nodes: list[Node], said: str
+    options: dict[str, Any], nodes: list[RayNode], said: str
 ) -> None:
     with pytest.raises(UsageError, match=said) as raised:
         plan(asked(**options), nodes)

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from judge.metrics.agreement import Agreement
+from judge.metrics.agreement import AgreementCounts
 from judge.verdict import STRENGTHS
 
 ITEMS = st.lists(st.lists(st.sampled_from(STRENGTHS), max_size=6), max_size=12)
 
 
 def report(items, scale=STRENGTHS):
-    agreement = Agreement(scale)
+    agreement = AgreementCounts(scale)
     for values in items:
         agreement.add(values)
     return agreement.report().model_dump()

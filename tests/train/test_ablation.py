@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from judge.cli import app
 from judge.errors import UsageError
 from judge.train.ablation.rewards import AblationConfig, planned_runs, run
-from judge.train.ablation.rewards_table import LENGTH, OVERALL, Row, render, summarise
+from judge.train.ablation.rewards_table import LENGTH, OVERALL, RewardRow, render, summarise
 from judge.train.evaluation.reward_accuracy import labelled_pairs, longer_is_better
 from judge.train.reward import training as reward
 from tests.train.reward_sets import annotated_pairs, preference_set, regression_set, tiny_base
@@ -176,7 +176,9 @@ def test_means_deviations_and_intervals_by_hand() -> None:
 
 def test_the_table_has_the_paper_s_shape() -> None:
     cells = summarise([{"a": [1, 2]}, {"a": [2, 2]}])
-    table = render({Row("regression", "bt"): cells, LENGTH: cells, Row("base", "bt"): cells})
+    table = render(
+        {RewardRow("regression", "bt"): cells, LENGTH: cells, RewardRow("base", "bt"): cells}
+    )
     lines = table.splitlines()
     assert lines[0] == "| trained for | from | overall | a |"
     assert lines[2].startswith("| the longer response | no model | 0.750 ± 0.354 |")

@@ -122,9 +122,9 @@ class InMemory:
 
 
 def _combined(weak: torch.Tensor, strong: torch.Tensor, factor: float) -> torch.Tensor:
-    from judge.train.expo.matching import Match
+    from judge.train.expo.matching import TensorMatch
 
-    return torch.cat(list(Match(InMemory(weak), InMemory(strong)).combined(factor, "w")))
+    return torch.cat(list(TensorMatch(InMemory(weak), InMemory(strong)).combined(factor, "w")))
 
 
 def test_formats_may_differ_and_the_output_has_that_of_strong(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from judge.errors import UsageError
 from judge.models.checkpoint import open_checkpoint
 from judge.train.expo import search as expo_search
-from judge.train.expo.candidate import Candidate
+from judge.train.expo.candidate import ExpoCandidate
 from judge.train.expo.config import ExpoConfig
 from judge.train.expo.curve import read_curve
 from judge.train.expo.extrapolate import run
@@ -79,7 +79,7 @@ def test_the_candidate_is_the_checkpoint_that_would_be_written(
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     weak, strong = (open_checkpoint(str(models / side)) for side in ("weak", "strong"))
-    candidate = Candidate(match(weak, strong), strong)
+    candidate = ExpoCandidate(match(weak, strong), strong)
     pairs = candidate.read(preferences(tmp_path / "val.jsonl", 7), None)
     candidate.set(0.2)
     candidate.set(1.37)
@@ -129,7 +129,7 @@ def test_an_interrupted_search_asks_nothing_twice(
 
     class Counting:
         def __init__(self, *arguments: Any) -> None:
-            self.inner = Candidate(*arguments)
+            self.inner = ExpoCandidate(*arguments)
 
         def read(self, *arguments: Any) -> Any:
             return self.inner.read(*arguments)
@@ -142,7 +142,7 @@ def test_an_interrupted_search_asks_nothing_twice(
         def count_right(self, pairs: Any, output: int) -> int:
             return round(asked[-1] * 10) % 7
 
-    monkeypatch.setattr(expo_search, "Candidate", Counting)
+    monkeypatch.setattr(expo_search, "ExpoCandidate", Counting)
     with pytest.raises(KeyboardInterrupt):
         run(config(models, tmp_path / "out", search=str(file)))
     stop_at = -1

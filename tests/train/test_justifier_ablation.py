@@ -14,7 +14,7 @@ from judge.data.prepare import PrepareConfig
 from judge.data.prepare import run as prepare
 from judge.errors import UsageError
 from judge.train.ablation.justifiers import JustifierAblationConfig, planned_runs, run
-from judge.train.ablation.justifiers_table import Row, render, summary_of
+from judge.train.ablation.justifiers_table import JustifierRow, render, summary_of
 from judge.train.ablation.rewards_table import OVERALL
 from judge.train.evaluation.labelled import Labelled, labelled
 from judge.train.evaluation.verdict_accuracy import hits_of, measure, write_pairs
@@ -200,7 +200,7 @@ def _judgment(pair_id: str, preference: str | None, given: int, flipped: int, ag
 def test_the_table_s_shape() -> None:
     shares = {"a": [1.0, 2], "b": [2.0, 2]}
     runs = [{"both_orders": shares, "one_order": shares, "consistent": shares}] * 2
-    table = render({Row("all_flipped", "justify"): summary_of(runs)}).splitlines()
+    table = render({JustifierRow("all_flipped", "justify"): summary_of(runs)}).splitlines()
     assert table[0] == (
         "| variant | verdict | both orders, overall | both orders, a | both orders, b | one order"
         " | consistent |"

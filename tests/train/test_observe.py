@@ -24,7 +24,7 @@ from judge.train.batches.packing import pack, pad
 from judge.train.compute.flops import forward_flops, peak_of, shape_of, training_flops
 from judge.train.config import JustifierConfig, RewardConfig, load_recipe
 from judge.train.observe import read_steps, reporters
-from judge.train.progress import Progress, TrainingFacts, Unwatched
+from judge.train.progress import TrainingFacts, TrainingProgress, Unwatched
 from judge.train.reward import training as reward
 from tests.train.reward_sets import preference_set, tiny_base
 
@@ -204,7 +204,7 @@ def test_the_page_by_itself(run: RewardConfig, rows: list[dict[str, Any]], tmp_p
 def test_a_scheduler_s_signal_leaves_the_page(
     rows: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(config: RewardConfig, progress: Progress) -> None:
+    def interrupted(config: RewardConfig, progress: TrainingProgress) -> None:
         folder = Path(config.output_dir)
         folder.mkdir()
         (folder / "steps.jsonl").write_text(f"{json.dumps(rows[0])}\n")

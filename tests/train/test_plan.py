@@ -21,7 +21,7 @@ from judge.train.plan.architecture import architecture_of
 from judge.train.plan.batches import batches_of
 from judge.train.plan.config import PlanRequest
 from judge.train.plan.hardware import GPUS, find_gpu
-from judge.train.plan.lengths import SAMPLE, Lengths, data_lengths, paper_lengths
+from judge.train.plan.lengths import SAMPLE, ExampleLengths, data_lengths, paper_lengths
 from judge.train.plan.planner import Plan, plan
 from judge.train.plan.report import as_json, lines
 from judge.train.plan.speed import flops_a_token, host_seconds, link_seconds
@@ -70,7 +70,7 @@ def test_links_and_hosts_by_hand() -> None:
 def test_batches_by_hand() -> None:
     """Eight examples in two lengths, two GPUs: batches of like length wait for nobody."""
     config = recipe("llama31_70b_zero3", "global_batch_size=4", "epochs=2", "packing=false")
-    lengths = Lengths([(10,)] * 4 + [(30,)] * 4, [(10,)], twins=True, source="")
+    lengths = ExampleLengths([(10,)] * 4 + [(30,)] * 4, [(10,)], twins=True, source="")
     found = batches_of(config, lengths, 2)
     assert (found.steps, found.tokens, found.forwarded) == (4, 160, 160)
     assert (found.busy, found.padding, found.micro_batch_tokens) == (1.0, 0.0, 40)
@@ -89,7 +89,7 @@ def test_padding_is_that_of_the_training_s_own_sampler(mini_tokenizer: Any) -> N
     once = torch.randint(100, 2000, (1024,), generator=draw).tolist()
     both = [length for length in once for _ in range(2)]
     config = recipe("llama31_70b_zero3", "per_device_batch_size=4", "packing=false")
-    found = batches_of(config, Lengths([(n,) for n in both], [(1,)], True, ""), 8)
+    found = batches_of(config, ExampleLengths([(n,) for n in both], [(1,)], True, ""), 8)
     order = list(LengthGroupedTwins(both, True, 32, 17))
     batches = [[both[i] for i in order[k : k + 4]] for k in range(0, len(order), 4)]
     padded = sum(4 * max(batch) for batch in batches)
@@ -105,7 +105,7 @@ def test_waiting_is_that_of_the_training_s_own_sampler() -> None:
     once = torch.randint(100, 2000, (1024,), generator=draw).tolist()
     both = [length for length in once for _ in range(2)]
     config = recipe("llama31_70b_zero3", "per_device_batch_size=4")
-    lengths = Lengths([(n,) for n in both], [(1,)], True, "")
+    lengths = ExampleLengths([(n,) for n in both], [(1,)], True, "")
     found = batches_of(config, lengths, 8)
     order = list(BalancedSteps(both, True, 4, 128, 17))
     rows = [sum(both[i] for i in order[k : k + 4]) for k in range(0, len(order), 4)]

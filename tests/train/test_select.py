@@ -21,7 +21,7 @@ from judge.train.align.config import DPOConfig
 from judge.train.checkpoints.config import SelectConfig
 from judge.train.checkpoints.seal import seal
 from judge.train.checkpoints.select import (
-    Candidate,
+    CheckpointCandidate,
     Evaluated,
     LabelledPairs,
     candidates_of,
@@ -177,7 +177,7 @@ def test_the_paper_s_few(tmp_path: Path) -> None:
 
 def test_ties_and_what_is_missing(tmp_path: Path) -> None:
     def one(step: int, accuracy: float, loss: float | None) -> Evaluated:
-        candidate = Candidate(step, tmp_path / f"checkpoint-{step}", loss)
+        candidate = CheckpointCandidate(step, tmp_path / f"checkpoint-{step}", loss)
         return Evaluated(candidate, Score(accuracy, 1, 2, 0, 1, {}, 0))
 
     def best(*found: Evaluated) -> int:

@@ -15,7 +15,7 @@ from judge.formats.rows import Row, Unusable
 
 
 @dataclass(frozen=True)
-class Figures:
+class BenchFigures:
     """A benchmark's table."""
 
     columns: tuple[Line, ...]
@@ -42,7 +42,7 @@ class Benchmark:
     rows: int | None
     """How many rows the published set has (of the default split); None where no source says."""
     parse: Callable[[Row], Item]
-    score: Callable[[Sequence[Judged], bool], Figures]
+    score: Callable[[Sequence[Judged], bool], BenchFigures]
     """Of the rows that were judged; the second argument says whether both orders were (always True
     for a reward model, which sees no order)."""
     hub: str | None = None

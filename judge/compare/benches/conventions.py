@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from judge.compare.benches.figures import share
-from judge.compare.benches.item import Comparison
+from judge.compare.benches.item import ResponseComparison
 from judge.metrics.estimate import Estimate
 
-Points = Callable[[Comparison], float | None]
+Points = Callable[[ResponseComparison], float | None]
 """What a comparison counts, 0 to 1; None leaves it out."""
 
 
@@ -42,7 +42,7 @@ def _on_the_whole(failed: float | None) -> Points:
     return lambda c: failed if c.failure is not None else float(c.preferred is True)
 
 
-class Counted(BaseModel):
+class ByConvention(BaseModel):
     """What the comparisons are by one convention."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -104,8 +104,8 @@ ONE_COMPARISON = (
 
 
 def conventions(
-    comparisons: Sequence[Comparison], orders: int, rows: Sequence[int] | None = None
-) -> list[Counted]:
+    comparisons: Sequence[ResponseComparison], orders: int, rows: Sequence[int] | None = None
+) -> list[ByConvention]:
     """Return the same comparisons by every convention, all alike, with Wilson's intervals.
 
     Args:
@@ -120,7 +120,7 @@ def conventions(
         n = len({row for row, _ in counted})
         won = sum(point for _, point in counted) / len(counted) if counted else 0.0
         found.append(
-            Counted(
+            ByConvention(
                 name=convention.name,
                 says=convention.says,
                 comparisons=len(counted),

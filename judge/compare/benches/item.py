@@ -37,7 +37,7 @@ class Item(Written):
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ResponseComparison:
     """What a system says of one chosen response against one rejected one."""
 
     orders: tuple[bool, ...] = ()
@@ -64,7 +64,7 @@ class Judged:
     """A row and what a system says of it."""
 
     item: Item
-    comparisons: Mapping[Cell, Comparison] = field(default_factory=dict)
+    comparisons: Mapping[Cell, ResponseComparison] = field(default_factory=dict)
     rewards: tuple[float | None, ...] | None = None
     """A reward model's, for each of the row's responses; None for one that it gave none. None of a
     judge."""
@@ -81,33 +81,33 @@ class Judged:
         )
 
     @property
-    def comparison(self) -> Comparison:
+    def comparison(self) -> ResponseComparison:
         """Return the only comparison of a row with one chosen and one rejected response."""
         return self.comparisons[0, 0]
 
 
-def compare_rewards(chosen: float | None, rejected: float | None) -> Comparison:
+def compare_rewards(chosen: float | None, rejected: float | None) -> ResponseComparison:
     """Return what two rewards say; None is no reward."""
     if chosen is None or rejected is None:
-        return Comparison(failure="no reward")
-    return Comparison(preferred=None if chosen == rejected else chosen > rejected)
+        return ResponseComparison(failure="no reward")
+    return ResponseComparison(preferred=None if chosen == rejected else chosen > rejected)
 
 
-def compare_verdicts(decision: Decision, chosen: Literal[1, 2]) -> Comparison:
+def compare_verdicts(decision: Decision, chosen: Literal[1, 2]) -> ResponseComparison:
     """Return what a decision on a pair says.
 
     Args:
         chosen: which of the pair's responses is the chosen one.
     """
     if decision.failure is not None:
-        return Comparison(failure=decision.failure)
+        return ResponseComparison(failure=decision.failure)
     # In the order ``flipped`` Response 2 is shown first.
     winners = [
         (1 if first else 2) if order == 0 else (2 if first else 1)
         for order, first in enumerate(decision.first_slot)
     ]
     preferred = decision.preference
-    return Comparison(
+    return ResponseComparison(
         orders=tuple(winner == chosen for winner in winners),
         preferred=None if preferred is None else preferred == f"response_{chosen}",
     )

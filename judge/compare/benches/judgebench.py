@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from judge.compare.benches.benchmark import Benchmark, Figures, text_of
+from judge.compare.benches.benchmark import BenchFigures, Benchmark, text_of
 from judge.compare.benches.figures import line, share
 from judge.compare.benches.item import Item, Judged
 from judge.formats import fields as checks
@@ -57,14 +57,14 @@ def parse(row: Row) -> Item:
     return Item.of(category, JUDGEBENCH.written(row))
 
 
-def score(judged: Sequence[Judged], both: bool) -> Figures:
+def score(judged: Sequence[Judged], both: bool) -> BenchFigures:
     """Return the categories, all pairs together, and how often the orders disagree."""
     rows = {name: [r for r in judged if r.item.subset == name] for name in CATEGORIES.values()}
     overall = line("Overall", judged, map(credit, judged), both)
     answered = [row for row in judged if row.comparison.failure is None]
     split = sum(len(set(row.comparison.orders)) == 2 for row in answered)
     judge = any(row.comparison.orders for row in answered)
-    return Figures(
+    return BenchFigures(
         columns=tuple(line(name, of, map(credit, of), both) for name, of in rows.items()),
         overall=overall,
         extra={"inconsistent": share(split, len(answered)).model_dump(mode="json")}

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from judge.compare.benches.benchmark import Benchmark, Figures
+from judge.compare.benches.benchmark import BenchFigures, Benchmark
 from judge.compare.benches.figures import line, mean_of
 from judge.compare.benches.item import Item, Judged
 from judge.formats.benchmarks import LLMBAR
@@ -71,12 +71,12 @@ def _subset(name: object) -> str:
     return str(name or "").removeprefix("Adversarial_")
 
 
-def score(judged: Sequence[Judged], both: bool) -> Figures:
+def score(judged: Sequence[Judged], both: bool) -> BenchFigures:
     """Return the five subsets, the adversarial mean and the average, with agreement."""
     rows = {name: [row for row in judged if row.item.subset == name] for name in SUBSETS}
     subsets = [line(name, of, map(credit, of), both) for name, of in rows.items()]
     adversarial = mean_of("Adversarial", subsets[1:], ADVERSARIAL)
-    return Figures(
+    return BenchFigures(
         columns=(*subsets, adversarial),
         overall=mean_of("Average", subsets, SUBSETS),
         extra={"agreement": _agreement(rows)} if both else {},

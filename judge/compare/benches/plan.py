@@ -20,9 +20,9 @@ from typing import Literal
 from judge.compare.benches.benchmark import Benchmark, cross
 from judge.compare.benches.item import (
     Cell,
-    Comparison,
     Item,
     Judged,
+    ResponseComparison,
     compare_rewards,
     compare_verdicts,
 )
@@ -122,7 +122,7 @@ def judged_rows(
 
 def _comparisons(
     item: Item, planned: Sequence[PlannedPair], decisions: Mapping[str, Decision]
-) -> dict[Cell, Comparison]:
+) -> dict[Cell, ResponseComparison]:
     found = {}
     right = len(item.chosen)
     for pair in planned:

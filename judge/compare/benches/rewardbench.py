@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from judge.compare.benches.benchmark import Benchmark, Figures, named_of
+from judge.compare.benches.benchmark import BenchFigures, Benchmark, named_of
 from judge.compare.benches.figures import Group, Line, Split, average, line, mean_of
 from judge.compare.benches.item import Item, Judged
 from judge.formats.benchmarks import REWARDBENCH
@@ -95,7 +95,7 @@ def parse(row: Row) -> Item:
     return Item.of(named_of(row, "subset", SUBSETS), REWARDBENCH.written(row))
 
 
-def score(judged: Sequence[Judged], both: bool) -> Figures:
+def score(judged: Sequence[Judged], both: bool) -> BenchFigures:
     """Return the sections, the score and the 23 subsets."""
     by_subset = {name: [row for row in judged if row.item.subset == name] for name in SUBSETS}
     lines = {
@@ -109,7 +109,7 @@ def score(judged: Sequence[Judged], both: bool) -> Figures:
         )
     safety = [lines[name] for name in SECTIONS["Safety"] if name in lines]
     by_rows = average("Safety", safety, [part.rows for part in safety])
-    return Figures(
+    return BenchFigures(
         columns=tuple(sections),
         overall=mean_of("Score", sections, list(SECTIONS)),
         subsets=tuple(lines.values()),

@@ -34,8 +34,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from judge.compare.benches.benchmark import (
+    BenchFigures,
     Benchmark,
-    Figures,
     cross,
     named_of,
 )
@@ -103,13 +103,13 @@ def cells(item: Item) -> list[Cell]:
     return [] if item.subset == TIES else cross(item)
 
 
-def score(judged: Sequence[Judged], both: bool) -> Figures:
+def score(judged: Sequence[Judged], both: bool) -> BenchFigures:
     """Return the six subsets, the score, and what the score of Ties is made of."""
     rows = {name: [row for row in judged if row.item.subset == name] for name in SUBSETS}
     lines = [line(name, rows[name], map(credit, rows[name]), both) for name in FIVE]
     ties, extra = _ties(rows[TIES])
     without = mean_of("Mean of the five", lines, FIVE)
-    return Figures(
+    return BenchFigures(
         columns=(*lines, ties),
         overall=mean_of("Score", [*lines, ties], SUBSETS),
         extra={**extra, "without_ties": without.published.model_dump(mode="json")},

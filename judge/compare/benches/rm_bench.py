@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from judge.compare.benches.benchmark import Benchmark, Figures, text_of
+from judge.compare.benches.benchmark import BenchFigures, Benchmark, text_of
 from judge.compare.benches.figures import line, mean_of
 from judge.compare.benches.item import Cell, Item, Judged
 from judge.formats import fields as checks
@@ -72,7 +72,7 @@ def leave(inputs: Sequence[Input]) -> dict[str, str]:
     return dict.fromkeys(whole, "the files of the domains hold the same rows")
 
 
-def score(judged: Sequence[Judged], both: bool) -> Figures:
+def score(judged: Sequence[Judged], both: bool) -> BenchFigures:
     """Return the four domains, easy, normal and hard, the average, and the matrices."""
     rows = {name: [row for row in judged if row.item.subset == name] for name in DOMAINS}
     every = [cell for cells in CELLS.values() for cell in cells]
@@ -92,7 +92,7 @@ def score(judged: Sequence[Judged], both: bool) -> Figures:
         ]
         levels.append(mean_of(level.title(), of_level, DOMAINS))
     scored = all(row.rewards is not None for row in judged)
-    return Figures(
+    return BenchFigures(
         columns=(*domains, *levels),
         overall=mean_of("Average", domains, DOMAINS),
         subsets=tuple(parts),

@@ -18,9 +18,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from judge.compare.benches.benchmark import Benchmark, Figures, text_of
+from judge.compare.benches.benchmark import BenchFigures, Benchmark, text_of
 from judge.compare.benches.figures import line, mean_of
-from judge.compare.benches.item import Comparison, Item, Judged
+from judge.compare.benches.item import Item, Judged, ResponseComparison
 from judge.formats import fields as checks
 from judge.formats import rmb
 from judge.formats.rows import Row, Unusable
@@ -43,7 +43,7 @@ def credit(row: Judged) -> float:
     return math.prod(map(_mean_of_orders, found))
 
 
-def _mean_of_orders(comparison: Comparison) -> float:
+def _mean_of_orders(comparison: ResponseComparison) -> float:
     return sum(comparison.orders) / len(comparison.orders) if comparison.orders else 0.0
 
 
@@ -60,7 +60,7 @@ def parse(row: Row) -> Item:
     return Item(subset="/".join(parts[:3]), own_id=rmb.own_id(row) or "", **vars(rmb.written(row)))
 
 
-def score(judged: Sequence[Judged], both: bool) -> Figures:
+def score(judged: Sequence[Judged], both: bool) -> BenchFigures:
     """Return the four sections, the score, and the categories that they are made of."""
     sections, subsets = [], []
     for name, prefix in SECTIONS.items():
@@ -71,7 +71,7 @@ def score(judged: Sequence[Judged], both: bool) -> Figures:
             label = f"{name}, {subset.removeprefix(prefix + '/')}"
             subsets.append(line(label, of, map(credit, of), both))
     scored = all(row.rewards is not None for row in judged)
-    return Figures(
+    return BenchFigures(
         columns=tuple(sections),
         overall=mean_of("Average", sections, list(SECTIONS)),
         subsets=tuple(subsets),

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from judge import __version__
 from judge.compare.benches.benchmark import Benchmark
-from judge.compare.benches.conventions import Counted, conventions
+from judge.compare.benches.conventions import ByConvention, conventions
 from judge.compare.benches.figures import Line, Split
 from judge.compare.benches.item import Item
 from judge.compare.benches.plan import Kind, PlannedPair, judged_rows
@@ -54,7 +54,7 @@ class BenchResult(BaseModel):
     """A column taken apart in another way than by its subsets."""
     extra: dict[str, Any]
     """What else the benchmark reports."""
-    conventions: list[Counted]
+    conventions: list[ByConvention]
     """The same comparisons, all alike, counted in the ways that papers and tools count them."""
     notes: list[str]
     """What a reader must know to compare the figures with published ones."""

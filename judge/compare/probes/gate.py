@@ -46,7 +46,7 @@ class Threshold(BaseModel):
         return self
 
 
-class Gate(BaseModel):
+class GateFile(BaseModel):
     """The thresholds of a gate file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,7 +59,7 @@ def matching(pattern: str) -> list[str]:
     return [name for name in FIGURES if fnmatchcase(name, pattern)]
 
 
-def load_gate(file: str, probes: Sequence[Probe], systems: Sequence[str]) -> Gate:
+def load_gate(file: str, probes: Sequence[Probe], systems: Sequence[str]) -> GateFile:
     """Read a gate file.
 
     Args:
@@ -70,7 +70,7 @@ def load_gate(file: str, probes: Sequence[Probe], systems: Sequence[str]) -> Gat
             could be compared with.
     """
     try:
-        gate = load_config(Gate, Path(file), {})
+        gate = load_config(GateFile, Path(file), {})
     except UsageError as error:
         raise UsageError(f"gate {file}: {str(error).removeprefix('configuration ')}") from None
     for threshold in gate.thresholds:
@@ -89,7 +89,7 @@ def load_gate(file: str, probes: Sequence[Probe], systems: Sequence[str]) -> Gat
     return gate
 
 
-def exceeded(gate: Gate, report: ProbeReport) -> list[str]:
+def exceeded(gate: GateFile, report: ProbeReport) -> list[str]:
     """Return one line for every threshold and figure that exceeds it, in the gate's order.
 
     A figure that could not be computed has not kept its threshold. One that does not apply to a

@@ -14,7 +14,7 @@ from judge.compare.rank.bradley_terry import groups
 from judge.compare.rank.games import Games
 from judge.compare.rank.group_order import Counts, Order, before, order_notes, surely_above
 from judge.compare.rank.length_control import length_term
-from judge.compare.rank.resampled import Drawn, Figures
+from judge.compare.rank.resampled import Drawn, RankFigures
 from judge.lookalikes import told_apart
 from judge.metrics.estimate import Estimate, share
 from judge.runs.whole import replace_json
@@ -103,7 +103,7 @@ def rank(games: Games, system: str, seed: int = 0, resamples: int = RESAMPLES) -
     won, tied = _counts(games)
     order = groups(won + tied / 2)
     term, unit = length_term(games)
-    found = Figures.of(games, np.ones(len(games)), order, term)
+    found = RankFigures.of(games, np.ones(len(games)), order, term)
     drawn = Drawn.of(games, order, term, found, seed, resamples)
     standings = _standings(games, won, tied, order, found, drawn)
     no_control = _no_control(order)
@@ -161,7 +161,7 @@ def _counts(games: Games) -> tuple[Counts, Counts]:
 
 
 def _standings(
-    games: Games, won: Counts, tied: Counts, order: Order, found: Figures, drawn: Drawn
+    games: Games, won: Counts, tied: Counts, order: Order, found: RankFigures, drawn: Drawn
 ) -> list[Standing]:
     wins, ties, losses = won.sum(axis=1), tied.sum(axis=1), won.sum(axis=0)
     played = wins + ties + losses
@@ -194,13 +194,13 @@ def _standings(
     return standings
 
 
-def _better_first(strength: Estimate, found: Figures, model: int) -> tuple[float, float]:
+def _better_first(strength: Estimate, found: RankFigures, model: int) -> tuple[float, float]:
     """Return a key by which models of a group stand in order."""
     return -(strength.value or 0), -float(found.win_rate[model])
 
 
 def _named(
-    games: Games, found: Figures, drawn: Drawn, name: str, model: int, why_not: str
+    games: Games, found: RankFigures, drawn: Drawn, name: str, model: int, why_not: str
 ) -> Estimate:
     """Return one figure of one model, or why there is none."""
     value = float(getattr(found, name)[model])

@@ -20,7 +20,7 @@ _SAME = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
-class Figures:
+class RankFigures:
     """What is estimated of n models."""
 
     win_rate: Floats
@@ -40,8 +40,8 @@ class Figures:
         weights: Floats,
         order: Sequence[Sequence[int]],
         term: Floats,
-        near: Figures | None = None,
-    ) -> Figures:
+        near: RankFigures | None = None,
+    ) -> RankFigures:
         """Estimate the figures of games that count as often as ``weights`` say.
 
         Args:
@@ -67,7 +67,7 @@ class Figures:
 class Drawn:
     """The figures of every resample, a row each."""
 
-    rows: list[Figures]
+    rows: list[RankFigures]
 
     @classmethod
     def of(
@@ -75,7 +75,7 @@ class Drawn:
         games: Games,
         order: Sequence[Sequence[int]],
         term: Floats,
-        whole: Figures,
+        whole: RankFigures,
         seed: int,
         resamples: int,
     ) -> Drawn:
@@ -90,7 +90,7 @@ class Drawn:
             drawn = rng.integers(0, games.clusters, games.clusters)
             times = np.bincount(drawn, minlength=games.clusters)
             weights = times[games.prompts].astype(float)
-            rows.append(Figures.of(games, weights, order, term, whole))
+            rows.append(RankFigures.of(games, weights, order, term, whole))
         return cls(rows)
 
     def estimate(self, name: str, model: int, value: float, n: int, prompts: int) -> Estimate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from judge.compare.accuracy import Accuracy
+from judge.compare.accuracy import SystemAccuracy
 from judge.compare.comparison import Comparison
 from judge.compare.probes.figures import Figure
 from judge.compare.probes.position import position
@@ -103,7 +103,7 @@ def sentence(found: Comparison) -> str:
     return " ".join(word for word in words if word)
 
 
-def _of(best: Accuracy) -> str:
+def _of(best: SystemAccuracy) -> str:
     low, high = best.accuracy.interval or (0.0, 1.0)
     return (
         f"{best.system} prefers what people prefer in {share(best.accuracy)}"

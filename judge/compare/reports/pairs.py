@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from judge.compare.disagreements import Choice, Disagreement
+from judge.compare.disagreements import Disagreement, SystemChoice
 from judge.metrics.formatting import number
 from judge.report.page import Gallery, Said, Shown
 from judge.reward import Preference
@@ -52,7 +52,7 @@ def gallery(
     )
 
 
-def said(choice: Choice, thinking: Thinking = ()) -> Said:
+def said(choice: SystemChoice, thinking: Thinking = ()) -> Said:
     """Return what one system says of a pair in the queue; a judge with its ``thinking``."""
     side, words = SIDES[choice.preference]
     if choice.failure is not None:
@@ -61,7 +61,7 @@ def said(choice: Choice, thinking: Thinking = ()) -> Said:
     return Said(choice.system, side, words, details(choice), choice.elaboration or "", before)
 
 
-def details(choice: Choice) -> str:
+def details(choice: SystemChoice) -> str:
     """Return strength, probability, rewards and consistency in one line."""
     parts = []
     if choice.strength is not None:

@@ -7,12 +7,12 @@ from itertools import zip_longest
 
 from judge.data.checks.excerpts import excerpt
 from judge.data.checks.findings import Finding
-from judge.data.checks.rows import Row
+from judge.data.checks.rows import CheckedRow
 from judge.hostile import places_of
 from judge.prompt import neutralise
 
 
-def addressed_findings(row: Row) -> Iterator[Finding]:
+def addressed_findings(row: CheckedRow) -> Iterator[Finding]:
     """Yield one finding where a response of ``row`` does what :mod:`judge.hostile` flags, or holds
     a literal ``@Response``, in whatever disguise."""
     found: dict[str, tuple[str, int]] = {}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from judge.data.checks.excerpts import excerpt
 from judge.data.checks.findings import CheckName, Finding
 from judge.data.checks.personal import find_personal
-from judge.data.checks.rows import Row
+from judge.data.checks.rows import CheckedRow
 from judge.thinking import part_response
 
 MAX_CHARACTERS = 50_000
@@ -41,7 +41,7 @@ class _Found:
     counts: Counter[str] = field(default_factory=Counter)
 
 
-def artefact_findings(row: Row, max_characters: int = MAX_CHARACTERS) -> Iterator[Finding]:
+def artefact_findings(row: CheckedRow, max_characters: int = MAX_CHARACTERS) -> Iterator[Finding]:
     """Yield what machines left in the texts of ``row``: at most one finding a check."""
     found: dict[CheckName, _Found] = {}
 
@@ -67,7 +67,7 @@ def artefact_findings(row: Row, max_characters: int = MAX_CHARACTERS) -> Iterato
     yield from _whole_row(row, max_characters)
 
 
-def _whole_row(row: Row, max_characters: int) -> Iterator[Finding]:
+def _whole_row(row: CheckedRow, max_characters: int) -> Iterator[Finding]:
     named = [
         ("prompt", row.prompt[-1].content),
         *zip(row.response_names, row.responses, strict=True),
@@ -90,7 +90,7 @@ def _whole_row(row: Row, max_characters: int) -> Iterator[Finding]:
         yield Finding("long_row", (row.row_id,), (), f"{length} characters")
 
 
-def _thinking(row: Row) -> Iterator[Finding]:
+def _thinking(row: CheckedRow) -> Iterator[Finding]:
     found = dict(zip(row.response_names, map(part_response, row.responses), strict=True))
     found = {name: parts for name, parts in found.items() if parts.thinking is not None}
     if found:

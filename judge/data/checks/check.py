@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from judge.annotated import COSTS_A_PART, Problem
 from judge.data.checks.addressed import addressed_findings
 from judge.data.checks.artefacts import MAX_CHARACTERS, artefact_findings
-from judge.data.checks.contamination import SIZE, Benchmark, contamination_findings
+from judge.data.checks.contamination import SIZE, BenchmarkPrompts, contamination_findings
 from judge.data.checks.corpus import Corpus
 from judge.data.checks.excerpts import excerpt
 from judge.data.checks.findings import CHECKS, CheckName, Finding, Findings
@@ -29,7 +29,7 @@ from judge.data.checks.report import (
     outcomes_of,
     severities_of,
 )
-from judge.data.checks.rows import Row
+from judge.data.checks.rows import CheckedRow
 from judge.data.checks.wording import wording_findings
 from judge.errors import UsageError
 from judge.idset import IdSet
@@ -102,10 +102,10 @@ def run(config: CheckConfig, progress: Callable[[int], None] = lambda rows: None
     wanted = CHECKS.keys() - findings.skip
     if not wanted & {"contamination", "shared_template"}:
         against = []
-    benchmarks = [Benchmark(other.name, other, config.ngram) for other in against]
+    benchmarks = [BenchmarkPrompts(other.name, other, config.ngram) for other in against]
     near = config.near if wanted & _NEAR_CHECKS else 0.0
     corpus, counts, lost = _first_pass(config, rows, findings, benchmarks, near, progress)
-    again = (item for item in rows if isinstance(item, Row))
+    again = (item for item in rows if isinstance(item, CheckedRow))
     findings.extend(repeat_findings(corpus, again, near))
     lines = findings.lines()
     outcomes = outcomes_of(findings, config.examples)
@@ -139,7 +139,7 @@ def _first_pass(
     config: CheckConfig,
     rows: Rows,
     findings: Findings,
-    benchmarks: Sequence[Benchmark],
+    benchmarks: Sequence[BenchmarkPrompts],
     near: float,
     progress: Callable[[int], None],
 ) -> tuple[Corpus, RowCounts, int]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from judge.data.checks.excerpts import excerpt
 from judge.data.checks.findings import Finding
 from judge.data.checks.grams import gram_hashes, text_hash, words
-from judge.data.checks.rows import Row
+from judge.data.checks.rows import CheckedRow
 from judge.pair import Message
 
 SIZE = 7
@@ -62,7 +62,7 @@ def _grams(piece: tuple[str, ...], size: int, salt: int) -> tuple[list[int], int
     return gram_hashes(piece, size, salt).tolist(), size
 
 
-class Benchmark:
+class BenchmarkPrompts:
     """The n-grams of a benchmark's prompts, to look others up in.
 
     Memory: about 0.4 kB an n-gram. Hashes only find candidates; words decide.
@@ -176,7 +176,9 @@ def _templates(prompts: Mapping[_Prompt, Sequence[str]]) -> set[tuple[str, ...]]
     }
 
 
-def contamination_findings(row: Row, benchmarks: Sequence[Benchmark]) -> Iterator[Finding]:
+def contamination_findings(
+    row: CheckedRow, benchmarks: Sequence[BenchmarkPrompts]
+) -> Iterator[Finding]:
     """Yield one finding for each benchmark whose prompts share an n-gram with the row's."""
     for benchmark in benchmarks:
         overlap = benchmark.overlap(row.prompt)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, get_args
 from judge.annotated import Split
 from judge.data.checks.grams import text_hash, words
 from judge.data.checks.near import MIN_WORDS, Banding, shingles
-from judge.data.checks.rows import Row
+from judge.data.checks.rows import CheckedRow
 from judge.data.split import prompt_key
 from judge.idset import IdSet
 from judge.pair import Message
@@ -51,7 +51,7 @@ class Corpus:
     def __len__(self) -> int:
         return len(self._ends)
 
-    def add(self, row: Row) -> None:
+    def add(self, row: CheckedRow) -> None:
         """Remember ``row`` under the next number."""
         number = len(self)
         self._names += row.row_id.encode()
@@ -74,7 +74,7 @@ class Corpus:
             if self._seen_contents.add(str(self.contents[number])):
                 self._add_bands(row, number)
 
-    def _add_bands(self, row: Row, number: int) -> None:
+    def _add_bands(self, row: CheckedRow, number: int) -> None:
         import numpy as np
 
         assert self.row_bands is not None
@@ -133,7 +133,7 @@ def prompt_words(prompt: Sequence[Message]) -> list[str]:
     return [word for message in prompt for word in words(message.content)]
 
 
-def _label(row: Row, turned: bool) -> int:
+def _label(row: CheckedRow, turned: bool) -> int:
     if row.label is None:
         return UNDECIDED
     if not row.is_pair:

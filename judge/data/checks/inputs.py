@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.annotated import AnnotatedPair, Problem, RatedResponse
-from judge.data.checks.rows import Row, row_of
+from judge.data.checks.rows import CheckedRow, row_of
 from judge.data.output import digest
 from judge.errors import RowError, UsageError
 from judge.formats.annotated import input_files, read_annotated, read_rated
@@ -46,7 +46,7 @@ class Rows:
         if not self.known:  # reads it as pairs: each row is a problem, or the error says why
             self._rated = [False]
 
-    def __iter__(self) -> Iterator[Row | Problem]:
+    def __iter__(self) -> Iterator[CheckedRow | Problem]:
         """Yield the rows, and every problem where it occurs: pairs, then ratings."""
         for rated in self._rated:
             for item in self._read(rated):
@@ -98,7 +98,9 @@ class Prompts:
         if self._asked:
             yield from self._questions()
         else:
-            yield from ((row.row_id, row.prompt) for row in self._rows if isinstance(row, Row))
+            yield from (
+                (row.row_id, row.prompt) for row in self._rows if isinstance(row, CheckedRow)
+            )
 
     def digests(self) -> dict[str, str]:
         """Return the sha256 of every file that is read, as :meth:`Rows.digests`."""

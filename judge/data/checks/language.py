@@ -13,7 +13,7 @@ from typing import Any
 
 from judge.data.checks.excerpts import excerpt
 from judge.data.checks.findings import Finding
-from judge.data.checks.rows import Row
+from judge.data.checks.rows import CheckedRow
 from judge.errors import UsageError
 
 CERTAIN = 0.9
@@ -63,7 +63,7 @@ class LanguageCheck:
                 f"language {expected!r} is not known; expected a code such as en or de"
             )
 
-    def __call__(self, row: Row) -> Iterator[Finding]:
+    def __call__(self, row: CheckedRow) -> Iterator[Finding]:
         """Yield at most one finding: which texts, in which language."""
         names = ("prompt", *row.response_names)
         prompt = "\n".join(m.content for m in row.prompt if m.role == "user")

@@ -11,7 +11,7 @@ from judge.data.checks.excerpts import excerpt
 from judge.data.checks.findings import CheckName, Finding
 from judge.data.checks.grams import words
 from judge.data.checks.near import MIN_WORDS, clusters, jaccard, shingles
-from judge.data.checks.rows import Row
+from judge.data.checks.rows import CheckedRow
 
 MAX_RATING_SPREAD = 20
 """Mean helpfulness, times ten: ratings of one response further apart than 2 contradict each other,
@@ -21,7 +21,7 @@ _Found = tuple[Finding, list[int]]
 
 
 def repeat_findings(
-    corpus: Corpus, again: Iterable[Row], threshold: float = 0.0
+    corpus: Corpus, again: Iterable[CheckedRow], threshold: float = 0.0
 ) -> Iterator[Finding]:
     """Yield what rows of ``corpus`` have in common.
 
@@ -108,7 +108,7 @@ class _Near:
         """Rows whose texts are needed."""
         self._texts: dict[int, list[_Text]] = {}
 
-    def read(self, number: int, row: Row) -> None:
+    def read(self, number: int, row: CheckedRow) -> None:
         """Keep what is compared of a row: its prompt, then its responses."""
         tokens = [prompt_words(row.prompt), *map(words, row.responses)]
         self._texts[number] = [_Text(t) for t in tokens]

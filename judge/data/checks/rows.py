@@ -12,7 +12,7 @@ from judge.pair import Annotation, Message
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CheckedRow:
     """What the checks see of a row."""
 
     row_id: str
@@ -44,17 +44,17 @@ class Row:
             yield f"justification {number}", annotation.justification
 
 
-def row_of(item: AnnotatedPair | RatedResponse) -> Row:
+def row_of(item: AnnotatedPair | RatedResponse) -> CheckedRow:
     """Return ``item`` as the checks see it."""
     if isinstance(item, RatedResponse):
         ratings = item.ratings.get("helpfulness")
         label = fmean(ratings) if ratings else None
-        return Row(item.rating_id, item.split, item.prompt, (item.response,), (), label, {})
+        return CheckedRow(item.rating_id, item.split, item.prompt, (item.response,), (), label, {})
     strength = item.released_strength
     if strength is None:
         strength = consensus(item.annotations, keep_zeros=True).strength
     pair = item.pair
     responses = (pair.response_1, pair.response_2)
-    return Row(
+    return CheckedRow(
         pair.pair_id, item.split, pair.prompt, responses, item.annotations, strength, item.columns
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from judge.data.checks.excerpts import excerpt
 from judge.data.checks.findings import Finding
-from judge.data.checks.rows import Row
+from judge.data.checks.rows import CheckedRow
 from judge.data.justification import Justification, split_justification
 from judge.verdict import NEITHER_VALID
 
@@ -21,7 +21,7 @@ _NOT_PLAIN = re.compile(
 _BETTER = re.compile(r"\bbetter\b", re.IGNORECASE)
 
 
-def wording_findings(row: Row) -> Iterator[Finding]:
+def wording_findings(row: CheckedRow) -> Iterator[Finding]:
     """Yield what is wrong with the justifications of ``row``; -100 needs no statement."""
     found: dict[str, list[tuple[int, str]]] = {}
     for number, annotation in enumerate(row.annotations, 1):
@@ -59,5 +59,5 @@ def _plainly_better(parts: Justification) -> int | None:
     return parts.better
 
 
-def _detail(row: Row, cases: list[tuple[int, str]]) -> str:
+def _detail(row: CheckedRow, cases: list[tuple[int, str]]) -> str:
     return f"{len(cases)} of {len(row.annotations)} annotations"

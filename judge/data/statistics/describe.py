@@ -14,7 +14,7 @@ from judge.annotated import AnnotatedPair, Problem, RatedResponse
 from judge.consensus import MAX_SPREAD, SIMILAR
 from judge.data.output import digest
 from judge.data.statistics.pairs import Statistics
-from judge.data.statistics.ratings import Ratings
+from judge.data.statistics.ratings import RatingCounts
 from judge.data.statistics.report import InputReport, ProblemsReport, StatsReport, rounded
 from judge.errors import UsageError
 from judge.formats.annotated import input_files, read_annotated, read_rated
@@ -25,7 +25,7 @@ from judge.options import Option
 PROBLEMS_LISTED = 200
 NO_RATINGS_AFTER = 1000
 """Rows after which a table without any rating is taken for something else."""
-Row = TypeVar("Row")
+Item = TypeVar("Item")
 
 
 class StatsConfig(BaseModel):
@@ -70,7 +70,7 @@ def run(config: StatsConfig, progress: Callable[[int], None] | None = None) -> S
         # A missing library is told before the reading, not after it.
         import plotly  # noqa: F401
     of_ratings, of_pairs = _Problems(config.strict), _Problems(config.strict)
-    ratings = Ratings(config.similar, config.max_spread)
+    ratings = RatingCounts(config.similar, config.max_spread)
     for name in _rated_beside(config.input):
         _read_ratings(config, name, of_ratings, ratings)
     ratings.close()
@@ -126,7 +126,9 @@ def _rated_beside(name: str) -> list[str]:
     return [name, f"{name}/{DISAGREEMENTS}"] if is_hub_id(name) else []
 
 
-def _read_ratings(config: StatsConfig, name: str, problems: _Problems, ratings: Ratings) -> None:
+def _read_ratings(
+    config: StatsConfig, name: str, problems: _Problems, ratings: RatingCounts
+) -> None:
     for response in problems.without(_rated(config, name)):
         ratings.add(response)
 
@@ -174,7 +176,7 @@ class _Problems:
         self._counts: Counter[str] = Counter()
         self._listed: list[Problem] = []
 
-    def without(self, rows: Iterable[Row | Problem]) -> Iterator[Row]:
+    def without(self, rows: Iterable[Item | Problem]) -> Iterator[Item]:
         """Yield the rows alone; a problem is counted, or ends the run."""
         for row in rows:
             if not isinstance(row, Problem):

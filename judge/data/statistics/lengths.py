@@ -14,7 +14,7 @@ RATIOS = ((11, 10), (5, 4), (3, 2), (2, 1))
 CLASSES = ("up to 1.1", "1.1 to 1.25", "1.25 to 1.5", "1.5 to 2", "over 2")
 
 
-class Lengths:
+class ResponseLengths:
     """Lengths of the preferred response and the other, over decided pairs."""
 
     def __init__(self) -> None:

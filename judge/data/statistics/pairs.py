@@ -9,12 +9,12 @@ from judge.annotated import AnnotatedPair
 from judge.consensus import MAX_SPREAD, SIMILAR, consensus
 from judge.data.statistics.helpfulness import Joint
 from judge.data.statistics.justifications import Justifications, Measured, measure
-from judge.data.statistics.lengths import Lengths
-from judge.data.statistics.ratings import Ratings
+from judge.data.statistics.lengths import ResponseLengths
+from judge.data.statistics.ratings import RatingCounts
 from judge.data.statistics.report import PairsReport
 from judge.data.statistics.stages import Stages
 from judge.data.statistics.strengths import Strengths
-from judge.metrics.agreement import Agreement
+from judge.metrics.agreement import AgreementCounts
 from judge.pair import Annotation
 from judge.verdict import NEITHER_VALID, STRENGTHS, flip_names
 
@@ -29,7 +29,7 @@ class Statistics:
 
     def __init__(
         self,
-        ratings: Ratings,
+        ratings: RatingCounts,
         *,
         similar: int | None = SIMILAR,
         max_spread: int | None = MAX_SPREAD,
@@ -38,9 +38,11 @@ class Statistics:
         self.pairs = 0
         self._ratings = ratings
         self._similar, self._max_spread, self._keep_zeros = similar, max_spread, keep_zeros
-        self._stages, self._joint, self._lengths = Stages(), Joint(), Lengths()
+        self._stages, self._joint, self._lengths = Stages(), Joint(), ResponseLengths()
         self._strengths = {n: Strengths() for n in ("annotations", "with_consensus", "kept")}
-        self._agreement = {n: Agreement(STRENGTHS) for n in ("collected", "with_consensus", "kept")}
+        self._agreement = {
+            n: AgreementCounts(STRENGTHS) for n in ("collected", "with_consensus", "kept")
+        }
         self._justifications = {n: Justifications() for n in ("useful", "all_set", "overall_set")}
         self._sets = {"overall": Counter[str](), "all": Counter[str]()}
 

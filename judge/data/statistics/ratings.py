@@ -9,13 +9,13 @@ from judge.data.split import prompt_key
 from judge.data.statistics.helpfulness import RatingIndex
 from judge.data.statistics.numbers import share
 from judge.data.statistics.report import RatingsAgreement, RatingsDropped, RatingsReport
-from judge.metrics.agreement import Agreement
+from judge.metrics.agreement import AgreementCounts
 from judge.pair import Pair
 
 SCALE = tuple(range(MAX_RATING + 1))
 
 
-class Ratings:
+class RatingCounts:
     """Counts ratings and remembers helpfulness: released means, and means of people's ratings.
 
     Args:
@@ -26,8 +26,8 @@ class Ratings:
     def __init__(self, similar: int | None, max_spread: int | None) -> None:
         self._similar, self._max_spread = similar, max_spread
         self.responses = self._several = self._dropped = self._not_whole = 0
-        self._collected = {name: Agreement(SCALE) for name in ATTRIBUTES}
-        self._kept = {name: Agreement(SCALE) for name in ATTRIBUTES}
+        self._collected = {name: AgreementCounts(SCALE) for name in ATTRIBUTES}
+        self._kept = {name: AgreementCounts(SCALE) for name in ATTRIBUTES}
         self._released, self._computed = RatingIndex(), RatingIndex()
 
     def add(self, row: RatedResponse) -> None:

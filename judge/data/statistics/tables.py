@@ -32,7 +32,7 @@ from judge.report.tables import Table
 Of = TypeVar("Of")
 
 
-class Row(NamedTuple, Generic[Of]):
+class ReportRow(NamedTuple, Generic[Of]):
     """A row of a table that has a column for each of several reports."""
 
     name: str
@@ -73,7 +73,7 @@ _OF_STAGES: tuple[tuple[str, Callable[[StageCounts], float | None]], ...] = (
 
 def _stages(stages: StagesReport) -> Iterator[Table]:
     groups = {"all": stages.all, **stages.by_split}
-    rows = _grid(groups.values(), [Row(name, value, cell) for name, value in _OF_STAGES])
+    rows = _grid(groups.values(), [ReportRow(name, value, cell) for name, value in _OF_STAGES])
     yield Table("stages", "Pairs and annotations", ("", *groups), rows)
     by_source = tuple(
         (f"{split}, {source}", *(cell(value(counts)) for _, value in _OF_STAGES))
@@ -85,16 +85,16 @@ def _stages(stages: StagesReport) -> Iterator[Table]:
 
 
 def _strengths(strengths: Mapping[str, StrengthsReport]) -> Table:
-    spec: list[Row[StrengthsReport]] = [
-        Row("count", lambda of: of.count, cell),
-        Row("mean", lambda of: of.mean, decimals(4)),
-        Row("standard deviation", lambda of: of.sd, decimals(2)),
-        Row("Response 1 preferred", lambda of: of.shares.response_1, cell),
-        Row("overall 0", lambda of: of.shares.zero, cell),
-        Row("Response 2 preferred", lambda of: of.shares.response_2, cell),
-        *(Row(name, _strength(key), cell) for key, name in STRENGTH_NAMES.items()),
-        Row("Response 2 of decided", lambda of: of.response_2_of_decided, cell),
-        Row("  95 % interval", lambda of: of.response_2_of_decided_interval, span),
+    spec: list[ReportRow[StrengthsReport]] = [
+        ReportRow("count", lambda of: of.count, cell),
+        ReportRow("mean", lambda of: of.mean, decimals(4)),
+        ReportRow("standard deviation", lambda of: of.sd, decimals(2)),
+        ReportRow("Response 1 preferred", lambda of: of.shares.response_1, cell),
+        ReportRow("overall 0", lambda of: of.shares.zero, cell),
+        ReportRow("Response 2 preferred", lambda of: of.shares.response_2, cell),
+        *(ReportRow(name, _strength(key), cell) for key, name in STRENGTH_NAMES.items()),
+        ReportRow("Response 2 of decided", lambda of: of.response_2_of_decided, cell),
+        ReportRow("  95 % interval", lambda of: of.response_2_of_decided_interval, span),
     ]
     columns = ("", *(STAGE_NAMES[name] for name in strengths))
     return Table("strengths", "Strengths and position", columns, _grid(strengths.values(), spec))
@@ -167,29 +167,31 @@ def _matrix(
 
 def _justifications(report: StatsReport) -> Iterator[Table]:
     given = list(report.justifications.values())
-    spec: list[Row[JustificationsReport]] = [
-        Row("justifications", lambda of: of.count, cell),
-        Row("empty", lambda of: of.empty, cell),
-        *(Row(name, _position(key), cell) for key, name in POSITION_NAMES.items()),
-        *(Row(name, _mean_size(key), decimals(1)) for key, name in SIZE_NAMES.items()),
+    spec: list[ReportRow[JustificationsReport]] = [
+        ReportRow("justifications", lambda of: of.count, cell),
+        ReportRow("empty", lambda of: of.empty, cell),
+        *(ReportRow(name, _position(key), cell) for key, name in POSITION_NAMES.items()),
+        *(ReportRow(name, _mean_size(key), decimals(1)) for key, name in SIZE_NAMES.items()),
         *(
-            Row(
+            ReportRow(
                 "  any of these" if cause == "any" else f'statements with "{cause}"',
                 _cause(cause),
                 cell,
             )
             for cause in given[0].statements.causes
         ),
-        Row("statements that name both", lambda of: of.statements.both_named.share, cell),
+        ReportRow("statements that name both", lambda of: of.statements.both_named.share, cell),
         *(
-            Row(
+            ReportRow(
                 f"Response {number} called better",
                 _called_better(f"response_{number}"),
                 cell,
             )
             for number in (1, 2)
         ),
-        Row("contradict their number", lambda of: of.statements.contradict_strength.share, cell),
+        ReportRow(
+            "contradict their number", lambda of: of.statements.contradict_strength.share, cell
+        ),
     ]
     columns = ("", *SET_NAMES.values())
     yield Table("justifications", "Justifications", columns, _grid(given, spec))
@@ -208,9 +210,9 @@ def _sets(sets: Mapping[str, Mapping[str, int]]) -> Table:
 
 def _keywords(justifications: Mapping[str, JustificationsReport]) -> Iterator[Table]:
     given = [of.keywords for of in justifications.values()]
-    spec: list[Row[KeywordsReport]] = [
-        *(Row(name, _attribute(name), cell) for name in given[0].attributes),
-        Row("  any", lambda of: of.any.share, cell),
+    spec: list[ReportRow[KeywordsReport]] = [
+        *(ReportRow(name, _attribute(name), cell) for name in given[0].attributes),
+        ReportRow("  any", lambda of: of.any.share, cell),
     ]
     columns = ("", *SET_NAMES.values())
     yield Table("keywords", "Justifications with a keyword of", columns, _grid(given, spec))
@@ -224,12 +226,12 @@ def _keywords(justifications: Mapping[str, JustificationsReport]) -> Iterator[Ta
 
 
 def _lengths(lengths: Mapping[str, LengthsReport]) -> Iterator[Table]:
-    spec: list[Row[LengthsReport]] = [
-        Row("preferred response, mean", lambda of: of.preferred.mean, decimals(1)),
-        Row("the other, mean", lambda of: of.other.mean, decimals(1)),
-        Row("pairs of equal length", lambda of: of.equal, cell),
-        Row("longer is preferred", lambda of: of.share, cell),
-        Row("  95 % interval", lambda of: of.interval, span),
+    spec: list[ReportRow[LengthsReport]] = [
+        ReportRow("preferred response, mean", lambda of: of.preferred.mean, decimals(1)),
+        ReportRow("the other, mean", lambda of: of.other.mean, decimals(1)),
+        ReportRow("pairs of equal length", lambda of: of.equal, cell),
+        ReportRow("longer is preferred", lambda of: of.share, cell),
+        ReportRow("  95 % interval", lambda of: of.interval, span),
     ]
     rows = _grid(lengths.values(), spec)
     yield Table("lengths", "Length of the preferred response", ("", *lengths), rows)
@@ -258,7 +260,7 @@ def _problems(problems: ProblemsReport) -> Iterator[Table]:
     yield Table("problems", f"The first {len(listed)}", columns, listed, folded=True)
 
 
-def _grid(given: Iterable[Of], spec: Sequence[Row[Of]]) -> tuple[tuple[str, ...], ...]:
+def _grid(given: Iterable[Of], spec: Sequence[ReportRow[Of]]) -> tuple[tuple[str, ...], ...]:
     """Return one row an entry of ``spec`` and one column a report of ``given``."""
     columns = tuple(given)
     return tuple((row.name, *(row.written(row.value(of)) for of in columns)) for row in spec)

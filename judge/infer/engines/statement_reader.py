@@ -40,7 +40,7 @@ class Chain:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenBefore:
     """What a model wrote before its statement, and what it has before it when it states it."""
 
     elaboration: str
@@ -72,7 +72,7 @@ class Reader:
         self.chat = chat
         self.builder = PromptBuilder(tokenizer, template, chat)
         self.thought = Thought(self.builder)
-        self.reading = Reading(self.builder, answer)
+        self.reading = StatementReading(self.builder, answer)
 
     def bound(self, template: Template | None) -> Reader:
         """Return the reader of another template; None is this one."""
@@ -93,7 +93,7 @@ class Reader:
         """Return what a statement alone follows: the prompt, and the end of thinking."""
         return [*prompt_ids, *self.builder.closing]
 
-    def written(self, text: str, tokens: Sequence[int] | None, count: int) -> Written:
+    def written(self, text: str, tokens: Sequence[int] | None, count: int) -> WrittenBefore:
         """Return what a model wrote before its statement.
 
         Args:
@@ -109,7 +109,7 @@ class Reader:
         # A token that holds both the newline and the statement's beginning is written anew.
         said = self.thought.encode(text) if tokens is None or kept is None else list(tokens[:kept])
         lead = [] if text.endswith("\n") else self.reading.lead
-        return Written(elaboration, thinking, [*said, *lead])
+        return WrittenBefore(elaboration, thinking, [*said, *lead])
 
 
 class Bound:
@@ -137,7 +137,7 @@ class Bound:
         self.reader = reader
 
 
-class Reading:
+class StatementReading:
     """The branches of the statements for one tokenizer.
 
     Args:

@@ -15,7 +15,7 @@ from judge.models.loading import load_causal, one_line
 if TYPE_CHECKING:
     import torch
 
-    from judge.infer.shared_base import SharedBase, Turn
+    from judge.infer.shared_base import BaseTurn, SharedBase
 
 HASH_LIMIT = 1 << 30
 """Weights up to so many bytes are hashed whole; of larger ones only the headers are."""
@@ -78,7 +78,7 @@ def load_weights(layers: Layers, dtype: str) -> tuple[Any, AbstractContextManage
         return merge_into(model, layers.adapters).eval(), nullcontext()
 
 
-def sharing(layers: Layers, dtype: torch.dtype) -> tuple[SharedBase, Turn] | None:
+def sharing(layers: Layers, dtype: torch.dtype) -> tuple[SharedBase, BaseTurn] | None:
     """Return the base of ``layers``, which others over it have too, and their turn in its weights.
 
     None where the base or the adapters cannot be shared.

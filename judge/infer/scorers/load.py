@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from judge.config import JudgeConfig
     from judge.infer.scorers.transformers import TransformersScorer
-    from judge.infer.shared_base import Turn
+    from judge.infer.shared_base import BaseTurn
 
 
 def load_scorers(config: JudgeConfig) -> dict[str, PairScorer]:
@@ -104,7 +104,7 @@ def _own_weights(described: Described, dtype: torch.dtype) -> Any:
     return load_merged_classifier(described.layers, described.config, **options)
 
 
-def _over_shared_base(described: Described, dtype: torch.dtype) -> tuple[Any, Turn] | None:
+def _over_shared_base(described: Described, dtype: torch.dtype) -> tuple[Any, BaseTurn] | None:
     """Return a classifier around a base that others use too, and its turn in the weights.
 
     None where it is no adapter that brings a head for a decoder, or its base cannot be shared.

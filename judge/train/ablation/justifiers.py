@@ -14,14 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from judge.errors import UsageError
 from judge.runs.training import TrainingManifest
 from judge.runs.whole import replace_json, write_whole
-from judge.train.ablation.justifiers_table import Row, render, summary_of
+from judge.train.ablation.justifiers_table import JustifierRow, render, summary_of
 from judge.train.ablation.paired_table import Comparisons, Hits, check_names, compare
 from judge.train.ablation.paired_table import render as render_differences
 from judge.train.checkpoints.manifest import claim_output, git_revision, versions
 from judge.train.config import JustifierConfig
 from judge.train.evaluation.labelled import Labelled, labelled
 from judge.train.evaluation.verdict_accuracy import hits_of, measure, write_pairs
-from judge.train.progress import UNWATCHED, Progress
+from judge.train.progress import UNWATCHED, TrainingProgress
 from judge.train.sft import training as justifier
 
 RESULT_FILE = "ablation.json"
@@ -88,7 +88,7 @@ class JustifierAblationConfig(BaseModel):
 
 
 @dataclass(frozen=True)
-class Run:
+class JustifierRun:
     """One training: the variant, and its recipe."""
 
     variant: Variant
@@ -96,7 +96,7 @@ class Run:
 
 
 def run(
-    config: JustifierAblationConfig, judging: Judging, progress: Progress = UNWATCHED
+    config: JustifierAblationConfig, judging: Judging, progress: TrainingProgress = UNWATCHED
 ) -> dict[str, Any]:
     """Train and test what is not yet; write ``ablation.json`` and the table; return both.
 
@@ -115,7 +115,7 @@ def run(
     claim_output(output, config)
     pairs = labelled(config.test, config.test_limit)
     write_pairs(pairs, output / PAIRS_FILE)
-    results: dict[Row, list[dict[str, Any]]] = {}
+    results: dict[JustifierRow, list[dict[str, Any]]] = {}
     hits: dict[str, list[list[float]]] = {}
     for number, one in enumerate(runs, start=1):
         folder = Path(one.recipe.output_dir)
@@ -132,7 +132,7 @@ def run(
                 both_orders = hits_of(folder / f"test-{mode}", pairs)["both_orders"]
                 hits.setdefault(one.variant.name, []).append(both_orders)
             found = {"seed": one.recipe.seed, **measured, **_trained(manifest)}
-            results.setdefault(Row(one.variant.name, mode), []).append(found)
+            results.setdefault(JustifierRow(one.variant.name, mode), []).append(found)
     return _write(output, config, pairs, results, hits)
 
 
@@ -145,7 +145,7 @@ def _trained(manifest: TrainingManifest) -> dict[str, Any]:
     }
 
 
-def planned_runs(config: JustifierAblationConfig) -> Iterator[Run]:
+def planned_runs(config: JustifierAblationConfig) -> Iterator[JustifierRun]:
     """Yield the runs, seed by seed: an ablation that is stopped early has whole seeds.
 
     Raises:
@@ -168,14 +168,14 @@ def planned_runs(config: JustifierAblationConfig) -> Iterator[Run]:
             except ValueError as error:
                 text = " ".join(str(error).split())[:300]
                 raise UsageError(f"{variant.name}: {text}") from None
-            yield Run(variant, recipe)
+            yield JustifierRun(variant, recipe)
 
 
 def _write(
     output: Path,
     config: JustifierAblationConfig,
     pairs: list[Labelled],
-    results: dict[Row, list[dict[str, Any]]],
+    results: dict[JustifierRow, list[dict[str, Any]]],
     hits: Mapping[str, Hits],
 ) -> dict[str, Any]:
     """Write result and table; return them."""

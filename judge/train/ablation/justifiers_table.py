@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from judge.train.ablation.rewards_table import OVERALL, Cell, summarise
+from judge.train.ablation.rewards_table import OVERALL, AccuracyCell, summarise
 from judge.train.evaluation.verdict_accuracy import FIGURES
 
-Summary = dict[str, dict[str, Cell]]
+Summary = dict[str, dict[str, AccuracyCell]]
 """For each figure of :mod:`judge.train.evaluation.verdict_accuracy` a cell a source, and all."""
 _HOW = {"justify": "as written", "verdict": "read at once"}
 _NAMES = {"both_orders": "both orders", "one_order": "one order", "consistent": "consistent"}
 
 
 @dataclass(frozen=True)
-class Row:
+class JustifierRow:
     """A line of the table: a variant, and how its verdict was taken."""
 
     variant: str
@@ -28,7 +28,7 @@ def summary_of(runs: Sequence[dict[str, Any]]) -> Summary:
     return {figure: summarise([run[figure] for run in runs]) for figure in FIGURES}
 
 
-def render(rows: Mapping[Row, Summary]) -> str:
+def render(rows: Mapping[JustifierRow, Summary]) -> str:
     """Return the table as Markdown: accuracy of both orders by source, then the overall of one
     order's verdicts and of consistency."""
     first = next(iter(rows.values()))

@@ -18,7 +18,7 @@ from judge.reward import Objective
 from judge.runs.whole import replace_json, write_whole
 from judge.train.ablation.paired_table import Comparisons, check_names, compare
 from judge.train.ablation.paired_table import render as render_differences
-from judge.train.ablation.rewards_table import EXPO, LENGTH, Row, render, summarise
+from judge.train.ablation.rewards_table import EXPO, LENGTH, RewardRow, render, summarise
 from judge.train.checkpoints.manifest import claim_output, git_revision, versions
 from judge.train.config import RewardConfig
 from judge.train.evaluation.reward_accuracy import (
@@ -29,7 +29,7 @@ from judge.train.evaluation.reward_accuracy import (
 )
 from judge.train.expo import extrapolate as expo
 from judge.train.expo.config import ExpoConfig
-from judge.train.progress import UNWATCHED, Progress
+from judge.train.progress import UNWATCHED, TrainingProgress
 from judge.train.reward import training as reward
 
 RESULT_FILE = "ablation.json"
@@ -70,10 +70,10 @@ class AblationConfig(BaseModel):
 
 
 @dataclass(frozen=True)
-class Run:
+class RewardRun:
     """One training: its row in the table and its recipe."""
 
-    row: Row
+    row: RewardRow
     seed: int
     recipe: RewardConfig
 
@@ -84,15 +84,15 @@ class Run:
 
 
 @dataclass
-class Found:
+class RunResults:
     """What the runs came to: figures by row, and by name what each test pair earned."""
 
     pairs: list[LabelledPair]
     digest: str
-    results: dict[Row, list[dict[str, Any]]] = field(default_factory=dict)
+    results: dict[RewardRow, list[dict[str, Any]]] = field(default_factory=dict)
     hits: dict[str, list[list[float]]] = field(default_factory=dict)
 
-    def add(self, row: Row, name: str, folder: Path, figures: dict[str, Any]) -> None:
+    def add(self, row: RewardRow, name: str, folder: Path, figures: dict[str, Any]) -> None:
         """Test the model in ``folder``, unless it is known how it does; keep its figures."""
         tested = _tested(folder, self.pairs, self.digest)
         accuracy = {"accuracy": tested["accuracy"]}
@@ -100,7 +100,7 @@ class Found:
         self.hits.setdefault(name, []).append(tested["hits"])
 
 
-def run(config: AblationConfig, progress: Progress = UNWATCHED) -> dict[str, Any]:
+def run(config: AblationConfig, progress: TrainingProgress = UNWATCHED) -> dict[str, Any]:
     """Train what is not trained yet, test it, write ``ablation.json`` and the table; return both.
 
     After an interruption the same command goes on: finished runs are not repeated, the one that was
@@ -115,7 +115,7 @@ def run(config: AblationConfig, progress: Progress = UNWATCHED) -> dict[str, Any
     check_names(config.compare, names)
     claim_output(output, config)
     pairs = labelled_pairs(config.test, config.test_limit)
-    found = Found(pairs, _digest(pairs))
+    found = RunResults(pairs, _digest(pairs))
     for number, one in enumerate(runs, start=1):
         progress.note(f"run {number} of {len(runs)}: {Path(one.recipe.output_dir).name}")
         manifest = reward.run(one.recipe, progress)
@@ -130,14 +130,14 @@ def run(config: AblationConfig, progress: Progress = UNWATCHED) -> dict[str, Any
             "validation": manifest.validation,
         }
         found.add(one.row, one.name, Path(one.recipe.output_dir), figures)
-        if config.expo_pairs and one.row == Row("regression", "scaled_bt"):
+        if config.expo_pairs and one.row == RewardRow("regression", "scaled_bt"):
             progress.doing("searching the factor of ExPO")
             folder, record = _extrapolated(config, one)
-            found.add(Row("regression", EXPO), EXPO, folder, {"seed": one.seed, **record})
+            found.add(RewardRow("regression", EXPO), EXPO, folder, {"seed": one.seed, **record})
     return _write(output, config, found)
 
 
-def planned_runs(config: AblationConfig) -> Iterator[Run]:
+def planned_runs(config: AblationConfig) -> Iterator[RewardRun]:
     """Yield the runs in an order in which every start is there before it is needed.
 
     Raises:
@@ -147,12 +147,12 @@ def planned_runs(config: AblationConfig) -> Iterator[Run]:
         raise UsageError("expo_pairs: ExPO needs scaled_bt among the objectives")
     for seed in config.seeds:
         start = _recipe(config, None, "regression", f"regression-{seed}", seed)
-        yield Run(Row("base", "regression"), seed, start)
+        yield RewardRun(RewardRow("base", "regression"), seed, start)
         for objective in config.objectives:
             for name, begun in (("base", None), ("regression", start.output_dir)):
                 folder = f"{objective}-from_{name}-{seed}"
                 recipe = _recipe(config, begun, objective, folder, seed)
-                yield Run(Row(name, objective), seed, recipe)
+                yield RewardRun(RewardRow(name, objective), seed, recipe)
 
 
 def _recipe(
@@ -183,7 +183,7 @@ def _recipe(
         raise UsageError(f"{name}: {' '.join(str(error).split())[:300]}") from None
 
 
-def _extrapolated(config: AblationConfig, strong: Run) -> tuple[Path, dict[str, Any]]:
+def _extrapolated(config: AblationConfig, strong: RewardRun) -> tuple[Path, dict[str, Any]]:
     """Return the folder of what ExPO makes of ``strong`` and its start, and the factor."""
     output = Path(config.output_dir)
     asked = ExpoConfig(
@@ -222,7 +222,7 @@ def _digest(pairs: list[LabelledPair]) -> str:
     return hashlib.sha256("\n".join(map(repr, pairs)).encode()).hexdigest()[:16]
 
 
-def _write(output: Path, config: AblationConfig, found: Found) -> dict[str, Any]:
+def _write(output: Path, config: AblationConfig, found: RunResults) -> dict[str, Any]:
     """Write result and table; return them."""
     baseline = {s: a.to_json() for s, a in longer_is_better(found.pairs).items()}
     summary = {row: summarise([r["accuracy"] for r in runs]) for row, runs in found.results.items()}

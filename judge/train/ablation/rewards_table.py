@@ -23,18 +23,18 @@ _LOSSES = {
 
 
 @dataclass(frozen=True)
-class Row:
+class RewardRow:
     """A line of the table: what a model starts from and what it is trained for."""
 
     start: str
     objective: str
 
 
-LENGTH = Row("no model", "length")
+LENGTH = RewardRow("no model", "length")
 
 
 @dataclass(frozen=True)
-class Cell:
+class AccuracyCell:
     """One source's accuracy: mean and standard deviation over seeds, and how sure the mean is."""
 
     mean: float
@@ -53,7 +53,7 @@ class Cell:
         return f"{self.mean:.3f}{spread}{interval}"
 
 
-def summarise(seeds: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, Cell]:
+def summarise(seeds: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, AccuracyCell]:
     """Return a cell a source, and the overall.
 
     Args:
@@ -71,12 +71,12 @@ def summarise(seeds: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, Cell]
     return {OVERALL: _cell(means, None, None), **cells}
 
 
-def _cell(values: list[float], low: float | None, high: float | None) -> Cell:
+def _cell(values: list[float], low: float | None, high: float | None) -> AccuracyCell:
     deviation = statistics.stdev(values) if len(values) > 1 else None
-    return Cell(statistics.fmean(values), deviation, low, high)
+    return AccuracyCell(statistics.fmean(values), deviation, low, high)
 
 
-def render(rows: Mapping[Row, Mapping[str, Cell]]) -> str:
+def render(rows: Mapping[RewardRow, Mapping[str, AccuracyCell]]) -> str:
     """Return the table as Markdown: a line a model, the overall and each source a column."""
     columns = list(next(iter(rows.values())))
     lines = [

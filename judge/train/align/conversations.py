@@ -13,13 +13,19 @@ from pydantic import TypeAdapter
 from judge.conversation import ConversationBuilder
 from judge.pair import Message
 from judge.train.align.examples import as_turns
-from judge.train.batches.sequences import Conversation, Example, SequenceSet, collect, read_lines
+from judge.train.batches.sequences import (
+    Conversation,
+    SequenceExample,
+    SequenceSet,
+    collect,
+    read_lines,
+)
 
 _MESSAGES = TypeAdapter(tuple[Message, ...])
 
 
 def load_conversations(
-    found: Iterator[Example],
+    found: Iterator[SequenceExample],
     builder: ConversationBuilder,
     max_length: int,
     limit: int | None,
@@ -34,7 +40,7 @@ def load_conversations(
     """
     left_out: Counter[str] = Counter()
 
-    def spoken() -> Iterator[Example]:
+    def spoken() -> Iterator[SequenceExample]:
         for example in found:
             if example.conversations[0][-1].content.strip():
                 yield example
@@ -44,7 +50,7 @@ def load_conversations(
     return collect(spoken(), as_turns(builder), max_length, limit, left_out)
 
 
-def read_conversations(path: Path) -> Iterator[Example]:
+def read_conversations(path: Path) -> Iterator[SequenceExample]:
     """Yield the conversation of each line: ``messages``, or ``prompt`` and ``chosen``.
 
     Raises:
@@ -53,7 +59,7 @@ def read_conversations(path: Path) -> Iterator[Example]:
     return read_lines(path, _example, "cannot be read")
 
 
-def _example(row: dict[str, Any], number: int) -> Example:
+def _example(row: dict[str, Any], number: int) -> SequenceExample:
     if "messages" in row:
         messages = _MESSAGES.validate_python(row["messages"])
     elif "prompt" in row and "chosen" in row:
@@ -63,7 +69,7 @@ def _example(row: dict[str, Any], number: int) -> Example:
         raise ValueError("expected messages, or prompt and chosen")
     if len(messages) < 2 or messages[-1].role != "assistant":
         raise ValueError("expected a conversation that ends with the assistant's message")
-    return Example(str(row.get("pair_id", row.get("id", f"line {number}"))), (messages,))
+    return SequenceExample(str(row.get("pair_id", row.get("id", f"line {number}"))), (messages,))
 
 
 def held_out(conversation: Conversation, share: float) -> bool:

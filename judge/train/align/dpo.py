@@ -21,7 +21,7 @@ from judge.train.batches.sequences import SequenceSet
 from judge.train.checkpoints.adapter_start import with_adapter
 from judge.train.checkpoints.manifest import data_of_kind
 from judge.train.finetune import choose_packing, plain_arguments
-from judge.train.progress import UNWATCHED, Progress, TrainingFacts, facts_of
+from judge.train.progress import UNWATCHED, TrainingFacts, TrainingProgress, facts_of
 from judge.train.reward.model import choose_padding
 from judge.train.sequence_trainer import figures_of, left_out
 from judge.train.sft.training import load_model
@@ -29,7 +29,7 @@ from judge.train.sft.training import load_model
 _FIGURES = ("eval_loss", "eval_accuracy", "eval_reward_margin", "eval_chosen_change")
 
 
-def run(config: DPOConfig, progress: Progress = UNWATCHED) -> TrainingManifest | None:
+def run(config: DPOConfig, progress: TrainingProgress = UNWATCHED) -> TrainingManifest | None:
     """Align the model of ``config``; return the manifest, also written to ``output_dir``.
 
     Running it again after an interruption goes on from the newest checkpoint, or in the midst of
@@ -54,7 +54,7 @@ class DPOTuning:
     computed = 0
     """Pairs whose reference had to be computed."""
 
-    def __init__(self, config: DPOConfig, progress: Progress) -> None:
+    def __init__(self, config: DPOConfig, progress: TrainingProgress) -> None:
         self.config = config
         self.progress = progress
 

@@ -15,8 +15,8 @@ from judge.train.align.config import BRADLEY_TERRY, PreferenceLoss
 from judge.train.batches.sequences import (
     Conversation,
     Encode,
-    Example,
     SequenceCollator,
+    SequenceExample,
     SequenceSet,
     collect,
 )
@@ -74,7 +74,7 @@ def as_turns(builder: ConversationBuilder) -> Encode:
     return encode
 
 
-def _is_usable(example: Example, left_out: Counter[str]) -> bool:
+def _is_usable(example: SequenceExample, left_out: Counter[str]) -> bool:
     """Say whether a pair can be trained on; count why not."""
     chosen, rejected = (messages[-1].content.split() for messages in example.conversations)
     if not chosen or not rejected:

@@ -15,7 +15,7 @@ from judge.errors import UsageError
 from judge.runs.jsonlines import append_synced, encode_line, read_rows, repair_tail
 from judge.runs.whole import write_whole
 from judge.train.batches.sequences import SequenceSet
-from judge.train.progress import Progress
+from judge.train.progress import TrainingProgress
 
 WINDOW = 256
 """Pairs between two writes."""
@@ -60,7 +60,7 @@ class ReferenceFile:
 
 
 def add_reference(
-    trainer: Any, pairs: SequenceSet, path: Path, about: dict[str, Any], progress: Progress
+    trainer: Any, pairs: SequenceSet, path: Path, about: dict[str, Any], progress: TrainingProgress
 ) -> int:
     """Give each item of ``pairs`` the reference's log-probabilities; return how many were computed.
 

@@ -17,11 +17,11 @@ from judge.train.align.config import PolicySFTConfig
 from judge.train.align.conversations import held_out, load_conversations, read_conversations
 from judge.train.align.examples import ResponseCollator
 from judge.train.align.log_probs import add_scores, response_log_probs
-from judge.train.batches.sequences import Example, SequenceSet
+from judge.train.batches.sequences import SequenceExample, SequenceSet
 from judge.train.checkpoints.adapter_start import with_adapter
 from judge.train.checkpoints.manifest import read_data_manifest
 from judge.train.finetune import choose_packing, plain_arguments
-from judge.train.progress import UNWATCHED, Progress, TrainingFacts, facts_of
+from judge.train.progress import UNWATCHED, TrainingFacts, TrainingProgress, facts_of
 from judge.train.reward.model import choose_padding
 from judge.train.sequence_trainer import SequenceTrainer, figures_of, left_out
 from judge.train.sft.training import load_model
@@ -53,7 +53,7 @@ def mean_loss(prediction: EvalPrediction) -> dict[str, float]:
     return {"loss": float(-log_probs.sum() / np.asarray(prediction.label_ids).sum())}
 
 
-def run(config: PolicySFTConfig, progress: Progress = UNWATCHED) -> TrainingManifest | None:
+def run(config: PolicySFTConfig, progress: TrainingProgress = UNWATCHED) -> TrainingManifest | None:
     """Fine-tune the policy of ``config``; return its manifest, also written to ``output_dir``.
 
     Running it again after an interruption goes on from the newest checkpoint, with the same result
@@ -96,7 +96,7 @@ class PolicyTuning:
         self.evaluation.refuse_none(self.source, "conversation to validate on")
         choose_padding(tokenizer, self.train.last_ids | self.evaluation.last_ids)
 
-    def _side(self, held: bool) -> Iterator[Example]:
+    def _side(self, held: bool) -> Iterator[SequenceExample]:
         """Return the conversations that are held out for validation, or the others."""
         if self.source.is_dir():
             return read_conversations(self.source / ("val.jsonl" if held else "train.jsonl"))

@@ -26,7 +26,7 @@ _BATCH = 512
 
 
 @dataclass(frozen=True)
-class Example:
+class SequenceExample:
     """A labelled example."""
 
     name: str
@@ -85,7 +85,7 @@ class SequenceSet:
 
 
 def collect(
-    examples: Iterable[Example],
+    examples: Iterable[SequenceExample],
     encode: Encode,
     max_length: int,
     limit: int | None,
@@ -122,7 +122,9 @@ def collect(
     return result
 
 
-def _encoded(batch: list[Example], encode: Encode) -> Iterator[list[tuple[int, list[int]]] | None]:
+def _encoded(
+    batch: list[SequenceExample], encode: Encode
+) -> Iterator[list[tuple[int, list[int]]] | None]:
     """Yield what each example's conversations become, None where a text cannot be encoded."""
     try:
         flat = encode(list(chain.from_iterable(example.conversations for example in batch)))

@@ -24,7 +24,7 @@ from transformers import (
 
 from judge.train.bundled.tokenizer import save_tokenizer, train_tokenizer
 from judge.train.config import PretrainConfig
-from judge.train.progress import UNWATCHED, Progress, TrainingFacts
+from judge.train.progress import UNWATCHED, TrainingFacts, TrainingProgress
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -112,9 +112,9 @@ class SequentialTrainer(Trainer):
 
 
 class Told(TrainerCallback):
-    """Tells a :class:`judge.train.progress.Progress` of each step, save and validation."""
+    """Tells a :class:`judge.train.progress.TrainingProgress` of each step, save and validation."""
 
-    def __init__(self, progress: Progress, facts: TrainingFacts, tokens: int) -> None:
+    def __init__(self, progress: TrainingProgress, facts: TrainingFacts, tokens: int) -> None:
         self.progress, self.facts, self.tokens = progress, facts, tokens
         self.since = time.monotonic()
         self.loss: float | None = None
@@ -142,7 +142,7 @@ class Told(TrainerCallback):
         self.progress.validated(row)
 
 
-def run(config: PretrainConfig, progress: Progress = UNWATCHED) -> dict[str, Any]:
+def run(config: PretrainConfig, progress: TrainingProgress = UNWATCHED) -> dict[str, Any]:
     """Train the tokenizer and the base model of ``config``; write both to ``config.output_dir``.
 
     Returns the log that is also written there as ``pretrain.json``: tokens, seconds and losses.

@@ -49,7 +49,7 @@ folder). A call again goes on with the folder, or finds it finished."""
 
 
 @dataclass(frozen=True)
-class Candidate:
+class CheckpointCandidate:
     """A checkpoint that may be chosen."""
 
     step: int
@@ -58,7 +58,7 @@ class Candidate:
     """None where none was measured at its step."""
 
 
-class Benchmark(Protocol):
+class CheckpointBenchmark(Protocol):
     """What checkpoints are compared on."""
 
     def describe(self) -> SelectionBenchmark:
@@ -110,7 +110,7 @@ class LabelledPairs:
 class Evaluated:
     """A candidate and its score."""
 
-    candidate: Candidate
+    candidate: CheckpointCandidate
     score: Score
 
     def entry(self) -> EvaluatedCheckpoint:
@@ -123,7 +123,7 @@ class Evaluated:
         )
 
 
-def run(config: SelectConfig, benchmark: Benchmark, evaluate: Evaluate) -> Selection:
+def run(config: SelectConfig, benchmark: CheckpointBenchmark, evaluate: Evaluate) -> Selection:
     """Evaluate the candidates that are not yet, choose, write ``select.json``; return it.
 
     After an interruption the same command goes on: no pair is judged twice.
@@ -165,7 +165,7 @@ def run(config: SelectConfig, benchmark: Benchmark, evaluate: Evaluate) -> Selec
     return result
 
 
-def candidates_of(run: Path, everything: bool) -> list[Candidate]:
+def candidates_of(run: Path, everything: bool) -> list[CheckpointCandidate]:
     """Return the whole checkpoints to look at, by step.
 
     Raises:
@@ -186,7 +186,7 @@ def candidates_of(run: Path, everything: bool) -> list[Candidate]:
                 f"{folders[step]} has no complete weights; under ZeRO-3 a recipe's deepspeed"
                 " section needs stage3_gather_16bit_weights_on_model_save: true"
             )
-    return [Candidate(step, folders[step], losses.get(step)) for step in steps]
+    return [CheckpointCandidate(step, folders[step], losses.get(step)) for step in steps]
 
 
 def start_of(run: Path) -> str:

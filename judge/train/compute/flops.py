@@ -25,7 +25,7 @@ sparsity); the first name that is part of the device's counts."""
 
 
 @dataclass(frozen=True)
-class Shape:
+class DecoderShape:
     """What of a decoder's configuration its operations depend on."""
 
     layers: int
@@ -45,7 +45,7 @@ class Shape:
         return self.layers * (attention + 3 * self.hidden * self.intermediate)
 
 
-def shape_of(config: Any, rewards: bool = False) -> Shape | None:
+def shape_of(config: Any, rewards: bool = False) -> DecoderShape | None:
     """Return the shape of a model's configuration; None for an architecture that is not counted.
 
     Args:
@@ -55,7 +55,7 @@ def shape_of(config: Any, rewards: bool = False) -> Shape | None:
     if getattr(config, "model_type", None) not in _DECODERS:
         return None
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return Shape(
+    return DecoderShape(
         layers=config.num_hidden_layers,
         hidden=config.hidden_size,
         intermediate=config.intermediate_size,
@@ -65,7 +65,7 @@ def shape_of(config: Any, rewards: bool = False) -> Shape | None:
     )
 
 
-def forward_flops(shape: Shape, lengths: list[int], answers: int) -> int:
+def forward_flops(shape: DecoderShape, lengths: list[int], answers: int) -> int:
     """Return the operations of one forward pass; a multiplication and an addition are two.
 
     Attention counts the whole square of a sequence, as PaLM (Chowdhery et al., 2022, appendix B)
@@ -80,7 +80,9 @@ def forward_flops(shape: Shape, lengths: list[int], answers: int) -> int:
     return 2 * (weights + attention)
 
 
-def training_flops(shape: Shape, lengths: list[int], answers: int, frozen: bool = False) -> int:
+def training_flops(
+    shape: DecoderShape, lengths: list[int], answers: int, frozen: bool = False
+) -> int:
     """Return the operations that one step on these sequences needs: forward and backward.
 
     The backward pass takes twice the forward one: a product for the inputs' gradients, one for the

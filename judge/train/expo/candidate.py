@@ -14,7 +14,7 @@ from judge.models.loading import load_classifier, load_tokenizer
 from judge.models.shards import FLOATS
 from judge.train.batches.packing import pad
 from judge.train.batches.sequences import SequenceSet
-from judge.train.expo.matching import Match
+from judge.train.expo.matching import TensorMatch
 from judge.train.reward.data import load_set
 from judge.train.reward.model import read_at_ends
 
@@ -24,7 +24,7 @@ LONGEST = 4096
 """The most tokens of a conversation, where the model itself takes no fewer (as in training)."""
 
 
-class Candidate:
+class ExpoCandidate:
     """The model that ExPO would write for a factor, without writing it.
 
     On a CPU it computes in float32, with the weights as they would be stored.
@@ -33,7 +33,7 @@ class Candidate:
         UsageError: when the model does not load, or its files name the weights in another way.
     """
 
-    def __init__(self, matches: dict[str, Match], strong: Checkpoint) -> None:
+    def __init__(self, matches: dict[str, TensorMatch], strong: Checkpoint) -> None:
         self.strong = strong
         cuda = torch.cuda.is_available()
         self.model = load_classifier(

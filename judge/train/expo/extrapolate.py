@@ -20,7 +20,7 @@ from judge.models.shards import INDEX, elements, write_file
 from judge.runs.identity import refuse_another
 from judge.runs.whole import PART, refused_in_one_line, replace_json
 from judge.train.expo.config import ExpoConfig
-from judge.train.expo.matching import HEAD_ROW, Match, OutputRow, match
+from judge.train.expo.matching import HEAD_ROW, OutputRow, TensorMatch, match
 
 _IDENTITY = "expo.json"
 """In the unfinished folder: what it is being made from."""
@@ -66,7 +66,7 @@ def run(config: ExpoConfig) -> dict[str, Any]:
 
 
 def _chosen(
-    config: ExpoConfig, matches: dict[str, Match], strong: Checkpoint, work: Path
+    config: ExpoConfig, matches: dict[str, TensorMatch], strong: Checkpoint, work: Path
 ) -> dict[str, Any]:
     """Return the factor, after a search with the accuracy that it was chosen for."""
     if config.search is None:
@@ -121,7 +121,7 @@ def _workplace(output: Path, identity: dict[str, Any]) -> Path:
 
 
 def _write_weights(
-    work: Path, matches: dict[str, Match], strong: Checkpoint, factor: float
+    work: Path, matches: dict[str, TensorMatch], strong: Checkpoint, factor: float
 ) -> None:
     """Write the files of ``strong`` anew, each whole or not at all; those that are there stay."""
     names = {file: [n for n in held if n in matches] for file, held in strong.shards.files.items()}

@@ -44,7 +44,7 @@ class OutputRow:
 
 
 @dataclass(frozen=True)
-class Match:
+class TensorMatch:
     """A tensor of both models."""
 
     weak: Tensor
@@ -72,7 +72,7 @@ class Match:
             yield piece
 
 
-def match(weak: Checkpoint, strong: Checkpoint) -> dict[str, Match]:
+def match(weak: Checkpoint, strong: Checkpoint) -> dict[str, TensorMatch]:
     """Match the tensors of two checkpoints by name, in the order of ``strong``.
 
     A tied tensor that only one side stores is read from the one that it equals. A weak head with
@@ -86,7 +86,7 @@ def match(weak: Checkpoint, strong: Checkpoint) -> dict[str, Match]:
     _with_ties(strong, weak, weak.tensors.keys() - strong.tensors.keys())
     others = weak.tensors | _with_ties(weak, strong, strong.tensors.keys() - weak.tensors.keys())
     return {
-        name: Match(_fitting(name, others[name], tensor, weak, strong), tensor)
+        name: TensorMatch(_fitting(name, others[name], tensor, weak, strong), tensor)
         for name, tensor in strong.tensors.items()
     }
 

@@ -15,9 +15,9 @@ from typing import Any
 from judge.errors import UsageError
 from judge.models.checkpoint import Checkpoint
 from judge.runs.whole import replace_json, write_whole
-from judge.train.expo.candidate import Candidate
+from judge.train.expo.candidate import ExpoCandidate
 from judge.train.expo.curve import CURVE_JSON, CURVE_SVG, Point, SearchResult, draw
-from judge.train.expo.matching import HEAD_ROW, Match
+from judge.train.expo.matching import HEAD_ROW, TensorMatch
 
 COARSE = range(110, 201, 10)
 """Factors of the first stage, in hundredths."""
@@ -42,7 +42,11 @@ def best_of(right: dict[int, int]) -> int:
 
 
 def run_search(
-    matches: dict[str, Match], strong: Checkpoint, pairs: Path, limit: int | None, folder: Path
+    matches: dict[str, TensorMatch],
+    strong: Checkpoint,
+    pairs: Path,
+    limit: int | None,
+    folder: Path,
 ) -> SearchResult:
     """Search the factor on a ``preference`` file; write the curve into ``folder``.
 
@@ -51,7 +55,7 @@ def run_search(
     Raises:
         UsageError: when pairs or model cannot be used.
     """
-    candidate = Candidate(matches, strong)
+    candidate = ExpoCandidate(matches, strong)
     preferences = candidate.read(pairs, limit)
     output = _reward_output(strong)
     known = _known(folder / CURVE_JSON)

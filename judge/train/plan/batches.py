@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 
 from judge.train.config import JustifierConfig, TrainerConfig
-from judge.train.plan.lengths import Lengths
+from judge.train.plan.lengths import ExampleLengths
 
 STRETCH = 50
 """Batches of like length are made within so many batches (``LengthGroupedTwins``)."""
@@ -45,7 +45,7 @@ class Batches:
         return self.forwarded / self.micro_batch_tokens if self.micro_batch_tokens else 0.0
 
 
-def batches_of(config: TrainerConfig, lengths: Lengths, gpus: int) -> Batches:
+def batches_of(config: TrainerConfig, lengths: ExampleLengths, gpus: int) -> Batches:
     """Return the micro-batches of a pass on ``gpus`` GPUs.
 
     Raises:
@@ -92,7 +92,7 @@ def packs(config: TrainerConfig) -> bool:
     return config.packing is not False
 
 
-def _order(config: TrainerConfig, lengths: Lengths, gpus: int) -> list[int]:
+def _order(config: TrainerConfig, lengths: ExampleLengths, gpus: int) -> list[int]:
     """Return the examples in an order like the training's, by the rule of its sampler."""
     draw = random.Random(config.seed)
     size = 2 if lengths.twins else 1
@@ -107,7 +107,11 @@ def _order(config: TrainerConfig, lengths: Lengths, gpus: int) -> list[int]:
 
 
 def _grouped(
-    config: TrainerConfig, lengths: Lengths, starts: list[int], gpus: int, draw: random.Random
+    config: TrainerConfig,
+    lengths: ExampleLengths,
+    starts: list[int],
+    gpus: int,
+    draw: random.Random,
 ) -> list[int]:
     """Return batches of like length (``LengthGroupedTwins``)."""
     size = 2 if lengths.twins else 1
@@ -125,7 +129,7 @@ def _grouped(
     return order
 
 
-def _balanced(config: TrainerConfig, lengths: Lengths, drawn: list[int]) -> list[int]:
+def _balanced(config: TrainerConfig, lengths: ExampleLengths, drawn: list[int]) -> list[int]:
     """Return rows of like numbers of tokens within each step (``BalancedSteps``)."""
     row = config.per_device_batch_size
     size = 2 if lengths.twins and row % 2 == 0 else 1

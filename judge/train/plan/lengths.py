@@ -45,7 +45,7 @@ PAPER_EXAMPLES = {
 
 
 @dataclass(frozen=True)
-class Lengths:
+class ExampleLengths:
     """Tokens of every training and validation example that a training takes.
 
     An example is what a micro-batch is counted in; one of preferences holds two sequences.
@@ -61,7 +61,7 @@ class Lengths:
     """Training examples that are dropped for their length."""
 
 
-def paper_lengths(config: TrainerConfig) -> Lengths:
+def paper_lengths(config: TrainerConfig) -> ExampleLengths:
     """Return the paper's number of examples, with the lengths of the sample rows in turn."""
     sample: list[tuple[int, ...]]
     kind = data_kind(config)
@@ -85,7 +85,7 @@ def paper_lengths(config: TrainerConfig) -> Lengths:
     return _within(config, repeated(train), repeated(validation), kind == "justifier", text)
 
 
-def data_lengths(config: TrainerConfig, data: Path) -> Lengths:
+def data_lengths(config: TrainerConfig, data: Path) -> ExampleLengths:
     """Return the lengths of a folder of ``judge data prepare``.
 
     The model's tokenizer counts where it is a folder or in the hub's cache; else characters do.
@@ -116,7 +116,7 @@ def _within(
     validation: list[tuple[int, ...]],
     twins: bool,
     source: str,
-) -> Lengths:
+) -> ExampleLengths:
     """Apply limits and the longest length that the recipe allows."""
     train, validation = train[: config.train_limit], validation[: config.eval_limit]
     if isinstance(config, JustifierConfig) and config.too_long == "cut_prompt":
@@ -131,7 +131,7 @@ def _within(
     if not kept:
         raise UsageError(f"every example is longer than max_length {config.max_length}")
     fitting = [item for item in validation if max(item) <= config.max_length]
-    return Lengths(kept, fitting, size == 2, source, len(train) - len(kept))
+    return ExampleLengths(kept, fitting, size == 2, source, len(train) - len(kept))
 
 
 def _tokens(characters: int) -> int:

@@ -17,7 +17,7 @@ from judge.train.plan.architecture import Architecture, architecture_of
 from judge.train.plan.batches import Batches, batches_of
 from judge.train.plan.config import PlanRequest
 from judge.train.plan.hardware import Gpu, find_gpu
-from judge.train.plan.lengths import Lengths, data_lengths, paper_lengths
+from judge.train.plan.lengths import ExampleLengths, data_lengths, paper_lengths
 from judge.train.plan.memory import Memory, memory_of
 from judge.train.plan.needs import outputs_of
 from judge.train.plan.speed import Hours, Rate, checkpoint_bytes, hours_of, rate_of
@@ -25,7 +25,7 @@ from judge.train.plan.zero import Zero
 from judge.train.recipe_files import read_recipe, recipes_for
 
 
-class Row(BaseModel):
+class PlanRow(BaseModel):
     """A line of the table over GPU counts."""
 
     gpus: int
@@ -53,7 +53,7 @@ class Plan(BaseModel):
     fits: bool
     host_bytes: int
     """Memory of each host for an off-loaded optimizer."""
-    lengths: Lengths
+    lengths: ExampleLengths
     batches: Batches
     accumulation: int
     rate: Rate
@@ -61,7 +61,7 @@ class Plan(BaseModel):
     cost: tuple[float, float] | None
     checkpoint_bytes: int
     checkpoints: int
-    table: list[Row]
+    table: list[PlanRow]
     warnings: list[str]
     """What is wrong although it may fit."""
     instead: list[Alternative]
@@ -181,10 +181,10 @@ def _table(
     request: PlanRequest,
     config: TrainerConfig,
     model: Architecture,
-    lengths: Lengths,
+    lengths: ExampleLengths,
     gpu: Gpu,
     asked: int,
-) -> list[Row]:
+) -> list[PlanRow]:
     """Return memory and hours for every count of GPUs that divides the batch."""
     rows = []
     for gpus in sorted({*request.counts, asked}):
@@ -196,7 +196,7 @@ def _table(
         batches = batches_of(config, lengths, gpus)
         hours = hours_of(config, model, lengths, batches, gpu, gpus, request.gpus_per_node)
         rows.append(
-            Row(
+            PlanRow(
                 gpus=gpus,
                 gib=needed / 2**30,
                 fits=needed <= gpu.memory * (1 - request.margin),

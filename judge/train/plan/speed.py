@@ -8,7 +8,7 @@ from judge.train.config import TrainerConfig
 from judge.train.plan.architecture import Architecture
 from judge.train.plan.batches import Batches
 from judge.train.plan.hardware import Gpu
-from judge.train.plan.lengths import Lengths
+from judge.train.plan.lengths import ExampleLengths
 from judge.train.plan.memory import memory_of
 from judge.train.plan.needs import has_reference, layers_kept, outputs_of
 from judge.train.plan.zero import Zero
@@ -86,7 +86,7 @@ def flops_a_token(config: TrainerConfig, model: Architecture, length: float) -> 
 def hours_of(
     config: TrainerConfig,
     model: Architecture,
-    lengths: Lengths,
+    lengths: ExampleLengths,
     batches: Batches,
     gpu: Gpu,
     gpus: int,

@@ -114,7 +114,7 @@ def read_rewards(path: Path, limit: int | None) -> list[LabelledRewards]:
 
 def _score(config: WeightsConfig, path: Path) -> dict[str, int]:
     """Write the rewards of the pairs to ``path``; return how many pairs were left out, by why."""
-    from judge.train.expo.candidate import Candidate
+    from judge.train.expo.candidate import ExpoCandidate
     from judge.train.expo.matching import match
     from judge.train.reward.data import read_examples
 
@@ -125,7 +125,7 @@ def _score(config: WeightsConfig, path: Path) -> dict[str, int]:
             f"{checkpoint.folder}: its outputs are {', '.join(checkpoint.outputs or ['unnamed'])};"
             f" expected {', '.join(ATTRIBUTES)}"
         )
-    candidate = Candidate(match(checkpoint, checkpoint), checkpoint)
+    candidate = ExpoCandidate(match(checkpoint, checkpoint), checkpoint)
     candidate.set(1)
     pairs = Path(config.pairs)
     preferences = candidate.read(pairs, config.limit)

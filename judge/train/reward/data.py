@@ -14,7 +14,13 @@ from judge.annotated import MAX_RATING
 from judge.conversation import ConversationBuilder
 from judge.pair import Message
 from judge.reward import Objective
-from judge.train.batches.sequences import Conversation, Example, SequenceSet, collect, read_lines
+from judge.train.batches.sequences import (
+    Conversation,
+    SequenceExample,
+    SequenceSet,
+    collect,
+    read_lines,
+)
 
 _MESSAGES = TypeAdapter(list[Message])
 
@@ -61,7 +67,7 @@ def read_examples(
     outputs: tuple[str, ...],
     left_out: Counter[str],
     check: Callable[[float], None] | None = None,
-) -> Iterator[Example]:
+) -> Iterator[SequenceExample]:
     """Yield the usable examples of a prepared file; count the others in ``left_out``.
 
     Args:
@@ -72,9 +78,9 @@ def read_examples(
     """
     needs_margin = objective in ("margin_bt", "scaled_bt")
 
-    def parse(row: dict[str, Any], number: int) -> Example | str:
+    def parse(row: dict[str, Any], number: int) -> SequenceExample | str:
         found = _rated(row, outputs) if objective == "regression" else _compared(row, needs_margin)
-        if check is not None and isinstance(found, Example):
+        if check is not None and isinstance(found, SequenceExample):
             check(found.labels[0])
         return found
 
@@ -85,7 +91,7 @@ def read_examples(
             yield found
 
 
-def _compared(row: dict[str, Any], needs_margin: bool) -> Example | str:
+def _compared(row: dict[str, Any], needs_margin: bool) -> SequenceExample | str:
     """Return a pair as an example, or why it has no strict preference."""
     margin: Any = row.get("margin")
     if margin is None and not needs_margin:
@@ -95,10 +101,10 @@ def _compared(row: dict[str, Any], needs_margin: bool) -> Example | str:
     chosen, rejected = _conversation(row, "chosen"), _conversation(row, "rejected")
     if margin == 0 or chosen == rejected:
         return "no_preference"
-    return Example(str(row["pair_id"]), (chosen, rejected), (float(margin),))
+    return SequenceExample(str(row["pair_id"]), (chosen, rejected), (float(margin),))
 
 
-def _rated(row: dict[str, Any], outputs: tuple[str, ...]) -> Example | str:
+def _rated(row: dict[str, Any], outputs: tuple[str, ...]) -> SequenceExample | str:
     """Return a rated response as an example, or that it has none of the wanted ratings."""
     ratings = []
     for name in outputs:
@@ -109,7 +115,7 @@ def _rated(row: dict[str, Any], outputs: tuple[str, ...]) -> Example | str:
     conversation = _conversation(row, "response")
     if all(map(math.isnan, ratings)):
         return "no_rating"
-    return Example(str(row["rating_id"]), (conversation,), tuple(ratings))
+    return SequenceExample(str(row["rating_id"]), (conversation,), tuple(ratings))
 
 
 def _conversation(row: dict[str, Any], key: str) -> tuple[Message, ...]:

@@ -15,7 +15,7 @@ from judge.train.checkpoints.adapter_start import with_adapter
 from judge.train.checkpoints.manifest import data_of_kind
 from judge.train.config import RewardConfig
 from judge.train.finetune import choose_packing, plain_arguments
-from judge.train.progress import UNWATCHED, Progress, TrainingFacts, facts_of
+from judge.train.progress import UNWATCHED, TrainingFacts, TrainingProgress, facts_of
 from judge.train.reward.data import load_set
 from judge.train.reward.model import HEAD, choose_padding, load_reward_model, read_at_ends
 from judge.train.reward.trainer import RewardTrainer
@@ -24,7 +24,7 @@ from judge.train.sequence_trainer import figures_of, left_out
 _FIGURES = ("eval_loss", "eval_accuracy", "eval_pearson")
 
 
-def run(config: RewardConfig, progress: Progress = UNWATCHED) -> TrainingManifest | None:
+def run(config: RewardConfig, progress: TrainingProgress = UNWATCHED) -> TrainingManifest | None:
     """Train the reward model of ``config``; return its manifest, also written to ``output_dir``.
 
     Running it again after an interruption goes on from the newest checkpoint, with the same result

@@ -39,7 +39,7 @@ from judge.train.finetune import (
     weight_options,
 )
 from judge.train.losses import statement_loss
-from judge.train.progress import UNWATCHED, Progress, TrainingFacts, facts_of
+from judge.train.progress import UNWATCHED, TrainingFacts, TrainingProgress, facts_of
 from judge.train.sft.examples import (
     ExampleSet,
     JustifierCollator,
@@ -48,7 +48,7 @@ from judge.train.sft.examples import (
 )
 
 
-def run(config: JustifierConfig, progress: Progress = UNWATCHED) -> TrainingManifest | None:
+def run(config: JustifierConfig, progress: TrainingProgress = UNWATCHED) -> TrainingManifest | None:
     """Train the justifier of ``config``; return its manifest, also written to ``output_dir``.
 
     Running it again after an interruption goes on from the newest checkpoint, with the same result

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.annotated import AnnotatedPair, Split
-from judge.data.checks.rows import Row, row_of
+from judge.data.checks.rows import CheckedRow, row_of
 from judge.pair import Annotation, Pair, parse_prompt
 
 PROMPT = "Name one reason why the harbour of Bergen stays free of ice in every winter."
@@ -39,7 +39,7 @@ def pair(
     )
 
 
-def row(*args: Any, **kwargs: Any) -> Row:
+def row(*args: Any, **kwargs: Any) -> CheckedRow:
     """Return :func:`pair` as the checks see it."""
     return row_of(pair(*args, **kwargs))
 

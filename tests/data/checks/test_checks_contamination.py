@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judge.data.checks.contamination import Benchmark, contamination_findings
+from judge.data.checks.contamination import BenchmarkPrompts, contamination_findings
 from judge.data.checks.grams import gram_hashes, words
 from judge.pair import Message, parse_prompt
 from tests.data.checks.material import row
@@ -14,9 +14,9 @@ from tests.data.checks.material import row
 COUNTING = "one two three four five six seven eight"
 
 
-def benchmark(*prompts: str, size: int = 7) -> Benchmark:
+def benchmark(*prompts: str, size: int = 7) -> BenchmarkPrompts:
     rows = [(f"b{number}", parse_prompt(prompt)) for number, prompt in enumerate(prompts)]
-    return Benchmark("bench.jsonl", rows, size)
+    return BenchmarkPrompts("bench.jsonl", rows, size)
 
 
 def shared(prompt: str, *prompts: str, size: int = 7) -> list[str]:

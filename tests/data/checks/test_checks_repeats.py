@@ -13,7 +13,7 @@ from judge.data.checks.findings import Finding
 from judge.data.checks.grams import words
 from judge.data.checks.near import Banding, clusters, jaccard, shingles
 from judge.data.checks.repeats import repeat_findings
-from judge.data.checks.rows import Row, row_of
+from judge.data.checks.rows import CheckedRow, row_of
 from judge.pair import parse_prompt
 from tests.data.checks.material import FIRST, PROMPT, SECOND, row
 
@@ -22,7 +22,7 @@ FIRST_BETTER = ((-2, "@Response 1 is better than @Response 2."),)
 SECOND_BETTER = ((2, "@Response 2 is better than @Response 1."),)
 
 
-def repeats(*rows: Row, near: float = 0.8) -> dict[str, Finding]:
+def repeats(*rows: CheckedRow, near: float = 0.8) -> dict[str, Finding]:
     corpus = Corpus(near > 0)
     for item in rows:
         corpus.add(item)
@@ -62,7 +62,7 @@ def test_labels_contradict_each_other_in_either_order(
 
 
 def test_ratings_of_one_response() -> None:
-    def rated(name: str, helpfulness: float) -> Row:
+    def rated(name: str, helpfulness: float) -> CheckedRow:
         prompt = parse_prompt(PROMPT)
         ratings = {"helpfulness": (helpfulness,)}
         item = {"split": "train", "rating_id": name, "prompt": prompt, "response": FIRST}

@@ -15,9 +15,9 @@ from judge.data.split import prompt_key
 from judge.data.statistics.helpfulness import Joint, RatingIndex
 from judge.data.statistics.justifications import Justifications, measure
 from judge.data.statistics.keywords import WORDS, keywords
-from judge.data.statistics.lengths import Lengths
+from judge.data.statistics.lengths import ResponseLengths
 from judge.data.statistics.numbers import Moments, interval
-from judge.data.statistics.ratings import Ratings
+from judge.data.statistics.ratings import RatingCounts
 from judge.data.statistics.report import rounded
 from judge.data.statistics.stages import OTHER, SOURCES, Stages
 from judge.data.statistics.strengths import Strengths
@@ -190,7 +190,7 @@ def test_word_lists_are_clean():
 
 
 def test_lengths_by_hand():
-    lengths = Lengths()
+    lengths = ResponseLengths()
     lengths.add(pair("aaaa", "bb"), -1)  # longer preferred, 2 times as long
     lengths.add(pair("aaaa", "bb bb bb"), -1)  # shorter preferred, by words 3 times
     lengths.add(pair("aa", "bb"), 3)  # equal
@@ -254,7 +254,7 @@ def rated(response, **ratings):
 
 
 def test_ratings_by_the_rules_of_helpsteer2():
-    ratings = Ratings(3, 2)
+    ratings = RatingCounts(3, 2)
     ratings.add(rated("one", helpfulness=(0, 0, 0, 0, 4), correctness=(1, 1, 1, 1, 3)))
     ratings.add(rated("two", helpfulness=(1, 2, 4), correctness=(1, 1, 1)))  # dropped
     ratings.add(rated("three", helpfulness=(3,)))  # a released mean
@@ -276,7 +276,7 @@ def test_ratings_by_the_rules_of_helpsteer2():
 
 
 def test_a_released_rating_goes_before_ours():
-    ratings = Ratings(3, 2)
+    ratings = RatingCounts(3, 2)
     ratings.add(rated("one", helpfulness=(2, 2, 2)))
     ratings.add(rated("one", helpfulness=(4,)))
     ratings.add(rated("two", helpfulness=(1, 1, 1)))

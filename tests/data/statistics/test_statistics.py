@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from judge.annotated import AnnotatedPair, RatedResponse
 from judge.data.statistics.pairs import Statistics
-from judge.data.statistics.ratings import Ratings
+from judge.data.statistics.ratings import RatingCounts
 from judge.data.statistics.report import PairsReport, rounded
 from judge.pair import Message, Pair
 from tests.strategies import annotations, named
@@ -34,7 +34,7 @@ sets = st.lists(rows, max_size=8)
 
 
 def report(rows, **rules):
-    ratings = Ratings(3, 2)
+    ratings = RatingCounts(3, 2)
     for helpfulness, response in enumerate(RESPONSES):
         ratings.add(
             RatedResponse(

@@ -21,7 +21,7 @@ from typing import Any
 from judge.config import BatchConfig
 from judge.errors import UsageError, first_line
 from judge.infer.engines.protocol import Counts
-from judge.infer.engines.ray.plan import Node, Plan, plan
+from judge.infer.engines.ray.plan import RayNode, RayPlan, plan
 from judge.infer.pairwise import Numbered
 from judge.judgment import Failure, Judgment
 from judge.prompt import Template
@@ -136,7 +136,7 @@ class RayJudge:
 _KEPT = "what is written is kept, run the same command again to continue"
 
 
-def _told(plan: Plan) -> str:
+def _told(plan: RayPlan) -> str:
     each = f"{plan.gpus} GPUs each" if plan.gpus else "a core each, no GPU"
     copies = "1 replica" if plan.replicas == 1 else f"{plan.replicas} replicas"
     return f"Ray: {copies}, {each}"
@@ -184,17 +184,17 @@ def _reachable(address: str | None) -> None:
         raise UsageError(f"no Ray cluster at {address}: {first_line(error)}") from None
 
 
-def _nodes() -> list[Node]:
+def _nodes() -> list[RayNode]:
     import ray
 
     return [
-        Node(int(node["Resources"].get("GPU", 0)), int(node["Resources"].get("CPU", 0)))
+        RayNode(int(node["Resources"].get("GPU", 0)), int(node["Resources"].get("CPU", 0)))
         for node in ray.nodes()
         if node["Alive"]
     ]
 
 
-def _start(config: BatchConfig, template: Template, plan: Plan) -> tuple[Any, Iterator[Any]]:
+def _start(config: BatchConfig, template: Template, plan: RayPlan) -> tuple[Any, Iterator[Any]]:
     """Return the queue that windows go into, and the answers that come out."""
     import ray.data
     from ray.util.queue import Queue

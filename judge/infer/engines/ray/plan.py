@@ -10,7 +10,7 @@ from judge.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Node:
+class RayNode:
     """A machine of a cluster: what Ray says that it has."""
 
     gpus: int
@@ -18,7 +18,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RayPlan:
     """What is started."""
 
     replicas: int
@@ -26,7 +26,7 @@ class Plan:
     """GPUs of a replica, all of one node; 0 on a cluster without any, where it takes a core."""
 
 
-def plan(config: BatchConfig, nodes: Sequence[Node]) -> Plan:
+def plan(config: BatchConfig, nodes: Sequence[RayNode]) -> RayPlan:
     """Return the replicas that were asked for, or as many as ``nodes`` have room for.
 
     Raises:
@@ -41,7 +41,7 @@ def plan(config: BatchConfig, nodes: Sequence[Node]) -> Plan:
         wanted = config.replicas or 1
         if wanted > cores:
             raise UsageError(f"{wanted} replicas without GPUs need {wanted} cores, Ray has {cores}")
-        return Plan(wanted, 0)
+        return RayPlan(wanted, 0)
     room = sum(count // size for count in gpus)
     there = f"the Ray cluster has {', '.join(map(str, gpus))} GPUs on its {len(gpus)} nodes"
     if not room:
@@ -54,4 +54,4 @@ def plan(config: BatchConfig, nodes: Sequence[Node]) -> Plan:
         raise UsageError(
             f"{wanted} replicas of {size} GPUs were asked for; {there}, room for {room}"
         )
-    return Plan(wanted, size)
+    return RayPlan(wanted, size)

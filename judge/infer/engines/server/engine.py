@@ -20,7 +20,7 @@ from judge.infer.engines.server.features import NEUTRAL, Features, read_body, re
 from judge.infer.engines.server.fields import LARGEST_SEED, Fit, found_fit
 from judge.infer.engines.server.http_client import Client
 from judge.infer.engines.server.replies import Completion, completions_of, log_probs_of
-from judge.infer.engines.statement_reader import Bound, Reader, Written, seed_of, verdict_of
+from judge.infer.engines.statement_reader import Bound, Reader, WrittenBefore, seed_of, verdict_of
 from judge.prompt import THINKS, Chat, Prompt, Template
 from judge.verdict import JUSTIFY_REGEX, Distribution, Verdict
 
@@ -248,7 +248,7 @@ class ServerEngine(Bound):
 class _Written:
     """A reply that a statement may follow."""
 
-    said: Written
+    said: WrittenBefore
     reason: Literal["stop", "forced"]
     count: int
     """Tokens that the model wrote, its statement included."""
