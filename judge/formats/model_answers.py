@@ -20,7 +20,9 @@ from judge.formats.records import Record, Source
 from judge.formats.sources import FileSource, open_source
 from judge.formats.values import kind, text
 from judge.pair import Message
-from judge.runs.folder import RESPONSES
+from judge.runs.completeness import count_lines
+from judge.runs.folder import FAILURES, RESPONSES, SUMMARY
+from judge.runs.responses import read_response_summary
 
 T = TypeVar("T")
 LAYOUTS = (
@@ -60,6 +62,23 @@ def read_answers(name: str) -> list[ModelAnswer]:
         UsageError: when it cannot be read or has no answers, or for the first row that is none.
     """
     return list(_read(name, _answers, LAYOUTS, "answers"))
+
+
+def unanswered(name: str) -> list[str]:
+    """Return what a run folder of ``judge respond`` lacks, a line each; nothing of other inputs.
+
+    Raises:
+        UsageError: when its files are damaged.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        return []
+    lines = []
+    if lost := count_lines(folder / FAILURES) if (folder / FAILURES).exists() else 0:
+        lines.append(f"{lost:,} prompts of {name} have no answer: see {FAILURES} there")
+    if (folder / SUMMARY).exists() and not read_response_summary(folder).complete:
+        lines.append(f"the run {name} is not complete: only what it holds is compared")
+    return lines
 
 
 def read_questions(name: str) -> dict[str, Question]:

@@ -15,8 +15,12 @@ from judge.compare.arena.tables import tables
 from judge.compare.arena.win_rate import mean_by_prompt
 from judge.errors import UsageError
 from judge.formats.model_answers import read_questions
+from judge.infer.respond.run import run as respond
 from judge.metrics.intervals import wilson
 from tests.compare.arenas import EXAMPLES, answers, bare, decider, play
+from tests.scripted import write_rows
+from tests.writers import ScriptedWriter
+from tests.writers import config as answer_config
 
 NAMES = ("pine", "fir", "yew")
 PLANTED = {"oak": 0.0, "pine": 1.0, "fir": -0.5, "yew": 0.0}
@@ -180,3 +184,17 @@ def test_a_judge_of_its_own_answers_is_told(tmp_path: Path) -> None:
     own = [files[0], f"mini={files[1]}"]
     result = play("pairs", tmp_path / "o", own, "oak", script)[0]
     assert "mini judges answers of its own, which judges tend to prefer" in result.notes
+
+
+def test_what_a_run_of_answers_lacks_is_told(tmp_path: Path) -> None:
+    """Also where the baseline has no answer, so that no game shows it."""
+    for name, prompts in (("oak", ["One?", "REFUSE", "Three?"]), ("pine", ["One?", "Three?"])):
+        rows = [{"id": f"q{n}", "prompt": prompt} for n, prompt in enumerate(prompts)]
+        source = write_rows(tmp_path / f"{name}.jsonl", rows)
+        respond(answer_config(source, tmp_path / name, model=name, seed=1), ScriptedWriter)
+    runs = [str(tmp_path / name) for name in ("oak", "pine")]
+    result = play("pairs", tmp_path / "o", runs, "oak", bare(lambda one, two: -1))[0]
+    assert [note for note in result.notes if "have no answer" in note] == [
+        f"1 prompts of {tmp_path / 'oak'} have no answer: see failures.jsonl there"
+    ]
+    assert result.prompts == 2

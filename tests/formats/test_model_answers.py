@@ -86,7 +86,7 @@ GOOD: dict[str, Any] = {"instruction": "Why?", "output": "So.", "generator": "oa
             {"uid": "a", "model": "oak", "messages": [{"role": "user", "content": "x"}]},
             "not end with",
         ),
-        ({"id": "a", "model": "oak", "prompt": [], "responses": ["x"]}, "no message of the user"),
+        ({"id": "a", "model": "oak", "prompt": [], "responses": ["x"]}, "no message from the user"),
         (b'{"instruction": "Why?", "outp', "line 1: Unterminated string"),
     ],
 )

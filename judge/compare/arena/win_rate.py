@@ -11,6 +11,7 @@ from judge.compare.arena.contestants import Answered, Contestant, Key
 from judge.compare.arena.matches import Ints, Match
 from judge.compare.arena.plan import MISSING
 from judge.compare.columns import Floats
+from judge.formats.model_answers import unanswered
 from judge.metrics.estimate import Estimate, rounded
 from judge.metrics.intervals import bootstrap, weighted_share, wilson
 
@@ -158,6 +159,7 @@ def answer_notes(contestants: Sequence[Contestant], results: Sequence[Result]) -
     """Return what is wrong with the answers themselves, one line a kind and model."""
     notes = []
     for contestant in contestants:
+        notes += unanswered(contestant.source)
         if contestant.doubled:
             lines = next(iter(contestant.doubled.values()))
             notes.append(

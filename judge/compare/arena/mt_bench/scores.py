@@ -19,6 +19,7 @@ from judge.compare.arena.plan import MISSING
 from judge.compare.arena.result import JudgedBy
 from judge.compare.arena.win_rate import Lengths, by_prompt, mean_lengths
 from judge.compare.systems import read_config
+from judge.formats.model_answers import unanswered
 from judge.metrics.estimate import Estimate, rounded
 from judge.metrics.intervals import bootstrap, weighted_share
 
@@ -173,6 +174,7 @@ def _notes(
 ) -> list[str]:
     notes = []
     for speaker in speakers:
+        notes += unanswered(speaker.source)
         if speaker.doubled:
             lines = next(iter(speaker.doubled.values()))
             notes.append(
