@@ -170,7 +170,7 @@ def test_difficulties_by_index_and_by_instruction(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="lacks the difficulty of 11"):
         read_difficulty(str(by_text), base)
     by_text.write_text("instruction,instruction_difficulty\nQuestion 1?,hard\n")
-    with pytest.raises(UsageError, match="line 1: instruction_difficulty is no number"):
+    with pytest.raises(UsageError, match="line 1: instruction_difficulty is not a number"):
         read_difficulty(str(by_text), base)
 
 

@@ -96,7 +96,7 @@ def test_failures_are_in_no_rate_and_in_both_bounds(tmp_path: Path) -> None:
     assert result.strangers == {"pine": 1}
     notes = "\n".join(result.notes)
     assert "pine answers 1 prompts twice in different words (the first: lines 1 and 9" in notes
-    assert "2 prompts lack an answer" in notes and "1 answers of pine are to prompts" in notes
+    assert "2 prompts have no answer from" in notes and "1 answers of pine are to prompts" in notes
     assert result.lengths["pine"].empty == 1
     scores = next(iter(tables(result)))
     assert scores.rows[0][-2] == "5"

@@ -39,7 +39,7 @@ def read_difficulty(name: str, baseline: Contestant) -> dict[str, float]:
     for line, fields in _rows(name):
         value = number(fields.get(VALUE))
         if value is None:
-            raise UsageError(f"{name} line {line}: {VALUE} is no number")
+            raise UsageError(f"{name} line {line}: {VALUE} is not a number")
         if isinstance(instruction := fields.get("instruction"), str):
             by_text[instruction] = value
             continue

@@ -174,7 +174,7 @@ def answer_notes(contestants: Sequence[Contestant], results: Sequence[Result]) -
             )
     for one in results:
         if missing := one.failures.get(MISSING):
-            notes.append(f"{missing:,} prompts lack an answer of {one.model} or {one.other}")
+            notes.append(f"{missing:,} prompts have no answer from {one.model} or {one.other}")
     return notes
 
 

@@ -184,7 +184,7 @@ def _notes(
         if speaker.unknown:
             notes.append(f"{speaker.unknown:,} answers of {speaker.name} are to other questions")
         if lacking := sum(value == MISSING for _, value in of[speaker.name]):
-            notes.append(f"{lacking:,} turns lack an answer of {speaker.name}")
+            notes.append(f"{lacking:,} turns have no answer from {speaker.name}")
     bare = [
         name
         for name in names
