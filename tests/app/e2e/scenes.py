@@ -150,6 +150,16 @@ def _revealed(page: Page) -> None:
     page.keyboard.press("r")
 
 
+def _marking(page: Page) -> None:
+    _task(page)
+    page.locator(".responses .text").first.select_text()
+    page.keyboard.press("h")
+    page.keyboard.press("u")
+    _wait(".foot .marked")(page)
+    page.keyboard.press("h")
+    page.get_by_role("dialog").wait_for()
+
+
 def _keys(page: Page) -> None:
     _task(page)
     page.keyboard.press("?")
@@ -188,6 +198,7 @@ SCENES: dict[str, Scene] = {
     "not-found": Scene("max", "/nowhere", _wait("h1")),
     "task": Scene("ann", TASK, _task),
     "task-differences": Scene("ann", TASK, _differences),
+    "marking": Scene("ann", TASK, _marking),
     "keyboard": Scene("ann", TASK, _keys),
     "skip": Scene("ann", TASK, _skip),
     "adjudicate": Scene("ada", _REVIEW.format(page="adjudicate"), _wait(".opinion")),

@@ -29,7 +29,10 @@ OVERLAPS = """() => {
 }"""
 
 
-WIDE: ViewportSize = {"width": 1280, "height": 800}
+SIZES: dict[str, tuple[ViewportSize, ViewportSize]] = {
+    "light": ({"width": 1280, "height": 800}, {"width": 360, "height": 740}),
+    "dark": ({"width": 820, "height": 1180}, {"width": 390, "height": 844}),
+}
 ONLY_VIOLATIONS = {"resultTypes": ["violations"]}
 
 
@@ -51,10 +54,12 @@ def fits(page: Page) -> bool:
 def test_every_page(
     new_site: Callable[..., Site], open_page: Callable[..., Page], look: str
 ) -> None:
-    """In the light also on a phone: the page as it stands, made narrow."""
+    """In the light also on a phone, in the dark on a tablet and another phone: the page as it
+    stands, made narrow."""
     site = new_site(team=example_team, judge=LiveJudge("http://127.0.0.1:9"))
     # One window for all: a new one would read Gradio's scripts anew each time.
-    page = open_page(site, None, "/sign-in", viewport=WIDE, **LOOKS[look])
+    first, second = SIZES[look]
+    page = open_page(site, None, "/sign-in", viewport=first, **LOOKS[look])
     for name, scene in SCENES.items():
         become(page, site, scene.person)
         page.goto(site.url + scene.path.format(project=site.team.project_id))
@@ -63,11 +68,10 @@ def test_every_page(
         assert is_dark == (look == "dark"), name
         assert (name, violations(page)) == (name, [])
         assert fits(page), name
-        if look == "light":
-            page.set_viewport_size(LOOKS["narrow"]["viewport"])
-            assert (name, violations(page), "narrow") == (name, [], "narrow")
-            assert fits(page), (name, "narrow")
-            page.set_viewport_size(WIDE)
+        page.set_viewport_size(second)
+        assert (name, violations(page), "narrow") == (name, [], "narrow")
+        assert fits(page), (name, "narrow")
+        page.set_viewport_size(first)
 
 
 def test_nothing_lies_over_anything_else(
