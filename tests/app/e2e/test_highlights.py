@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from app.review.highlights import Highlight, MarkedField
 from app.review.project import Settings
-from app.review.task import Choice, TaskView
+from app.review.task import Choice, Draft, TaskView
 from tests.app.e2e.conftest import Site, press, ready, revealed, wait_until
 from tests.app.e2e.test_accessibility import violations
 from tests.app.made import SENTINEL, judgment, made_run, pair_row, token
@@ -192,6 +192,38 @@ def test_by_keyboard_alone_and_where_the_source_is_not_what_is_seen(
     page.get_by_role("button", name="ainly").click()
     page.get_by_role("button", name="Remove the mark").click()
     assert spans(site, drafted(site, 1, page)) == [("&lt;", "unclear", "")]
+
+
+def test_what_was_marked_in_a_text_that_changed_is_kept_and_said(
+    site: Site, open_page: Callable[..., Page]
+) -> None:
+    team, service, ann = site.team, site.service, site.team.people["ann"]
+    (view,) = team.take("ann")
+    source = service.highlighting.sources(ann, view.assignment_id)["response_1"]
+    old = mark(source, "response_1", 0, 5, "wrong", "a note").model_copy(
+        update={"digest": "0" * 32, "quote": "What stood there"}
+    )
+    draft = Draft(sequence=1, strength=2, justification="x", highlights=(old,))
+    service.annotating.save_draft(ann, view.assignment_id, draft)
+    page = open_page(site, "ann")
+    ready(page)
+    foot = page.get_by_role("group", name="Marked in response 1")
+    expect(foot).to_contain_text("What stood there a note (the text changed)")
+    press(page, "Enter")
+    alert = page.locator(".decision").get_by_role("alert")
+    expect(alert).to_contain_text("the text of Response 1 changed since you marked “What stood")
+    kept = service.annotating.view(ann, view.assignment_id)
+    assert kept.state == "open" and kept.draft and kept.draft.highlights == (old,)
+    foot.get_by_role("button").click()
+    dialog = page.get_by_role("dialog", name="A marked part")
+    expect(dialog).to_contain_text("select the part anew, or remove the mark")
+    dialog.get_by_label("The text as it was written").select_text()
+    page.keyboard.press("Enter")
+    expect(foot).to_contain_text(" ".join(source.text.split()))
+    press(page, "Enter")
+    revealed(page)
+    stored = service.annotating.view(ann, view.assignment_id).highlights
+    assert [(one.start, one.end, one.note) for one in stored] == [(0, len(source.text), "a note")]
 
 
 def test_on_a_telephone(marking: Site, open_page: Callable[..., Page]) -> None:
