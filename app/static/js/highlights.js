@@ -67,9 +67,10 @@ export class Highlights {
     if (!sources) return;
     if (this.marks.some((mark) => this.isStale(mark))) this.list();
     if (!globalThis.CSS?.highlights) return;
+    const shown = Object.fromEntries(Object.keys(this.places).map((field) => [field, this.shown(field)]));
     const ranges = { wrong: [], good: [], unclear: [] };
     for (const mark of this.marks) {
-      const range = this.isStale(mark) ? null : this.shown(mark.field)?.range(mark.start, mark.end);
+      const range = this.isStale(mark) ? null : shown[mark.field]?.range(mark.start, mark.end);
       if (range) ranges[mark.kind].push(range);
     }
     for (const [kind, found] of Object.entries(ranges)) CSS.highlights.set(`mark-${kind}`, new globalThis.Highlight(...found));
