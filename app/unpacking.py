@@ -214,7 +214,7 @@ def _parts(name: str, said: str) -> tuple[str, ...]:
     parts = tuple(part for part in path.parts if part != ".")
     wrong = path.is_absolute() or ".." in parts or "\\" in name or ":" in name
     if wrong or not parts or not name.isprintable():
-        raise Refused(f"{said}: {name[:80]!r} leads out of the archive, or is no name of a file")
+        raise Refused(f"{said}: {name[:80]!r} leads out of the archive, or is not a file name")
     if len(parts) > DEEPEST or any(len(part.encode()) > LONGEST_NAME for part in parts):
         raise Refused(f"{said}: {name[:80]!r} is too deep, or too long a name")
     return parts
