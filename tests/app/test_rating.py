@@ -143,7 +143,7 @@ def test_what_is_missing_is_refused_in_one_sentence(service: Service, tmp_path: 
     with pytest.raises(Refused, match="has no export 'dpo'"):
         service.exporting.write(None, team.project_id, "dpo", tmp_path / "x")
     settings = service.projects.settings(team.project_id)
-    with pytest.raises(Refused, match="that has tasks"):
+    with pytest.raises(Refused, match="kind cannot change"):
         service.projects.change(
             None, team.project_id, settings.model_copy(update={"kind": "preference"})
         )

@@ -232,5 +232,7 @@ def test_offline_the_cache_of_datasets_is_read(
     assert splits(read_annotated("owner/pairs")) == ["train"] * 3
     assert splits(read_annotated("owner/pairs", revision=COMMIT)) == ["train"] * 3
     # Its client would silently give the newest commit that the cache has.
-    with pytest.raises(UsageError, match=f"wanted in revision v1.0, but the cache holds {COMMIT}"):
+    with pytest.raises(
+        UsageError, match=f"asked for in revision v1.0, but the cache holds {COMMIT}"
+    ):
         list(read_annotated("owner/pairs", revision="v1.0"))

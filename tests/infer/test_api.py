@@ -219,7 +219,7 @@ def test_a_wrong_option_is_one_line(options: dict[str, Any], said: str) -> None:
 
 
 def test_a_whole_configuration_stands_alone() -> None:
-    with pytest.raises(UsageError, match="takes no options"):
+    with pytest.raises(UsageError, match="or options, not both"):
         Judge(JudgeConfig(model="mini"), mode="verdict")
     with pytest.raises(TypeError, match="not a pair"):
         next(Judge(JudgeConfig(model="mini", mode="verdict")).stream(["text"]))  # type: ignore[list-item]

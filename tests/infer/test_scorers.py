@@ -184,7 +184,7 @@ def test_the_logit_form(tmp_path: Path) -> None:
     described = scorer.describe()
     assert (described["form"], described["objective"]) == ("logit", "bt")
     shutil.move(folder, tmp_path / "copy")
-    with pytest.raises(UsageError, match=r"causal language model .*say --form logit"):
+    with pytest.raises(UsageError, match=r"causal language model .*use --form logit"):
         load_scorer(str(tmp_path / "copy"))
     assert close(values_of(load_scorer(str(tmp_path / "copy"), form="logit")), expected)
 

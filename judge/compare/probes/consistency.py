@@ -11,8 +11,8 @@ from judge.compare.probes.figures import Figure, mean, share
 from judge.compare.systems import System
 
 RULE = (
-    "Every pair is judged several times, its words sampled again. No preference is an outcome like the"
-    " other two. A pair with a failure in any sample is left out."
+    "Every pair is judged several times, its words sampled again. No preference is an outcome like"
+    " the other two. A pair with a failure in any sample is left out."
 )
 NAMES = ("consistency.majority", "consistency.entropy")
 
