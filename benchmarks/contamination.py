@@ -110,7 +110,7 @@ def check_speed(count: int) -> dict[str, Any]:
         "rows_per_cpu_second": round(count / cpu),
         "peak_mib": round(_peak_mib()),
         "peak_mib_before": round(before),
-        "near_rows": report["checks"]["near_row"]["findings"],
+        "near_rows": report.checks["near_row"].findings,
     }
 
 

@@ -13,7 +13,8 @@ import torch
 import yaml
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from judge.train.plan.planner import PlanRequest, read_config
+from judge.train.plan.config import PlanRequest
+from judge.train.plan.planner import read_config
 from judge.train.recipe_files import RECIPES
 
 ROOT = Path(__file__).parents[2]

@@ -116,7 +116,8 @@ def test_a_policy_is_aligned_on_4_bit_weights(
     overrides += ["max_steps=3", "eval_steps=1", "warmup_steps=0"]
     manifest = dpo.run(load_recipe("dpo_smoke", overrides, DPOConfig))
     first, second, third = losses(output)
-    assert manifest["reference_pairs_computed"] == manifest["counts"]["train_examples"] + 2
+    assert manifest is not None
+    assert manifest.reference_pairs_computed == manifest.counts["train_examples"] + 2
     assert first == pytest.approx(math.log(2), abs=1e-4)
     assert len({first, second, third}) == 3  # it goes on learning after validations
     laid_out = [getattr(m, "support_avx512bf16_for_cpu", None) for m in loaded[0].modules()]
