@@ -12,8 +12,8 @@ scikit-learn's ten values. The win rate is the mean of P with d = 0.
 
 The difficulty is known of AlpacaEval's own 805 instructions alone; without it the term is left out.
 The published fit also holds answers of the baseline that were asked to be long and short, with
-weight 0.1 each, which draw f to the judge's own liking of length (``gamed``). A failure is not a tie:
-games without a verdict are left out, where the published code takes some as 0.5.
+weight 0.1 each, which draw f to the judge's own liking of length (``gamed``). A failure is not a
+tie: games without a verdict are left out, where the published code takes some as 0.5.
 
 Intervals: prompts drawn with their games, fitted anew with the penalty that was chosen.
 """
