@@ -103,6 +103,48 @@ def test_models_are_compared_pair_by_pair(recipe: dict[str, Any], result: dict[s
     assert "| scaled bt, from regression | bt, from base |" in result["table"]
 
 
+@pytest.fixture(scope="module")
+def processed(recipe: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A recipe of sets that differ in how the annotations were processed."""
+    folder = tmp_path_factory.mktemp("processed")
+    own = ("model", "preference_data", "test", "bradley_terry")
+    return {
+        **{name: recipe[name] for name in own},
+        "sets": {"no_filter": str(preference_set(folder / "no_filter"))},
+        "starts": ["base"],
+        "output_dir": str(folder / "out"),
+        "seeds": [1],
+        "objectives": ["scaled_bt"],
+        "compare": [["scaled_bt-from_base", "scaled_bt-on_no_filter"]],
+    }
+
+
+def test_sets_are_compared_with_everything_else_alike(processed: dict[str, Any]) -> None:
+    runs = list(planned_runs(AblationConfig(**processed)))
+    assert [one.name for one in runs] == ["scaled_bt-from_base", "scaled_bt-on_no_filter"]
+    own, other = (one.recipe.model_dump(exclude={"data", "output_dir"}) for one in runs)
+    assert own == other
+    assert runs[1].recipe.data == processed["sets"]["no_filter"]
+    found = run(AblationConfig(**processed))
+    assert [(r["data"], len(r["runs"])) for r in found["rows"]] == [("", 1), ("no_filter", 1)]
+    lines = found["table"].splitlines()
+    assert lines[0].startswith("| trained for | from | on | overall |")
+    assert [line.split(" | ")[2] for line in lines[3:5]] == ["the paper's rules", "no_filter"]
+    # The same examples in both sets, the same seed: the same model, so no pair differs.
+    [difference] = found["compared"]
+    assert (difference["first_better"], difference["second_better"]) == (0, 0)
+
+
+def test_a_start_and_its_data_go_together(
+    recipe: dict[str, Any], processed: dict[str, Any]
+) -> None:
+    for wrong in (processed | {"starts": ["base", "regression"]}, recipe | {"starts": ["base"]}):
+        with pytest.raises(UsageError, match="regression"):
+            list(planned_runs(AblationConfig(**wrong)))
+    with pytest.raises(ValueError, match="pattern"):
+        AblationConfig(**processed | {"sets": {"../a": "x"}})
+
+
 def test_a_comparison_of_nothing_is_refused(recipe: dict[str, Any]) -> None:
     fresh = recipe | {"output_dir": f"{recipe['output_dir']}-none", "compare": [["bt", "expo"]]}
     with pytest.raises(UsageError, match=r"compare: no bt; there are regression, bt-from_base"):

@@ -35,6 +35,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "ablation_justifier_mini": JustifierAblationConfig,
     "ablation_justifier_small": JustifierAblationConfig,
     "ablation_mini": AblationConfig,
+    "ablation_processing_mini": AblationConfig,
     "ablation_small": AblationConfig,
     "dpo_smoke": DPOConfig,
     "llama31_70b_dpo": DPOConfig,

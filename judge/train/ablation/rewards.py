@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -35,19 +35,27 @@ from judge.train.reward import training as reward
 RESULT_FILE = "ablation.json"
 TABLE_FILE = "ablation.md"
 _ACCURACY_FILE = "accuracy.json"
+SetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
+Start = Literal["base", "regression"]
 
 
 class AblationConfig(BaseModel):
-    """A recipe of ``judge train ablation``: the runs of the paper's Table 1 for one base model."""
+    """A recipe of ``judge train ablation``: the runs of the paper's Table 1 for one base model, or
+    of its ablation of how annotations are processed (``sets``)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str
     """The base of every regression model and of the Bradley-Terry models from scratch."""
-    regression_data: str
-    """A folder of ``judge data prepare --kind regression``."""
+    regression_data: str | None = None
+    """A folder of ``judge data prepare --kind regression``; needed to start from a regression."""
     preference_data: str
     """A folder of ``judge data prepare --kind preference``."""
+    sets: dict[SetName, str] = {}
+    """Other preference sets by name, of the same annotations processed by other rules: models of
+    every loss are trained on each, from the base."""
+    starts: tuple[Start, ...] = Field(default=("base", "regression"), min_length=1)
+    """What Bradley-Terry models on ``preference_data`` start from."""
     test: str
     """Annotated pairs to test on: whatever ``judge data prepare`` reads."""
     test_limit: int | None = Field(default=None, ge=1)
@@ -145,28 +153,46 @@ def planned_runs(config: AblationConfig) -> Iterator[RewardRun]:
     """
     if config.expo_pairs and "scaled_bt" not in config.objectives:
         raise UsageError("expo_pairs: ExPO needs scaled_bt among the objectives")
+    if config.expo_pairs and "regression" not in config.starts:
+        raise UsageError("expo_pairs: ExPO needs models that start from regression (starts)")
+    if (config.regression_data is None) == ("regression" in config.starts):
+        raise UsageError("regression_data and starts: a start from regression needs its data")
     for seed in config.seeds:
-        start = _recipe(config, None, "regression", f"regression-{seed}", seed)
-        yield RewardRun(RewardRow("base", "regression"), seed, start)
+        begun = {"base": None, "regression": str(Path(config.output_dir) / f"regression-{seed}")}
+        if config.regression_data is not None:
+            recipe = _recipe(config, None, "regression", f"regression-{seed}", seed)
+            yield RewardRun(RewardRow("base", "regression"), seed, recipe)
         for objective in config.objectives:
-            for name, begun in (("base", None), ("regression", start.output_dir)):
+            for name in config.starts:
                 folder = f"{objective}-from_{name}-{seed}"
-                recipe = _recipe(config, begun, objective, folder, seed)
+                recipe = _recipe(config, begun[name], objective, folder, seed)
                 yield RewardRun(RewardRow(name, objective), seed, recipe)
+            for of, data in config.sets.items():
+                folder = f"{objective}-on_{of}-{seed}"
+                recipe = _recipe(config, None, objective, folder, seed, data)
+                yield RewardRun(RewardRow("base", objective, of), seed, recipe)
 
 
 def _recipe(
-    config: AblationConfig, start: str | None, objective: Objective, name: str, seed: int
+    config: AblationConfig,
+    start: str | None,
+    objective: Objective,
+    name: str,
+    seed: int,
+    data: str | None = None,
 ) -> RewardConfig:
     """Return the recipe of one run: the ablation's own fields over those of its section.
 
     Whole weights start from the model ``start``; an adapter starts from that adapter's weights.
+
+    Args:
+        data: another set than the ablation's own.
     """
     rated = objective == "regression"
     section = config.regression if rated else config.bradley_terry
-    fixed = {
+    fixed: dict[str, Any] = {
         "model": config.model,
-        "data": config.regression_data if rated else config.preference_data,
+        "data": data or (config.regression_data if rated else config.preference_data),
         "output_dir": str(Path(config.output_dir) / name),
         "objective": objective,
         "attributes": ["helpfulness"],
@@ -236,6 +262,7 @@ def _write(output: Path, config: AblationConfig, found: RunResults) -> dict[str,
             {
                 "start": row.start,
                 "objective": row.objective,
+                **({"data": row.data} if config.sets else {}),
                 "summary": {name: cell.to_json() for name, cell in summary[row].items()},
                 "runs": runs,
             }

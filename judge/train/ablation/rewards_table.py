@@ -28,6 +28,8 @@ class RewardRow:
 
     start: str
     objective: str
+    data: str = ""
+    """The name of the set, where there are several; empty: the ablation's own."""
 
 
 LENGTH = RewardRow("no model", "length")
@@ -79,12 +81,19 @@ def _cell(values: list[float], low: float | None, high: float | None) -> Accurac
 def render(rows: Mapping[RewardRow, Mapping[str, AccuracyCell]]) -> str:
     """Return the table as Markdown: a line a model, the overall and each source a column."""
     columns = list(next(iter(rows.values())))
-    lines = [
-        f"| trained for | from | {' | '.join(columns)} |",
-        f"|{'---|' * (len(columns) + 2)}",
-    ]
+    several = any(row.data for row in rows)
+    heads = ["trained for", "from", *(["on"] if several else []), *columns]
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     order = list(_LOSSES)
     for row in sorted(rows, key=lambda r: (r.start != LENGTH.start, order.index(r.objective))):
         cells = " | ".join(str(rows[row][column]) for column in columns)
-        lines.append(f"| {_LOSSES[row.objective]} | {row.start} | {cells} |")
+        on = f" {_set_of(row)} |" if several else ""
+        lines.append(f"| {_LOSSES[row.objective]} | {row.start} |{on} {cells} |")
     return "\n".join(lines) + "\n"
+
+
+def _set_of(row: RewardRow) -> str:
+    """Return what a model was trained on, in words."""
+    if row.objective in ("regression", "length"):
+        return "ratings" if row.objective == "regression" else ""
+    return row.data or "the paper's rules"
