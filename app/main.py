@@ -21,6 +21,7 @@ from app.ui.pages import build
 from app.web import (
     adjudicating,
     annotating,
+    commenting,
     exporting,
     highlighting,
     inviting,
@@ -42,6 +43,7 @@ _HEAD = """
 <link rel="stylesheet" href="/static/css/task.css">
 <link rel="stylesheet" href="/static/css/marks.css">
 <link rel="stylesheet" href="/static/css/practice.css">
+<link rel="stylesheet" href="/static/css/comments.css">
 <script src="/static/js/theme.js"></script>
 <script type="module" src="/static/js/shell.js"></script>
 """
@@ -57,8 +59,8 @@ def create_app(service: Service, options: Options, judge: LiveJudge | None = Non
     app.state.service = service
     app.state.options = options
     app.state.judge = judge
-    routers = (plain, annotating, highlighting, adjudicating, exporting, managing, inviting)
-    for routes in routers:
+    pages = (plain, annotating, highlighting, adjudicating, commenting, exporting, managing)
+    for routes in (*pages, inviting):
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=STATIC))
     if options.oidc is not None:

@@ -256,6 +256,8 @@ class TaskLine(BaseModel):
     strength: int | None
     """As shown: the final one where there is one, else the first choice."""
     flagged: bool
+    answered: bool = False
+    """An adjudicator's comment waits to be read."""
     number: int
     excerpt: str
     """The beginning of the last message of the prompt."""
@@ -277,6 +279,8 @@ class MyProgress(BaseModel):
     """Completed in an hour of work, of the last 200 (:mod:`app.review.pace`); None of too few."""
     median_seconds: float | None
     """From showing a task to its choice, over the last 200."""
+    answers: int = 0
+    """Comments of adjudicators that the person has not read."""
     quota: int = 0
     """Tasks that this person gets at most; 0: no limit."""
     quota_left: int | None = None

@@ -5,6 +5,7 @@
     service.projects      projects, members, settings, sources of tasks
     service.annotating    tasks for one person: take, choose, reveal, complete, undo
     service.adjudicating  tasks whose annotations lie too far apart
+    service.commenting    comments between an annotator and adjudicators
     service.browsing      a manager's list of tasks
     service.grouping      groups of people, quotas, tasks that go to some alone
     service.figures       progress and agreement
@@ -31,6 +32,7 @@ from app.service.accounts import Accounts
 from app.service.adjudicating import Adjudicating
 from app.service.annotating import Annotating
 from app.service.browsing import Browsing
+from app.service.commenting import Commenting
 from app.service.exporting import Exporting
 from app.service.figures import Figures
 from app.service.grouping import Grouping
@@ -63,6 +65,7 @@ class Service:
         self.projects = Projects(store, clock)
         self.annotating = Annotating(store, clock)
         self.adjudicating = Adjudicating(store, clock)
+        self.commenting = Commenting(store, clock)
         self.browsing = Browsing(store, clock)
         self.grouping = Grouping(store, clock)
         self.figures = Figures(store, clock)

@@ -34,6 +34,8 @@ class Opinion(BaseModel):
     elaboration: str
     first_strength: int
     """Before the judge was revealed."""
+    assignment_id: int
+    """Under which its annotator is written to."""
     highlights: tuple[Highlight, ...]
     """In the responses; what was marked in the judge's explanation would show it."""
 
@@ -167,5 +169,6 @@ def _opinion(one: Annotated) -> Opinion:
         statement=one.statement(),
         elaboration=one.elaboration(),
         first_strength=one.strength("first"),
+        assignment_id=one.assignment_id,
         highlights=tuple(mark for mark in one.highlights() if mark.field in RESPONSES),
     )

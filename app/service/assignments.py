@@ -246,6 +246,7 @@ def task_line(loaded: views.Loaded) -> TaskLine:
         state=held.state,
         strength=strength,
         flagged=loaded.flag is not None,
+        answered=held.answer_id is not None,
         number=held.task_id,
         excerpt=" ".join(loaded.pair.prompt[-1].content.split())[:EXCERPT],
         decided_at=loaded.decided_at,

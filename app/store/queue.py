@@ -65,6 +65,10 @@ class Assignment:
     completed_at: datetime | None
     practice: bool = False
     """Its answer is shown after the choice, and it does not count."""
+    question_id: int | None = None
+    """The comment that waits for an adjudicator's answer."""
+    answer_id: int | None = None
+    """The answer that waits to be read."""
 
 
 @dataclass(frozen=True)

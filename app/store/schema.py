@@ -224,6 +224,8 @@ assignment = Table(
     Column("seconds", Float),
     Column("completed_at", Moment),
     Column("practice", Boolean, nullable=False, server_default=text("false")),
+    Column("question_id", BigInteger),  # the comment that waits for an adjudicator
+    Column("answer_id", BigInteger),  # the one that waits to be read
     UniqueConstraint("task_id", "account_id"),
     Index("ix_assignment_of_person", "project_id", "account_id", "id"),
     Index(

@@ -165,11 +165,12 @@ def progress(
     own = (assignment.c.project_id == project_id, assignment.c.account_id == account_id)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     count, at = func.count(), assignment.c.completed_at
-    done, today, held = tx.execute(  # one statement: asked with every decision
+    done, today, held, answers = tx.execute(  # one statement: asked with every decision
         select(
             count.filter(at.is_not(None)),
             count.filter(at >= midnight),
             count.filter(assignment.c.state.in_(("open", "chosen"))),
+            count.filter(assignment.c.answer_id.is_not(None)),
         ).where(*own)
     ).one()
     latest = tx.execute(
@@ -184,6 +185,7 @@ def progress(
     left = max(0, quota - groups.used(tx, project_id, account_id)) if quota else None
     return MyProgress(
         done=done,
+        answers=answers,
         quota=quota,
         quota_left=left,
         available=(available if left is None else min(available, left)) + held,

@@ -1,6 +1,8 @@
 // The adjudication page: tasks whose annotations lie far apart, and what shall stand for each.
 
 import { call, insist, Refusal } from "./api.js";
+import { showThread } from "./comments.js";
+import { pick } from "./dialogs.js";
 import { allowImages, announce, h, newToken } from "./dom.js";
 import { Guidelines } from "./guidelines.js";
 import { Highlights } from "./highlights.js";
@@ -13,6 +15,7 @@ export const prepare = (project) => call("GET", `/api/projects/${project.id}/dis
 export async function start(place, project, starting) {
   const page = new AdjudicationPage(place, project, await starting);
   await page.open(page.named(new URLSearchParams(location.search).get("task")));
+  await page.lookForQuestions();
 }
 
 class AdjudicationPage {
@@ -30,6 +33,7 @@ class AdjudicationPage {
     this.options = new Options(options, () => this.complain(""));
     this.options.legend = "What stands for this task?";
     this.opinions = h("div.opinions", {});
+    this.questions = h("button", { onclick: () => this.answer(), title: "What annotators ask about their tasks" }, "Questions");
     this.justification = h("textarea", { rows: 3, maxLength: 20000, dir: "auto", placeholder: "The justification that stands, naming @Response 1 and @Response 2" });
     this.reason = h("input", { type: "text", maxLength: 1000, dir: "auto", placeholder: "Why this decision; kept in the history" });
     this.problem = h("p.alert.problem", { role: "alert" });
@@ -63,7 +67,27 @@ class AdjudicationPage {
     document.getElementById("bar-page").replaceChildren(h("div.progress", {}, this.count));
     document
       .getElementById("bar-tools")
-      .replaceChildren(this.guidelines.button, h("button", { onclick: () => this.keys.help(), title: "Keyboard (?)" }, "?", h("span.sr", {}, "Keyboard")));
+      .replaceChildren(this.guidelines.button, this.questions, h("button", { onclick: () => this.keys.help(), title: "Keyboard (?)" }, "?", h("span.sr", {}, "Keyboard")));
+  }
+
+  /** Looks what annotators ask; says how many wait. */
+  async lookForQuestions() {
+    const { questions } = await call("GET", `/api/projects/${this.project.id}/questions`);
+    this.questions.textContent = questions.length ? `Questions (${questions.length})` : "Questions";
+    return questions;
+  }
+
+  async answer() {
+    await this.attempt(async () => {
+      const lines = (await this.lookForQuestions()).map(({ assignment_id, task_id, excerpt }) => ({ text: `${task_id} · ${excerpt}`, note: "", value: assignment_id }));
+      const id = await pick("Questions of annotators", lines);
+      if (id) await this.comment(id);
+    });
+  }
+
+  async comment(id) {
+    await this.attempt(() => showThread("Comments", `/api/annotations/${id}/comments`, "adjudicator"));
+    await this.lookForQuestions();
   }
 
   shortcuts() {
@@ -128,14 +152,15 @@ class AdjudicationPage {
     return h("a", { href: `/review/tasks?project=${this.project.id}&task=${this.id}`, title: "In the list of tasks" }, text);
   }
 
-  opinion({ strength, statement, elaboration, first_strength }, number) {
+  opinion({ strength, statement, elaboration, first_strength, assignment_id }, number) {
     const text = [statement, elaboration].filter(Boolean).join(" ");
     const changed = first_strength === strength ? null : h("span.quiet", {}, `first: ${this.names.get(first_strength)}`);
     const use = h("button", { onclick: () => this.use(strength, elaboration || text) }, "Use");
+    const write = h("button", { onclick: () => this.comment(assignment_id), title: "Write to this annotator" }, "Comment");
     return h(
       "article.panel.opinion",
       {},
-      h("h3", {}, `${number}. ${this.names.get(strength)}`, use),
+      h("h3", {}, `${number}. ${this.names.get(strength)}`, use, write),
       changed,
       h("p", { tabIndex: 0, dir: "auto" }, text || "no reason given"),
     );

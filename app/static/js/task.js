@@ -3,6 +3,7 @@
 import { call, insist, Refusal } from "./api.js";
 import { askReason, pick } from "./dialogs.js";
 import { allowImages, announce, h, newToken } from "./dom.js";
+import { showThread } from "./comments.js";
 import { Drafts } from "./drafts.js";
 import { Fields } from "./fields.js";
 import { Highlights, markButton } from "./highlights.js";
@@ -74,6 +75,7 @@ class TaskPage {
       h("div.status", {}, this.note, this.saving),
     );
     this.emptyNote = h("p", {});
+    this.comments = h("button", { onclick: () => this.comment(), title: "Ask an adjudicator about this task" }, "Comments");
     this.empty = h(
       "div.notice.panel",
       { tabIndex: -1 },
@@ -91,6 +93,7 @@ class TaskPage {
         h("button", { onclick: () => this.list(), title: "My tasks (key L)" }, "List"),
         h("button", { onclick: () => this.step(-1), title: "The task after (key →)" }, "›", h("span.sr", {}, "The task after")),
         this.guidelines.button,
+        this.comments,
         h("button", { onclick: () => this.keys.help(), title: "Keyboard (?)" }, "?", h("span.sr", {}, "Keyboard")),
       );
   }
@@ -266,9 +269,9 @@ class TaskPage {
   async list() {
     await this.attempt(async () => {
       const find = async (text) =>
-        (await this.queue.decided(text)).map(({ assignment_id, number, excerpt, state, flagged }) => ({
+        (await this.queue.decided(text)).map(({ assignment_id, number, excerpt, state, flagged, answered }) => ({
           text: `${number} · ${excerpt || "…"}`,
-          note: state + (flagged ? ", flagged" : ""),
+          note: state + (flagged ? ", flagged" : "") + (answered ? ", answered" : ""),
           value: assignment_id,
         }));
       const id = await pick("My tasks", await find(""), find);
@@ -283,8 +286,19 @@ class TaskPage {
     this.show(entry);
   }
 
+  /** Asks an adjudicator about the task on the screen, or reads the answer. */
+  async comment() {
+    if (!this.entry) return;
+    const { assignment_id: id, number } = this.entry.task;
+    await this.attempt(() => showThread(`Comments on task ${number}`, `/api/tasks/${id}/comments`, "annotator"));
+    this.refill().catch(() => {});
+  }
+
   showProgress(progress) {
     this.progress.show(progress);
+    const { answers } = progress;
+    this.comments.textContent = answers ? `Comments (${answers} new)` : "Comments";
+    this.comments.title = answers ? "Answered: the list of your tasks says which" : "Ask an adjudicator about this task";
     const { quota, quota_left } = progress;
     this.emptyNote.textContent =
       quota_left === 0 ? `You have all tasks of this project that were meant for you: ${quota}. Thank you.` : "Tasks that others hand back will appear here.";
