@@ -230,7 +230,7 @@ def test_a_database_of_before_has_no_marks_and_takes_some(
     set_back(old, "0005")
     old.close()
     store = Store.open(store_url)
-    assert store.revision() == "0006"
+    assert (store.revision() or "") >= "0006"
     team.service = Service(store, clock, quick_hasher())
     seen = team.service.annotating.view(team.people["ben"], task.assignment_id)
     assert seen.draft and (seen.draft.justification, seen.draft.highlights) == ("so far", ())
