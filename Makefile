@@ -13,7 +13,7 @@ INSTALL := tests/test_install.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-core demo review services test test-slow test-zero3 test-install test-vllm check format setup-vllm bench bench-data bench-train bench-server bench-review bench-vllm bench-llamacpp screenshots mini small ablation ablation-small
+.PHONY: help setup setup-core demo review services test test-slow test-zero3 test-install test-vllm check format setup-vllm bench bench-data bench-train bench-server bench-review bench-vllm bench-llamacpp screenshots mini small ablation ablation-small align-small
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -182,6 +182,20 @@ ablation-small: setup ## Compare kinds of judges and of reward models at the sma
 	judge data prepare work/ablation_rated --kind regression --attributes helpfulness \
 	  --out work/ablation_ratings
 	judge train ablation --config ablation_small
+
+# The start, three ways of DPO and their answers to 100 prompts of the test part, judged by the small models.
+align-small: setup ## Align the small base by regular, margin and scaled DPO, and judge the answers (an hour of one quiet core)
+	python scripts/small_pairs.py $(SHARED)/data work/dpo_pairs --count e-CARE=900 --count UKPConvArg1=320 \
+	  --val 100 --seed 41
+	judge data prepare work/dpo_pairs --kind preference --out work/dpo_preferences
+	python scripts/small_pairs.py $(SHARED)/data work/dpo_test --test --count e-CARE=100 --seed 43
+	judge respond work/dpo_test/preference/preference.jsonl.gz --model small-base --max-new-tokens 64 --out work/answers/start
+	for loss in regular margin scaled; do \
+	  judge align dpo --config small_dpo loss=$$loss output_dir=work/small_dpo_$$loss && \
+	  judge respond work/dpo_test/preference/preference.jsonl.gz --model work/small_dpo_$$loss --max-new-tokens 64 \
+	    --out work/answers/$$loss || exit 1; done
+	judge arena pairs start=work/answers/start regular=work/answers/regular margin=work/answers/margin \
+	  scaled=work/answers/scaled --baseline start --mode verdict --out work/arena_small
 
 mini-rewards: setup ## Retrain the bundled mini reward models (about an hour on two cores)
 	python scripts/coherence_pairs.py $(SHARED)/data/text \

@@ -84,6 +84,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "small_answers": RewardConfig,
     "small_bt": RewardConfig,
     "small_mixed": RewardConfig,
+    "small_dpo": DPOConfig,
     "small_judge": JustifierConfig,
     "small_own": JustifierConfig,
     "small_quotes": JustifierConfig,
