@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -264,10 +265,11 @@ RULES = [
 ]
 
 
-def imports(source: str, path: str) -> Iterator[Import]:
-    """Yield what ``source`` imports; imports for type checkers alone do not count."""
+@cache
+def imports(source: str, path: str) -> tuple[Import, ...]:
+    """Return what ``source`` imports; imports for type checkers alone do not count."""
     package = path.removesuffix(".py").split("/")[:-1]
-    yield from _imports(ast.parse(source), package, True)
+    return tuple(_imports(ast.parse(source), package, True))
 
 
 def _imports(node: ast.AST, package: list[str], at_import: bool) -> Iterator[Import]:
