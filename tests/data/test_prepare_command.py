@@ -98,10 +98,10 @@ def test_ratings(tmp_path: Path) -> None:
     ("options", "message"),
     [
         (["--strict"], "pairs.jsonl, line 5: bad_json"),
-        (["--similar", "3", "--all-annotations"], "--all-annotations and --similar exclude"),
+        (["--similar", "3", "--all-annotations"], "--all-annotations and --similar cannot be used"),
         (["--max-spread", "3", "--no-spread-filter"], "--no-spread-filter and --max-spread"),
         (["--kind", "regression", "--set", "all"], "justifications has no meaning"),
-        (["--val-share", "1"], "val_share: "),
+        (["--val-share", "1"], "--val-share: "),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_2(
