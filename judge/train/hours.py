@@ -122,9 +122,12 @@ def totals(found: Sequence[Spent]) -> dict[str, float]:
 
 def table(found: Sequence[Spent], price: float | None) -> Table:
     """Return a row a training and the sum for each device."""
+    names = [Path(one.run).name for one in found]
+    if len(set(names)) < len(names):  # folders of one name: where they lie tells them apart
+        names = [one.run for one in found]
     rows = [
         (
-            one.run,
+            name,
             one.device,
             f"{one.devices}",
             f"{one.steps:,}",
@@ -132,7 +135,7 @@ def table(found: Sequence[Spent], price: float | None) -> Table:
             "-" if one.session_hours is None else _shown(one.session_hours),
             *_cells(one.device_hours, price),
         )
-        for one in found
+        for name, one in zip(names, found, strict=True)
     ]
     rows += [
         ("all", name, "", "", "", "", *_cells(sum_, price)) for name, sum_ in totals(found).items()

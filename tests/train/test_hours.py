@@ -42,6 +42,7 @@ def test_hours_by_hand(tmp_path: Path) -> None:
     assert told["cost"] == pytest.approx(213)
     shown = judge(whole, resumed, going).output
     assert "106.50" in shown and "96.00" in shown and "cost" not in shown
+    assert "resumed" in shown and str(tmp_path) not in shown
 
 
 def test_steps_of_a_session_with_other_devices_count_as_theirs(tmp_path: Path) -> None:
