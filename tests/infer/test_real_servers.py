@@ -102,7 +102,7 @@ def test_the_consistency_probe_has_its_samples(running: Running, tmp_path: Path,
     report = json.loads((tmp_path / "out" / "probes.json").read_bytes())
     [majority] = [f for f in report["figures"] if f["name"] == "consistency.majority"]
     assert majority["n"] == 2 and report["failures"] == {}
-    assert done.stderr.count("would be asked") == 1
+    assert done.stderr.count("does not accept the whole request") == 1
 
 
 def test_a_probe_that_loses_its_samples_is_no_success(running: Running, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_by_token_ids_what_is_refused_is_left_out_as_well(running: Running) -> N
     assert engine.describe()["adapted"] == [
         "min_p is left out: the server has its own", "seeds are cut to 31 bits",
     ]  # fmt: skip
-    assert sum("would be asked" in line for line in told) == 2
+    assert sum("does not accept the whole request" in line for line in told) == 2
     seeds = [r.body["seed"] for r in running.server.requests if "seed" in r.body][3:]
     assert len(set(seeds)) == 4 and max(seeds) < 1 << 31
 
