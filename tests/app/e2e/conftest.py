@@ -112,10 +112,10 @@ def serve(app: Any) -> tuple[uvicorn.Server, threading.Thread, str]:
     return server, thread, f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def stop(server: uvicorn.Server, thread: threading.Thread) -> None:
+def stop(server: uvicorn.Server, thread: threading.Thread, seconds: float = 30) -> None:
     """Stop a server without waiting for the streams that pages have left open."""
     server.should_exit = server.force_exit = True
-    thread.join(30)
+    thread.join(seconds)
 
 
 class Current:
@@ -143,7 +143,7 @@ def shared_server() -> Iterator[Shared]:
     app = create_app(cast(Service, current), Options(), None)
     server, thread, url = serve(Recorder(app, sent))
     yield Shared(current, sent, url)
-    stop(server, thread)
+    stop(server, thread, 1)  # the last act of the process, with which the thread ends
 
 
 @pytest.fixture
