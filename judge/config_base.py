@@ -177,9 +177,9 @@ def load_config(
             raise UsageError(f"{what} is missing; expected, for example: {example}") from None
         known = ", ".join(kind.model_fields)
         hint = f"; the fields are {known}" if problem["type"] == "extra_forbidden" else ""
-        field = f"field {name}: " if name else ""
+        where = f"configuration field {name}" if name else "configuration"
         text = problem["msg"].removeprefix("Value error, ")
-        raise UsageError(f"configuration {field}{text}{hint}") from None
+        raise UsageError(f"{where}: {text}{hint}") from None
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
