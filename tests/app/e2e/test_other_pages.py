@@ -198,6 +198,7 @@ def test_guidelines_with_preview_and_two_who_edit_them(
     service, project = site.service, site.team.project_id
     page = open_page(site, "max", at(site, "manage"))
     text = page.locator("#guidelines textarea")
+    expect(page.get_by_text("Take away").first).to_be_visible()  # the page has its content
     page.get_by_role("button", name="Begin with the program's own").click()
     wait_until(
         page, "() => document.querySelector('#guidelines textarea').value.startsWith('Read the')"
