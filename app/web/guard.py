@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from hmac import compare_digest
 from urllib.parse import quote, urlsplit
 
 from anyio.to_thread import run_sync
@@ -18,7 +17,7 @@ from app.service import Person, Service
 from app.web.access import open_page
 from app.web.errors import refusal
 from app.web.gradio_routes import ROOT, Listeners, kind_of
-from app.web.session import set_token, token_of
+from app.web.session import of_this_session, set_token, token_of
 
 LONGEST_BODY = 1 << 20
 """Bytes: five texts of the longest kind, in a script of four bytes a character, and some air."""
@@ -130,8 +129,7 @@ class Guard:
         return await run_sync(accounts.person, token)
 
     def _has_csrf_token(self, request: Request) -> bool:
-        expected = self._service.accounts.csrf_token(request.state.token)
-        return compare_digest(request.headers.get("x-csrf-token", "").encode(), expected.encode())
+        return of_this_session(request, self._service, request.headers.get("x-csrf-token", ""))
 
     async def _open(self, request: Request, person: Person) -> None:
         page = request.url.path.removeprefix(ROOT).strip("/")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hmac import compare_digest
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
@@ -16,7 +15,7 @@ from app.errors import NotAllowed, Refused
 from app.review.project import MOST_ANNOTATIONS, Content, Settings, may
 from app.service.importing import Imported
 from app.service.uploads import Sent
-from app.web.session import Id, Reviewing, Who
+from app.web.session import Id, Reviewing, Who, of_this_session
 from app.web.templates import render
 
 router = APIRouter()
@@ -56,7 +55,7 @@ def new_project(
     kind, _, responses = asks.partition(" ")
     said: dict[str, Any] = {"name": name.strip(), "kind": kind, "annotations": annotations}
     said |= {"blind": bool(blind)} | ({"responses": responses} if responses else {})
-    if not compare_digest(csrf.encode(), service.accounts.csrf_token(request.state.token).encode()):
+    if not of_this_session(request, service, csrf):
         return _new_project(request, service, said, "please send this form again")
     try:
         made = service.projects.create(who, Settings.model_validate(said))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hmac import compare_digest
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -14,7 +13,7 @@ from app.errors import NotSignedIn, ReviewError, SignInRefused
 from app.review.project import may
 from app.web.access import PAGE_ACTIONS, may_ask
 from app.web.gradio_routes import ROOT
-from app.web.session import Reviewing, Who, set_token, token_of
+from app.web.session import Reviewing, Who, of_this_session, set_token, token_of
 from app.web.templates import render
 
 router = APIRouter()
@@ -96,7 +95,7 @@ def change_password(
     csrf: Annotated[str, Form()] = "",
 ) -> Response:
     """Set another password; every other session of the account ends."""
-    if not compare_digest(csrf.encode(), service.accounts.csrf_token(request.state.token).encode()):
+    if not of_this_session(request, service, csrf):
         return _password(request, service, who, "please send this form again")
     if new != again:
         return _password(request, service, who, "the two new passwords are different")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hmac import compare_digest
 from typing import Annotated
 
 from fastapi import Depends, Path, Request, Response
@@ -31,6 +32,12 @@ def set_token(request: Request, response: Response, token: str | None) -> None:
         response.set_cookie(
             name, token, COOKIE_SECONDS, secure=secure, httponly=True, samesite="lax"
         )
+
+
+def of_this_session(request: Request, service: Service, sent: str) -> bool:
+    """Say whether ``sent`` is the token against forged requests of the request's session."""
+    expected = service.accounts.csrf_token(request.state.token)
+    return compare_digest(sent.encode(), expected.encode())
 
 
 def _is_secure(request: Request) -> bool:

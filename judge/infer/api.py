@@ -6,13 +6,11 @@ engines are those of ``judge batch`` and ``judge score``.
 
 from __future__ import annotations
 
-import gc
 import logging
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from judge.config import JudgeConfig, ScoreConfig, load_config, window_of
 from judge.engine_options import engine_kind
@@ -24,6 +22,7 @@ from judge.formats.records import Record
 from judge.formats.sources import open_source
 from judge.idset import IdSet
 from judge.infer.api_options import JudgeOptions
+from judge.infer.held import Held
 from judge.infer.pairwise import Numbered
 from judge.infer.protocols import Judge as Judging
 from judge.judgment import Failure, Judgment
@@ -41,7 +40,7 @@ Note = Callable[[str], None]
 _log = logging.getLogger("judge")
 
 
-class _Loaded:
+class _Loaded(Held[Judging]):
     """A model in memory that judges pairs. Not to be used by two threads at once."""
 
     window: int
@@ -53,7 +52,7 @@ class _Loaded:
         if window < 1:
             raise UsageError(f"window is {window}; expected 1 or more")
         self.window = window
-        self._judging: Judging | None = judging
+        super().__init__(judging)
         self._strip_thinking = strip_thinking
         self._empty_responses = empty_responses
 
@@ -84,29 +83,6 @@ class _Loaded:
             results = iter(self._model().judge(ready) if ready else [])
             for _, item in window:
                 yield next(results) if isinstance(item, Pair) else item
-
-    def describe(self) -> dict[str, Any]:
-        """Return what determines the results: the model, digests of its weights, how it runs."""
-        return self._model().describe()
-
-    def close(self) -> None:
-        """Let go of the model and its memory; a second call does nothing."""
-        self._judging = None
-        gc.collect()
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_available():
-            torch.cuda.empty_cache()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _model(self) -> Judging:
-        if self._judging is None:
-            raise UsageError("the model is closed")
-        return self._judging
 
     def _checked(self, number: int, item: Item) -> tuple[int, Pair | Failure]:
         if isinstance(item, Failure):

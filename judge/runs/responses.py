@@ -21,6 +21,7 @@ from judge.pair import Message
 from judge.runs.folder import SUMMARY
 from judge.runs.jsonlines import read_rows
 from judge.runs.layout import FAILURES, RESPONSES, Layout, leading_id
+from judge.runs.summary import read_summary_as
 
 Finish = Literal["stop", "length"]
 """How an answer ended: by itself, or cut where its tokens ran out."""
@@ -182,17 +183,9 @@ def read_response_summary(folder: Path) -> ResponseSummary:
     """Return the summary of a run folder of answers.
 
     Raises:
-        UsageError: when there is none, or it is of another version.
+        UsageError: when there is none, or it is of another version or kind.
     """
-    path = folder / SUMMARY
-    try:
-        return ResponseSummary.model_validate(json.loads(path.read_bytes()))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    except (ValidationError, ValueError):
-        raise UsageError(
-            f"{path} is damaged or of another kind of run; the command of the run writes it again"
-        ) from None
+    return read_summary_as(ResponseSummary, folder)
 
 
 def _response_key(line: bytes) -> tuple[int, bytes | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,6 +12,8 @@ from judge.errors import UsageError
 from judge.hostile import Flag
 from judge.metrics.label_agreement import LabelAgreement
 from judge.runs.folder import SUMMARY
+
+S = TypeVar("S", bound=BaseModel)
 
 
 class Session(BaseModel):
@@ -123,21 +126,26 @@ class Summary(BaseModel):
 
 
 def read_summary(folder: Path) -> Summary:
-    """Return the summary of a run folder.
+    """Return the summary of a run folder; as :func:`read_summary_as`."""
+    return read_summary_as(Summary, folder)
+
+
+def read_summary_as(kind: type[S], folder: Path) -> S:
+    """Return the summary of a run folder of one kind of run.
 
     Raises:
-        UsageError: when there is none, or it is of another version.
+        UsageError: when there is none, or it is of another version or kind.
     """
     path = folder / SUMMARY
     try:
-        return Summary.model_validate(json.loads(path.read_bytes()))
+        return kind.model_validate(json.loads(path.read_bytes()))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "all of it"
         raise UsageError(
-            f"{path} is damaged or of another version ({field}: {first['msg']});"
+            f"{path} is damaged, of another version or of another kind of run ({field}: {first['msg']});"
             " the command of the run writes it again"
         ) from None
     except ValueError as error:

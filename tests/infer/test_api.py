@@ -154,7 +154,7 @@ def test_closing_frees_the_model_and_ends_its_use() -> None:
     judge = Judge("mini", mode="verdict", scorer={"bt": "mini-bt"})
     result = judge.judge(row(0))
     assert isinstance(result, Judgment) and set(result.rewards) == {"bt"}
-    weights = weakref.ref(judge._judging._judge.engine.model)  # type: ignore[union-attr]
+    weights = weakref.ref(judge._held._judge.engine.model)  # type: ignore[union-attr]
     judge.close()
     judge.close()
     gc.collect()

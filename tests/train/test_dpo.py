@@ -26,7 +26,7 @@ from judge.train.align.log_probs import add_scores, response_log_probs
 from judge.train.align.reference import ReferenceFile
 from judge.train.align.trainer import figures, implicit_rewards, losses_of
 from judge.train.config import load_recipe
-from judge.train.finetune import read_log
+from judge.train.finetune import choose_packing, read_log
 from tests.train.reward_sets import preference_set, regression_set, tiny_base
 
 LOSSES = ("regular", "margin", "scaled")
@@ -123,7 +123,7 @@ def test_packed_padded_and_one_at_a_time_say_the_same(base: Path, pairs: Path) -
             told = [logits[i - 1, ids[i]].item() for i in range(item["prompt"], len(ids))]
             expected.append(sum(told))
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    dpo.choose_packing(config("scaled", 0.1), model)
+    choose_packing(config("scaled", 0.1), model)
     add_scores(model)
     with torch.no_grad():
         packed, tokens = response_log_probs(model, ResponseCollator(True, 0)(found.items))

@@ -12,7 +12,7 @@ import torch
 
 from judge.errors import UsageError
 from judge.train import finetune
-from judge.train.align import dpo
+from judge.train.align import dpo, policy_tuning
 from judge.train.align.config import DPOConfig
 from judge.train.config import JustifierConfig, RewardConfig, load_recipe
 from judge.train.finetune import quantization_config, read_log
@@ -110,7 +110,7 @@ def test_a_policy_is_aligned_on_4_bit_weights(
         loaded.append(justifier.load_model(*args))
         return loaded[0]
 
-    monkeypatch.setattr(dpo, "load_model", keep)
+    monkeypatch.setattr(policy_tuning, "load_model", keep)
     data, output = preference_set(tmp_path / "data"), tmp_path / "run"
     overrides = [f"data={data}", f"output_dir={output}", f"model={base}", *SECTIONS]
     overrides += ["max_steps=3", "eval_steps=1", "warmup_steps=0"]

@@ -84,7 +84,7 @@ def score(
     games = within(planned, config.limit)
     folder = config.run if any(game.judged for game in games) else None
     matches = read_matches(games, folder)
-    judge = None if folder is None else _judge(folder)
+    judge = None if folder is None else judged_by(folder)
     results = [result_of(match, config.seed, config.resamples) for match in matches]
     keys: list[Key] = list(dict.fromkeys(game.key for game in games))
     everybody = [*contestants, baseline]
@@ -118,13 +118,22 @@ def write_result(result: BaseModel, folder: Path) -> Path:
     return path
 
 
-def _judge(folder: Path) -> JudgedBy:
+def judged_by(folder: Path, mode: str | None = None, orders: int | None = None) -> JudgedBy:
+    """Return who judged a run.
+
+    Args:
+        mode: how; None: as the run's configuration says.
+        orders: in how many orders; None: as it says.
+
+    Raises:
+        UsageError: when the run's configuration cannot be read.
+    """
     config = read_config(folder)
     asked = config["config"]
     return JudgedBy(
         model=str(asked["model"]),
-        mode=str(asked["mode"]),
-        orders={"both": 2, "given": 1}[asked["orders"]],
+        mode=mode or str(asked["mode"]),
+        orders=orders or {"both": 2, "given": 1}[asked["orders"]],
         digest=str(config["digest"]),
         identity=dict(config["identity"]),
     )

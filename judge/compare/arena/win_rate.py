@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -160,12 +161,7 @@ def answer_notes(contestants: Sequence[Contestant], results: Sequence[Result]) -
     notes = []
     for contestant in contestants:
         notes += unanswered(contestant.source)
-        if contestant.doubled:
-            lines = next(iter(contestant.doubled.values()))
-            notes.append(
-                f"{contestant.name} answers {len(contestant.doubled):,} prompts twice in different"
-                f" words (the first: {lines} of {contestant.source}): failures"
-            )
+        notes += doubled_note(contestant.name, "prompts", contestant.doubled, contestant.source)
         several = sum(answer.several for answer in contestant.answers.values())
         if several:
             notes.append(
@@ -176,6 +172,22 @@ def answer_notes(contestants: Sequence[Contestant], results: Sequence[Result]) -
         if missing := one.failures.get(MISSING):
             notes.append(f"{missing:,} prompts have no answer from {one.model} or {one.other}")
     return notes
+
+
+def doubled_note(name: str, what: str, doubled: Mapping[Any, str], source: str) -> list[str]:
+    """Return the note on what a model answers twice in different words, if there is any.
+
+    Args:
+        what: it answers, in the plural.
+        doubled: the lines of the two answers to each.
+    """
+    if not doubled:
+        return []
+    lines = next(iter(doubled.values()))
+    return [
+        f"{name} answers {len(doubled):,} {what} twice in different words (the first: {lines} of"
+        f" {source}): failures"
+    ]
 
 
 def _mean(values: Sequence[int]) -> float | None:

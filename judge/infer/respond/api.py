@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import logging
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
 from judge.config_base import load_config
-from judge.errors import UsageError
 from judge.formats.records import Record
 from judge.idset import IdSet
 from judge.infer.api_options import ResponderOptions
+from judge.infer.held import Held
 from judge.infer.respond.drawn import Drawn, Reader, several
 from judge.infer.respond.talks import TurnByTurn
 from judge.pair import Message
@@ -25,7 +23,7 @@ Prompt = str | Sequence[Message | Mapping[str, Any]] | Mapping[str, Any]
 _log = logging.getLogger("judge")
 
 
-class Responder:
+class Responder(Held[TurnByTurn]):
     """A model that answers, loaded: ``with Responder("small-base") as model: ...``.
 
     Not to be used by two threads at once.
@@ -55,7 +53,7 @@ class Responder:
         given = {"model": model, "window": window, **options, "input": "-", "out": "-"}
         self.config = load_config(RespondConfig, None, given)
         writer = load_writer(self.config, note or _log.info)
-        self._talks: TurnByTurn | None = TurnByTurn(writer, self.config.seed, model)
+        super().__init__(TurnByTurn(writer, self.config.seed, model))
 
     def respond(self, prompts: Iterable[Prompt]) -> list[Responses | NoResponse]:
         """Return what the model answers to each prompt, ``samples`` times one after the other.
@@ -77,29 +75,6 @@ class Responder:
             answers = iter(self._model().answer([row for row in read if isinstance(row, Drawn)]))
             for row in read:
                 yield next(answers) if isinstance(row, Drawn) else row
-
-    def describe(self) -> dict[str, Any]:
-        """Return what determines the answers: the model, digests of its weights, how it runs."""
-        return self._model().describe()
-
-    def close(self) -> None:
-        """Let go of the model and its memory; a second call does nothing."""
-        self._talks = None
-        gc.collect()
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_available():
-            torch.cuda.empty_cache()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _model(self) -> TurnByTurn:
-        if self._talks is None:
-            raise UsageError("the model is closed")
-        return self._talks
 
 
 def _row(prompt: Any) -> Mapping[str, Any]:

@@ -10,21 +10,17 @@ import numpy as np
 import torch
 from transformers import EvalPrediction, PreTrainedTokenizerBase, TrainingArguments
 
-from judge.conversation import ConversationBuilder, template_digest
+from judge.conversation import ConversationBuilder
 from judge.runs.training import TrainingData, TrainingFigures, TrainingManifest
 from judge.train import tuning
 from judge.train.align.config import PolicySFTConfig
 from judge.train.align.conversations import held_out, load_conversations, read_conversations
-from judge.train.align.examples import ResponseCollator
-from judge.train.align.log_probs import add_scores, response_log_probs
-from judge.train.batches.sequences import SequenceExample, SequenceSet
-from judge.train.checkpoints.adapter_start import with_adapter
+from judge.train.align.log_probs import response_log_probs
+from judge.train.align.policy_tuning import PolicyTuning
+from judge.train.batches.sequences import SequenceExample
 from judge.train.checkpoints.manifest import read_data_manifest
-from judge.train.finetune import choose_packing, plain_arguments
-from judge.train.progress import UNWATCHED, TrainingFacts, TrainingProgress, facts_of
-from judge.train.reward.model import choose_padding
-from judge.train.sequence_trainer import SequenceTrainer, figures_of, left_out
-from judge.train.sft.training import load_model
+from judge.train.progress import UNWATCHED, TrainingFacts, TrainingProgress
+from judge.train.sequence_trainer import SequenceTrainer, figures_of
 
 
 class PolicyTrainer(SequenceTrainer):
@@ -63,38 +59,31 @@ def run(config: PolicySFTConfig, progress: TrainingProgress = UNWATCHED) -> Trai
         UsageError: for missing data or model, a line that is no conversation, a model without a
             chat template, a loss that is not a number, or an output folder of another one.
     """
-    return tuning.run(PolicyTuning(config), progress)
+    return tuning.run(PolicySFTTuning(config), progress)
 
 
-class PolicyTuning:
+class PolicySFTTuning(PolicyTuning):
     """Supervised fine-tuning of a policy; a :class:`judge.train.tuning.FineTuning`."""
 
-    evaluate_last = True
-    tokenizer: PreTrainedTokenizerBase
-    train: SequenceSet
-    evaluation: SequenceSet
+    config: PolicySFTConfig
 
     def __init__(self, config: PolicySFTConfig) -> None:
-        self.config = config
+        super().__init__(config)
         self.source = Path(config.data)
 
     def check_data(self) -> TrainingData:
         return read_data_manifest(self.source) if self.source.is_dir() else TrainingData()
 
-    def arguments(self) -> TrainingArguments:
-        return plain_arguments(self.config)
-
     def read(self, tokenizer: PreTrainedTokenizerBase) -> None:
         """Read both sides, which share no prompt."""
         config, builder = self.config, ConversationBuilder(tokenizer)
-        self.tokenizer = tokenizer
-        self.train, self.evaluation = (
+        train, evaluation = (
             load_conversations(self._side(held), builder, config.max_length, limit)
             for held, limit in ((False, config.train_limit), (True, config.eval_limit))
         )
-        self.train.refuse_none(self.source, "conversation to train on")
-        self.evaluation.refuse_none(self.source, "conversation to validate on")
-        choose_padding(tokenizer, self.train.last_ids | self.evaluation.last_ids)
+        train.refuse_none(self.source, "conversation to train on")
+        evaluation.refuse_none(self.source, "conversation to validate on")
+        self._have(tokenizer, train, evaluation)
 
     def _side(self, held: bool) -> Iterator[SequenceExample]:
         """Return the conversations that are held out for validation, or the others."""
@@ -107,27 +96,10 @@ class PolicyTuning:
     def trainer(
         self, arguments: TrainingArguments, tokenizer: PreTrainedTokenizerBase
     ) -> PolicyTrainer:
-        model = load_model(self.config, tokenizer)
-        packed = choose_packing(self.config, model)
-        add_scores(model)
-        return PolicyTrainer(
-            model=with_adapter(model, self.config, task_type="CAUSAL_LM"),
-            args=arguments,
-            train_dataset=self.train.items,
-            eval_dataset=self.evaluation.items,
-            processing_class=tokenizer,
-            data_collator=ResponseCollator(packed, tokenizer.pad_token_id),
-            recipe=self.config,
-            examples=self.train,
-        )
+        return self._trainer(PolicyTrainer, arguments)
 
     def facts(self, trainer: PolicyTrainer) -> TrainingFacts:
-        train, evaluation = self.train, self.evaluation
-        sizes, unused = (len(train), len(evaluation)), left_out(train, evaluation)
-        return facts_of(trainer, self.config, "a policy", sizes, train.tokens, unused)
-
-    def card(self) -> dict[str, Any]:
-        return {"kind": "policy", "chat_template": template_digest(self.tokenizer)}
+        return self._facts(trainer, "a policy")
 
     def figures(self, trainer: PolicyTrainer, seconds: float) -> TrainingFigures:
         return figures_of(trainer, self.train, self.evaluation, seconds, ("eval_loss",))

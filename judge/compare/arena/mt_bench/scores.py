@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -16,9 +15,8 @@ from judge.compare.arena.mt_bench.plan import HIGHEST, LOWEST, Grade, read_grade
 from judge.compare.arena.mt_bench.talks import Asked, Speaker
 from judge.compare.arena.mt_bench.wording import Wording
 from judge.compare.arena.plan import MISSING
-from judge.compare.arena.result import JudgedBy
-from judge.compare.arena.win_rate import Lengths, by_prompt, mean_lengths
-from judge.compare.systems import read_config
+from judge.compare.arena.result import JudgedBy, judged_by
+from judge.compare.arena.win_rate import Lengths, by_prompt, doubled_note, mean_lengths
 from judge.formats.model_answers import unanswered
 from judge.metrics.estimate import Estimate, rounded
 from judge.metrics.intervals import bootstrap, weighted_share
@@ -95,7 +93,7 @@ def score(
         value = grade.failure or found.get(grade.id)
         if value is not None:  # else the run was stopped before it
             of[grade.speaker.name].append((grade, value))
-    judge = None if folder is None else _judge(folder)
+    judge = None if folder is None else judged_by(folder, mode="grades", orders=1)
     names = list(dict.fromkeys(grade.question for grade in there))
     return MtBenchResult(
         version=__version__,
@@ -154,17 +152,6 @@ def _lengths(speaker: Speaker, names: set[str]) -> Lengths:
     return mean_lengths(texts, tokens, [cut for talk in talks for cut in talk.cut])
 
 
-def _judge(folder: Path) -> JudgedBy:
-    config: dict[str, Any] = read_config(folder)
-    return JudgedBy(
-        model=str(config["config"]["model"]),
-        mode="grades",
-        orders=1,
-        digest=str(config["digest"]),
-        identity=dict(config["identity"]),
-    )
-
-
 def _notes(
     judge: JudgedBy | None,
     speakers: Sequence[Speaker],
@@ -175,12 +162,7 @@ def _notes(
     notes = []
     for speaker in speakers:
         notes += unanswered(speaker.source)
-        if speaker.doubled:
-            lines = next(iter(speaker.doubled.values()))
-            notes.append(
-                f"{speaker.name} answers {len(speaker.doubled):,} questions twice in different"
-                f" words (the first: {lines} of {speaker.source}): failures"
-            )
+        notes += doubled_note(speaker.name, "questions", speaker.doubled, speaker.source)
         if speaker.unknown:
             notes.append(f"{speaker.unknown:,} answers of {speaker.name} are to other questions")
         if lacking := sum(value == MISSING for _, value in of[speaker.name]):
