@@ -81,7 +81,7 @@ def _benchmark(config: SelectConfig) -> CheckpointBenchmark:
         from judge.train.checkpoints.select import start_of
 
         start = start_of(Path(config.run))
-        return WinRateOverStart(config.prompts, start, config.judge, config.limit)
+        return WinRateOverStart(config.prompts, start, config.judge)
     assert config.pairs is not None
     if config.bench is None:
         from judge.train.checkpoints.select import LabelledPairs

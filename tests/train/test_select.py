@@ -240,12 +240,14 @@ def test_policies_have_prompts_and_judges_have_pairs(
 ) -> None:
     prompts = tmp_path / "prompts.jsonl"
     prompts.write_text('{"prompt": "Hello"}\n')
+    asked = ["--prompts", str(prompts)]
     wrong = {
-        "--prompts, not pairs": [str(aligned), "--pairs", PAIRS, "--out", str(tmp_path / "a")],
-        "give --pairs": [str(trained), "--prompts", str(prompts), "--out", str(tmp_path / "b")],
+        "give --prompts, not --pairs": [str(aligned), "--pairs", PAIRS],
+        "give --pairs, not --prompts": [str(trained), *asked],
         "give pairs (of a judge": [str(trained)],
-        "prompts are of none": [str(aligned), "--prompts", str(prompts), "--bench", "llmbar"],
+        "prompts are of none": [str(aligned), *asked, "--bench", "llmbar"],
     }
     for problem, words in wrong.items():
-        done = CliRunner().invoke(app, ["train", "select", *words])
+        done = CliRunner().invoke(app, ["train", "select", *words, "--out", str(tmp_path / "out")])
         assert done.exit_code == 2 and problem in " ".join(done.output.split()), done.output
+        assert not (tmp_path / "out").exists()

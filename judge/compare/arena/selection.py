@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Literal
 
-from judge.compare.arena.result import ARENA, ArenaResult
+from judge.compare.arena.read import read_result
+from judge.compare.arena.result import ArenaResult
 from judge.errors import UsageError
 from judge.metrics.accuracy import Score
 from judge.runs.selection import SelectionBenchmark
@@ -21,11 +21,10 @@ class WinRateOverStart:
         prompts: a file of prompts, or a hub id.
         start: the model before its training.
         judge: who judges.
-        limit: only the first so many prompts.
     """
 
-    def __init__(self, prompts: str, start: str, judge: str, limit: int | None) -> None:
-        self.prompts, self.start, self.judge, self.limit = prompts, start, judge, limit
+    def __init__(self, prompts: str, start: str, judge: str) -> None:
+        self.prompts, self.start, self.judge = prompts, start, judge
         self.asked = 0
 
     def describe(self) -> SelectionBenchmark:
@@ -39,13 +38,7 @@ class WinRateOverStart:
         )
 
     def write(self, path: Path, kind: Literal["judge", "reward", "policy"]) -> None:
-        """Write nothing: prompts stay where they are.
-
-        Raises:
-            UsageError: when it is no policy.
-        """
-        if kind != "policy":
-            raise UsageError(f"prompts are for a policy; this is a {kind}: give --pairs")
+        """Write nothing: prompts stay where they are."""
 
     def score(self, folder: Path) -> Score:
         """Return the win rate that lies in a folder's ``arena.json``.
@@ -53,11 +46,9 @@ class WinRateOverStart:
         Raises:
             UsageError: when it cannot be read.
         """
-        path = folder / ARENA
-        try:
-            found = ArenaResult.model_validate(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{path}: not a result of judge arena: {error}") from None
+        found = read_result(folder)
+        if not isinstance(found, ArenaResult):
+            raise UsageError(f"{folder} holds grades, not win rates")
         result = found.results[0]
         failed = sum(result.failures.values())
         met = result.wins + result.ties + result.losses + failed

@@ -35,13 +35,7 @@ class BenchmarkRows:
         return SelectionBenchmark(file=self.benchmark.title, pairs=len(self.items), unit="pairs")
 
     def write(self, path: Path, kind: Literal["judge", "reward", "policy"]) -> None:
-        """Write the pairs as ``judge batch`` reads them, into the folder of ``path``.
-
-        Raises:
-            UsageError: for a policy, which judges no pairs.
-        """
-        if kind == "policy":
-            raise UsageError("a policy is compared by its answers to prompts: --prompts, not pairs")
+        """Write the pairs as ``judge batch`` reads them, into the folder of ``path``."""
         asked: Literal["judge", "reward_model"] = "judge" if kind == "judge" else "reward_model"
         self.planned = plan(self.benchmark, self.items, asked)
         write_pairs(path.parent, self.items, self.planned, fresh=False)

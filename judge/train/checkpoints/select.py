@@ -66,11 +66,7 @@ class CheckpointBenchmark(Protocol):
         ...
 
     def write(self, path: Path, kind: Kind) -> None:
-        """Write the pairs as ``judge batch`` reads them.
-
-        Raises:
-            UsageError: when it is not for models of this kind.
-        """
+        """Write the pairs as ``judge batch`` reads them."""
         ...
 
     def score(self, folder: Path) -> Score:
@@ -95,8 +91,6 @@ class LabelledPairs:
         return SelectionBenchmark(file=Path(self.path).name, pairs=len(self.pairs), unit="pairs")
 
     def write(self, path: Path, kind: Kind) -> None:
-        if kind == "policy":
-            raise UsageError("a policy is compared by its answers to prompts: --prompts, not pairs")
         write_pairs(self.pairs, path)
 
     def score(self, folder: Path) -> Score:
@@ -133,13 +127,17 @@ def run(config: SelectConfig, benchmark: CheckpointBenchmark, evaluate: Evaluate
         evaluate: judges or scores its pairs with a checkpoint.
 
     Raises:
-        UsageError: when the training is not finished, a checkpoint has no weights in one piece, or
-            the folder holds other pairs.
+        UsageError: when the training is not finished, its model is of another kind than the
+            benchmark is for, a checkpoint has no weights in one piece, or the folder holds other
+            pairs.
     """
     folder, output = Path(config.run), config.folder
     card = _card(folder)
     said = card.get("kind")
     kind: Kind = said if said in ("reward", "policy") else "judge"
+    if (kind == "policy") != (config.prompts is not None):
+        wanted = "--prompts, not --pairs" if kind == "policy" else "--pairs, not --prompts"
+        raise UsageError(f"{folder} is a {kind}: give {wanted}")
     candidates = candidates_of(folder, config.everything)
     output.mkdir(parents=True, exist_ok=True)
     benchmark.write(output / PAIRS_FILE, kind)
