@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import statistics
 import tempfile
 import time
@@ -25,9 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from reward_training import KEPT_ALIKE, mixed_pairs
+from reward_training import KEPT_ALIKE, arguments, trained_on, training_file
 from transformers import PreTrainedModel, PrinterCallback, TrainingArguments, set_seed
-from transformers.utils import logging
 from trl import DPOConfig as TrlConfig
 from trl import DPOTrainer as TrlTrainer
 
@@ -53,18 +51,9 @@ class Prepared(TrlTrainer):  # type: ignore[misc]
 
 def main() -> None:
     """Run both in turn and print rates, ratios, tokens and the difference of the losses."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=32)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser = arguments(__doc__, pairs=32, batch=8)
     parser.add_argument("--epochs", type=float, default=2.0)
-    parser.add_argument("--model", default="mini")
-    parser.add_argument("--data", help="folder of prepared preferences")
-    parser.add_argument("--least", type=float, default=1.5, help="smallest ratio that passes")
     options = parser.parse_args()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-
     with tempfile.TemporaryDirectory() as folder:
         recipe = DPOConfig(
             model=options.model,
@@ -79,10 +68,7 @@ def main() -> None:
             global_batch_size=options.batch,
             per_device_batch_size=options.batch,
         )
-        path = Path(options.data or folder) / "train.jsonl"
-        if not options.data:
-            path.write_text("".join(json.dumps(p) + "\n" for p in mixed_pairs(options.pairs)))
-        compare(recipe, path, options)
+        compare(recipe, training_file(options, folder), options)
 
 
 def compare(recipe: DPOConfig, path: Path, options: argparse.Namespace) -> None:
@@ -110,18 +96,12 @@ def compare(recipe: DPOConfig, path: Path, options: argparse.Namespace) -> None:
     for repeat in range(options.repeats + 1):  # the first warms up
         counts: dict[str, Counter[str]] = {"ours": Counter(), "TRL": Counter()}
         losses = {}
-        for name, make in (("ours", our_trainer), ("TRL", trl_trainer)):
-            arguments = ours if name == "ours" else theirs
-            trainer = make(recipe, arguments, copy.deepcopy(model), tokenizer, data)
+        for name, make, asked in (("ours", our_trainer, ours), ("TRL", trl_trainer, theirs)):
+            trainer = make(recipe, asked, copy.deepcopy(model), tokenizer, data)
             took, losses[name] = train(trainer, data, counts[name])
             if repeat:
                 seconds[name].append(took)
-    lengths = sorted(len(ids) for item in data.items for ids in item["sequences"])
-    print(
-        f"model {options.model}, {len(data)} pairs of {lengths[0]} to {lengths[-1]} tokens a side "
-        f"(median {lengths[len(lengths) // 2]}), {options.batch} a batch, {options.epochs:g} "
-        "epochs, float32"
-    )
+    print(f"{trained_on(options, data)}, {options.epochs:g} epochs")
     for name, counted in counts.items():
         rate = options.epochs * len(data) / statistics.median(seconds[name])
         print(

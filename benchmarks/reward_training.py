@@ -79,19 +79,40 @@ def train(trainer: Any, rows: Counter[str]) -> tuple[float, list[float]]:
     return seconds, [r["loss"] for r in trainer.state.log_history if "loss" in r]
 
 
-def main() -> None:
-    """Run both in turn and print rates, ratio, tokens and the difference of the losses."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=48)
-    parser.add_argument("--batch", type=int, default=16)
+def arguments(description: str | None, pairs: int, batch: int) -> argparse.ArgumentParser:
+    """Return the parser of a benchmark against TRL, with the defaults of its options."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--pairs", type=int, default=pairs)
+    parser.add_argument("--batch", type=int, default=batch)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--model", default="mini")
     parser.add_argument("--data", help="folder of prepared preferences")
     parser.add_argument("--least", type=float, default=1.5, help="smallest ratio that passes")
-    options = parser.parse_args()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    return parser
 
+
+def training_file(options: argparse.Namespace, folder: str) -> Path:
+    """Return the pairs to train on: those of ``--data``, else mixed ones, written to ``folder``."""
+    path = Path(options.data or folder) / "train.jsonl"
+    if not options.data:
+        path.write_text("".join(json.dumps(p) + "\n" for p in mixed_pairs(options.pairs)))
+    return path
+
+
+def trained_on(options: argparse.Namespace, data: SequenceSet) -> str:
+    """Return a line on the model and the pairs."""
+    lengths = sorted(len(ids) for item in data.items for ids in item["sequences"])
+    return (
+        f"model {options.model}, {len(data)} pairs of {lengths[0]} to {lengths[-1]} tokens a side "
+        f"(median {lengths[len(lengths) // 2]}), {options.batch} a batch, float32"
+    )
+
+
+def main() -> None:
+    """Run both in turn and print rates, ratio, tokens and the difference of the losses."""
+    options = arguments(__doc__, pairs=48, batch=16).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         recipe = RewardConfig(
             model=options.model,
@@ -104,10 +125,7 @@ def main() -> None:
             global_batch_size=options.batch,
             per_device_batch_size=options.batch,
         )
-        path = Path(options.data or folder) / "train.jsonl"
-        if not options.data:
-            path.write_text("".join(json.dumps(p) + "\n" for p in mixed_pairs(options.pairs)))
-        compare(recipe, path, options)
+        compare(recipe, training_file(options, folder), options)
 
 
 def compare(recipe: RewardConfig, path: Path, options: argparse.Namespace) -> None:
@@ -142,11 +160,7 @@ def compare(recipe: RewardConfig, path: Path, options: argparse.Namespace) -> No
             if repeat:
                 seconds[name].append(took)
     ratio = statistics.median(seconds["TRL"]) / statistics.median(seconds["ours"])
-    lengths = sorted(len(ids) for item in data.items for ids in item["sequences"])
-    print(
-        f"model {options.model}, {len(data)} pairs of {lengths[0]} to {lengths[-1]} tokens a side "
-        f"(median {lengths[len(lengths) // 2]}), {options.batch} a batch, float32"
-    )
+    print(trained_on(options, data))
     for name in ("ours", "TRL"):
         forwarded, padding = counts[name]["forwarded"], counts[name]["padding"]
         print(

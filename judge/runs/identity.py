@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import filecmp
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from judge.errors import UsageError
-from judge.runs.whole import part_of
+from judge.runs.whole import part_of, refused_in_one_line, whole_files
 
 ANEW = "Choose another --out, or start again with --fresh"
 """The remedy of a command that has both options."""
@@ -66,6 +68,27 @@ def refuse_others(paths: Sequence[Path], what: str) -> None:
     for path in paths:
         if path.exists() and not filecmp.cmp(part_of(path), path, shallow=False):
             raise UsageError(f"{path} holds {what}. {ANEW}")
+
+
+@contextmanager
+def made_files(paths: Sequence[Path], what: str, fresh: bool) -> Iterator[list[IO[bytes]]]:
+    """Yield files to write that a command makes in its own folder, as the input of its run.
+
+    They take their names when everything is in them; the same ones again change nothing.
+
+    Args:
+        paths: of one folder, which is made.
+        what: others that lie there are, for the error.
+        fresh: replace others.
+
+    Raises:
+        UsageError: when the folder holds others and ``fresh`` is not set, or the disk refuses.
+    """
+    with refused_in_one_line(paths[0] if len(paths) == 1 else paths[0].parent):
+        paths[0].parent.mkdir(parents=True, exist_ok=True)
+    check = None if fresh else partial(refuse_others, paths, what)
+    with whole_files(paths, check=check) as files:
+        yield files
 
 
 def plain(value: Mapping[str, Any]) -> dict[str, Any]:

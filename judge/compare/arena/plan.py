@@ -12,16 +12,14 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import combinations
 from pathlib import Path
 
 from judge.compare.arena.config import PAIRS
 from judge.compare.arena.contestants import Answered, Contestant, Key
 from judge.errors import UsageError
-from judge.runs.identity import refuse_others
+from judge.runs.identity import made_files
 from judge.runs.jsonlines import encode_line
-from judge.runs.whole import refused_in_one_line, whole_files
 
 OTHERS = "the pairs of other answers, or of another baseline"
 MISSING, DOUBLED = "missing_answer", "doubled_answer"
@@ -96,12 +94,8 @@ def write_pairs(folder: Path, games: Sequence[Game], fresh: bool) -> Path:
         UsageError: when the folder holds other pairs and ``fresh`` is not set, or the disk refuses.
     """
     path = folder / PAIRS
-    data = b"".join(_lines(games))
-    with refused_in_one_line(path):
-        folder.mkdir(parents=True, exist_ok=True)
-    check = None if fresh else partial(refuse_others, [path], OTHERS)
-    with whole_files([path], check=check) as (file,):
-        file.write(data)
+    with made_files([path], OTHERS, fresh) as (file,):
+        file.writelines(_lines(games))
     return path
 
 

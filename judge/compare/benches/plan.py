@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -28,9 +27,8 @@ from judge.compare.benches.item import (
 )
 from judge.compare.systems import Decision
 from judge.errors import UsageError
-from judge.runs.identity import refuse_others
+from judge.runs.identity import made_files
 from judge.runs.jsonlines import encode_line
-from judge.runs.whole import refused_in_one_line, whole_files
 
 Kind = Literal["judge", "reward_model"]
 OTHERS = "the pairs of another benchmark, input or kind of model"
@@ -88,12 +86,8 @@ def write_pairs(
         UsageError: when the folder holds other pairs and ``fresh`` is not set, or the disk refuses.
     """
     path = folder / PAIRS
-    data = b"".join(_lines(items, planned))
-    with refused_in_one_line(path):
-        folder.mkdir(parents=True, exist_ok=True)
-    check = None if fresh else partial(refuse_others, [path], OTHERS)
-    with whole_files([path], check=check) as (file,):
-        file.write(data)
+    with made_files([path], OTHERS, fresh) as (file,):
+        file.writelines(_lines(items, planned))
     return path
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -26,9 +25,8 @@ from judge.errors import UsageError
 from judge.judgment import Failure
 from judge.pair import Pair
 from judge.reward import Preference
-from judge.runs.identity import refuse_others
+from judge.runs.identity import made_files
 from judge.runs.jsonlines import encode_line, read_rows
-from judge.runs.whole import refused_in_one_line, whole_files
 
 OTHERS = "the pairs of another input, --limit, --seed or version"
 UNREADABLE = "unreadable"
@@ -99,10 +97,7 @@ def write_sets(
     """
     sets = sets_of(probes)
     paths = [folder / _file(name) for name in (*sets, UNREADABLE)]
-    with refused_in_one_line(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    check = None if fresh else partial(refuse_others, paths, OTHERS)
-    with whole_files(paths, check=check) as files:
+    with made_files(paths, OTHERS, fresh) as files:
         named = dict(zip((*sets, UNREADABLE), files, strict=True))
         counts, unusable = _write(rows, named, sets, seed)
         if not counts[ORIGINAL]:

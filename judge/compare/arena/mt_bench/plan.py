@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,9 @@ from judge.compare.arena.mt_bench.wording import Wording
 from judge.compare.arena.plan import DOUBLED, MISSING
 from judge.formats.questions import Question
 from judge.prompt import render_conversation
-from judge.runs.identity import refuse_others
+from judge.runs.identity import made_files
 from judge.runs.jsonlines import encode_line
 from judge.runs.responses import NoResponse, Responses, read_no_responses, read_responses
-from judge.runs.whole import refused_in_one_line, whole_files
 
 PROMPTS = "prompts.jsonl"
 LOWEST, HIGHEST = 1, 10
@@ -87,12 +85,8 @@ def write_prompts(
             refuses.
     """
     path = folder / PROMPTS
-    data = b"".join(_lines(grades, asked, wording))
-    with refused_in_one_line(path):
-        folder.mkdir(parents=True, exist_ok=True)
-    check = None if fresh else partial(refuse_others, [path], OTHERS)
-    with whole_files([path], check=check) as (file,):
-        file.write(data)
+    with made_files([path], OTHERS, fresh) as (file,):
+        file.writelines(_lines(grades, asked, wording))
     return path
 
 
