@@ -235,6 +235,11 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     assert wrong == []
 
 
+def at(site: Site, page: str) -> str:
+    """Return the path of a page of the site's project."""
+    return f"/review/{page}?project={site.team.project_id}"
+
+
 def become(page: Page, site: Site, name: str | None) -> None:
     """Have a window's next requests be those of this person, or of nobody."""
     page.context.clear_cookies()
