@@ -137,6 +137,19 @@ RULES = [
         for part in PARTS
     ),
     Rule(
+        "only commands know the room where training and inference meet",
+        r"judge/.*\.py",
+        ("judge.online",),
+        ("judge/train/align/rloo.py", "def f():\n    from judge.online import rewards"),
+        but=r"judge/online/.*|judge/commands/.*",
+    ),
+    Rule(
+        "training and inference meet without the other parts",
+        r"judge/online/.*\.py",
+        ("judge.data", "judge.compare", "judge.serve", "judge.commands", "judge.cli"),
+        ("judge/online/rloo.py", "def f():\n    from judge.compare import arena"),
+    ),
+    Rule(
         "the server knows the engines and no other part",
         r"judge/serve/.*\.py",
         ("judge.data", "judge.train", "judge.compare"),

@@ -1,0 +1,1 @@
+"""Trainings that ask models in between: where ``judge.train`` and ``judge.infer`` meet."""
