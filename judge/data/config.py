@@ -12,7 +12,7 @@ from judge.data.leave_out import UNUSED
 from judge.data.sets import Justifications, Style
 from judge.options import Option
 
-Kind = Literal["justifier", "preference", "regression"]
+Kind = Literal["justifier", "preference", "regression", "prompts"]
 Origin = Literal["annotations", "ratings"]
 Attributes = Literal["all", "helpfulness"]
 
@@ -24,9 +24,19 @@ _ONLY_FOR: dict[str, tuple[Kind, ...]] = {
     "keep_zeros": ("justifier",),
     "attributes": ("regression",),
     "rounded": ("regression", "preference"),
+    "similar": ("justifier", "preference", "regression"),
+    "max_spread": ("justifier", "preference", "regression"),
 }
 """Options that mean something for some kinds only; with another one they are refused."""
-_NO_IDENTITY = {"input", "output_dir", "fresh", "strict", "leave_out", "leave_out_checks"}
+_NO_IDENTITY = {
+    "input",
+    "output_dir",
+    "fresh",
+    "strict",
+    "leave_out",
+    "leave_out_checks",
+    "against",
+}
 
 
 class PrepareConfig(BaseModel):
@@ -39,10 +49,12 @@ class PrepareConfig(BaseModel):
     output_dir: Annotated[str, Option(flag="--out", metavar="DIR")]
     """Where ``train.jsonl``, ``val.jsonl`` and ``manifest.json`` are written."""
     kind: Kind = "justifier"
-    """What the sets train: a justifier, a Bradley-Terry or a regression reward model."""
+    """What the sets train: a justifier, a Bradley-Terry or a regression reward model; ``prompts``:
+    what a policy answers while it is trained."""
     origin: Annotated[Origin | None, Option(flag="--from")] = None
     """What the sets are made from; of ratings, preference pairs are the more helpful response of
-    two. None: ratings for ``regression``, else annotations."""
+    two. None: ratings for ``regression``, else annotations. Of prompts: whose files of a folder are
+    read."""
     format: str = "auto"
     """Format of the input, by the reader's name for it; ``auto`` looks at each row."""
     subset: str | None = None
@@ -81,6 +93,9 @@ class PrepareConfig(BaseModel):
         tuple[CheckName, ...], Option(flag="--leave-out-check", metavar="CHECK")
     ] = ()
     """Leave out only what this check found. May be repeated. None: every serious check."""
+    against: Annotated[tuple[str, ...], Option(metavar="FILE_OR_ID")] = ()
+    """Evaluation set whose prompts are left out: pairs, ratings, or questions as judge respond
+    takes them. May be repeated."""
     strict: bool = False
     """Stop at the first row that cannot be read; otherwise it is counted and skipped."""
     fresh: bool = False
@@ -124,4 +139,5 @@ _ORIGINS: dict[Kind, tuple[Origin, ...]] = {
     "justifier": ("annotations",),
     "preference": ("annotations", "ratings"),
     "regression": ("ratings",),
+    "prompts": ("annotations", "ratings"),
 }

@@ -21,6 +21,7 @@ from judge.data.leave_out import read_findings
 from judge.data.outcome import Made, Outcome
 from judge.data.output import DISAGREEMENTS, SetFile, Workshop, digest, refuse_another_config
 from judge.data.preference import preference_outcome, rated_pair_id, rated_pair_outcome
+from judge.data.prompts import EvaluationPrompts, prompt_outcome
 from judge.data.ratings import in_pairs
 from judge.data.regression import regression_outcome
 from judge.data.spill import Spill
@@ -28,6 +29,8 @@ from judge.data.split import Sides
 from judge.data.tally import JUSTIFIER_TABLES, Tally
 from judge.errors import UsageError
 from judge.formats.annotated import input_files, read_annotated, read_rated
+from judge.formats.prompts import read_prompts
+from judge.idset import IdSet
 from judge.prompt import load_template
 
 __all__ = ["PrepareConfig", "run"]
@@ -49,20 +52,22 @@ def run(config: PrepareConfig, progress: Callable[[int], None] | None = None) ->
             of another input, an output folder of another configuration without ``fresh``, or a
             problem where ``strict``.
     """
-    identity = _identity(config)
+    evaluation = EvaluationPrompts(config.against)
+    identity = _identity(config, evaluation)
     output = Path(config.output_dir)
     if not config.fresh:
         refuse_another_config(output, identity)
     tally = Tally(JUSTIFIER_TABLES if config.kind == "justifier" else None)
     with Workshop(output) as workshop:
         sides, spill = Sides(), Spill(workshop.folder)
-        for number, made in enumerate(_kept(config, _made(config, tally)), 1):
+        kept = _not_evaluated(evaluation, _kept(config, _made(config, tally)))
+        for number, made in enumerate(kept, 1):
             key = hashlib.sha256(f"{config.seed}:{made.row_id}".encode()).digest()
             spill.add(key, sides.add(made.split, made.prompt), made.split, made.outcome.encode())
             if progress is not None:
                 progress(number)
         sides.settle(config.val_share)
-        outputs = _write(workshop.folder, sides, spill, tally)
+        outputs = _write(config, workshop.folder, sides, spill, tally)
         if not outputs["train.jsonl"]["rows"]:
             raise UsageError(f"{config.input}: no training example is left; {tally.summary()}")
         if not outputs[DISAGREEMENTS]["rows"]:
@@ -72,7 +77,7 @@ def run(config: PrepareConfig, progress: Callable[[int], None] | None = None) ->
     return manifest
 
 
-def _identity(config: PrepareConfig) -> dict[str, Any]:
+def _identity(config: PrepareConfig, evaluation: EvaluationPrompts) -> dict[str, Any]:
     """Return what says which bytes the output has."""
     rated = config.made_from == "ratings"
     files = input_files(config.input, rated=rated, format=config.format)
@@ -85,6 +90,8 @@ def _identity(config: PrepareConfig) -> dict[str, Any]:
         path = Path(config.leave_out)
         said = {"findings": {path.name: digest(path)}, "checks": sorted(config.leave_out_checks)}
         identity["options"]["left_out"] = said
+    if config.against:
+        identity["options"]["against"] = evaluation.identity()
     if config.kind == "justifier":
         template = load_template(config.template)
         identity["template"] = {"name": template.name, "digest": template.digest}
@@ -113,6 +120,14 @@ def _kept(config: PrepareConfig, found: Iterator[Made]) -> Iterator[Made]:
         )
 
 
+def _not_evaluated(evaluation: EvaluationPrompts, found: Iterator[Made]) -> Iterator[Made]:
+    """Yield what became of the rows; those with a prompt to evaluate with are dropped."""
+    for made in found:
+        if made.outcome.dropped is None and evaluation.holds(made.prompt):
+            made = made._replace(outcome=Outcome(made.outcome.source, "evaluation_prompt"))
+        yield made
+
+
 def _made(config: PrepareConfig, tally: Tally) -> Iterator[Made]:
     """Yield what became of every row that could be read, in input order."""
     source: dict[str, Any] = {
@@ -120,6 +135,11 @@ def _made(config: PrepareConfig, tally: Tally) -> Iterator[Made]:
         "subset": config.subset,
         "revision": config.revision,
     }
+    if config.kind == "prompts":
+        read = read_prompts(config.input, rated=config.made_from == "ratings", **source)
+        for prompt in _rows(config, read, tally):
+            yield Made(prompt.id, prompt.split, prompt.messages, prompt_outcome(prompt))
+        return
     if config.made_from == "annotations":
         template = load_template(config.template) if config.kind == "justifier" else None
         for row in _rows(config, read_annotated(config.input, **source), tally):
@@ -153,13 +173,22 @@ def _rows(config: PrepareConfig, items: Iterator[_Row | Problem], tally: Tally) 
             tally.problem(item)
 
 
-def _write(folder: Path, sides: Sides, spill: Spill, tally: Tally) -> dict[str, dict[str, Any]]:
-    """Write the sets in the order of the spill; return the manifest's entry of each file."""
+def _write(
+    config: PrepareConfig, folder: Path, sides: Sides, spill: Spill, tally: Tally
+) -> dict[str, dict[str, Any]]:
+    """Write the sets in the order of the spill; return the manifest's entry of each file.
+
+    Of rows with the same prompt a set of prompts has the first one in this order.
+    """
+    taken = IdSet()
     files = {f"{side}.jsonl": SetFile(folder / f"{side}.jsonl") for side in WRITTEN}
     disagreements = files[DISAGREEMENTS] = SetFile(folder / DISAGREEMENTS)
     for split, prompt, data in spill.ordered():
         side, lost = sides.side(split, prompt)
         outcome = Outcome.decode(data)
+        kept = lost is None and outcome.dropped is None
+        if config.kind == "prompts" and kept and not taken.add(f"{prompt}"):
+            outcome = Outcome(outcome.source, "repeated_prompt")
         tally.add(side, outcome, lost)
         if outcome.disagreement is not None:
             disagreements.write([orjson.dumps({"side": side, **outcome.disagreement})])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from judge.annotated import AnnotatedPair, Problem, ProblemReason, RatedResponse
+from judge.annotated import AnnotatedPair, Problem, ProblemReason, RatedResponse, Split
 from judge.errors import RowError, UsageError
 from judge.formats.fields import row_fields
 from judge.formats.inputs import Input, Wanted, files_of, is_hub_id, open_inputs
@@ -17,7 +17,26 @@ from judge.idset import IdSet
 
 LONGEST_DETAIL = 200
 """Characters of a problem's detail."""
-T = TypeVar("T", AnnotatedPair, RatedResponse)
+
+
+class _Item(Protocol):
+    @property
+    def split(self) -> Split: ...
+
+
+T = TypeVar("T", bound=_Item)
+
+
+class RowParser(Protocol[T]):
+    """Rows to what they hold, as a :class:`judge.formats.registry.Parser`."""
+
+    def parse(self, row: Row) -> list[T] | None:
+        """Return what the row holds; None where it is of no known format."""
+        ...
+
+    def names(self) -> str:
+        """Return the names of the formats, for people."""
+        ...
 
 
 def read_annotated(
@@ -47,7 +66,7 @@ def read_annotated(
             of a known format.
     """
     wanted = Wanted(False, format, split, subset, revision)
-    return _read(path_or_hub_id, wanted, Parser(PAIRS, format), empty_responses)
+    return read_rows(path_or_hub_id, wanted, Parser(PAIRS, format), _pair_id, empty_responses)
 
 
 def read_rated(
@@ -65,7 +84,7 @@ def read_rated(
     released means: they are the same responses.
     """
     wanted = Wanted(True, format, split, subset, revision)
-    return _read(path_or_hub_id, wanted, Parser(RATINGS, format))
+    return read_rows(path_or_hub_id, wanted, Parser(RATINGS, format), _rating_id)
 
 
 def input_files(path: str | Path, *, rated: bool = False, format: str = AUTO) -> list[Path]:
@@ -84,9 +103,31 @@ def input_files(path: str | Path, *, rated: bool = False, format: str = AUTO) ->
     return files_of(Path(path), rated, format)
 
 
-def _read(
-    name: str, wanted: Wanted, parser: Parser[T], empty: bool = False
+def _pair_id(item: AnnotatedPair) -> str:
+    return item.pair.pair_id
+
+
+def _rating_id(item: RatedResponse) -> str:
+    return item.rating_id
+
+
+def read_rows(
+    name: str,
+    wanted: Wanted,
+    parser: RowParser[T],
+    id_of: Callable[[T], str | None],
+    empty: bool = False,
 ) -> Iterator[T | Problem]:
+    """Yield what the rows of an input hold, and every problem where it occurs, in file order.
+
+    Args:
+        name: as of :func:`read_annotated`.
+        id_of: what may be there once only; None where it may be there again.
+        empty: take a response without a word for one.
+
+    Raises:
+        UsageError: as of :func:`read_annotated`.
+    """
     seen = IdSet()
     rows = unknown = 0
     fields = ""
@@ -101,7 +142,7 @@ def _read(
             except RowError as error:
                 yield _problem(there, record, reason_of(error), error.detail)
                 continue
-            found = _parse(row, parser, seen)
+            found = _parse(row, parser, id_of, seen)
             for reason, detail in row.problems:
                 yield _problem(there, record, reason, detail)
             if found is None:
@@ -131,7 +172,9 @@ def _records(there: Input) -> Iterator[tuple[Record, Problem | None]]:
         yield last, _problem(there, Record(0, b""), "unreadable", str(error))
 
 
-def _parse(row: Row, parser: Parser[T], seen: IdSet) -> list[T] | None:
+def _parse(
+    row: Row, parser: RowParser[T], id_of: Callable[[T], str | None], seen: IdSet
+) -> list[T] | None:
     """Return what the row holds; None where it is of no known format.
 
     What is wrong with it is added to its problems; then the list is empty.
@@ -142,8 +185,8 @@ def _parse(row: Row, parser: Parser[T], seen: IdSet) -> list[T] | None:
             expected = f"no known format has these fields; expected {parser.names()}"
             row.problems.append(("missing_field", expected))
         for item in found or ():
-            key = item.pair.pair_id if isinstance(item, AnnotatedPair) else item.rating_id
-            if not seen.add(key):
+            key = id_of(item)
+            if key is not None and not seen.add(key):
                 raise Unusable("duplicate_id", f"{key!r} was read before")
         return found
     except Unusable as bad:

@@ -21,7 +21,7 @@ from judge.pair import Message
 
 PROMPTS = ("prompt", "instruction", "question", "input", *CONVERSATIONS)
 """The fields that may hold a prompt; the first that a row has is taken."""
-IDS = ("id", "question_id", "uid", "pair_id")
+IDS = ("id", "question_id", "uid", "pair_id", "prompt_id")
 EXPECTED = "prompt, turns, instruction, question, input or messages"
 _CATEGORIES = ("category", "cluster", "dataset")
 _VERSION = "arena-hard-v"
