@@ -25,11 +25,10 @@ function bar(me, project) {
       ? h("a.name", { href: "/?all", title: "Other projects" }, project?.name ?? "Projects")
       : h("span.name", {}, project?.name ?? "Review"),
     links.length > 1 ? h("nav", { "aria-label": "Pages" }, ...links) : null,
-    h("div", { id: "bar-page" }),
+    SCRIPTS[page] ? h("div.of-page", {}, h("div", { id: "bar-page" }), h("div", { id: "bar-tools" })) : null,
     h(
       "div.end",
       {},
-      h("span", { id: "bar-tools" }),
       h("button", { onclick: () => window.reviewTheme.toggle(), title: "Light or dark" }, "◐", h("span.sr", {}, "Light or dark")),
       me.local ? null : h("a.me", { href: "/password", title: "Change the password" }, me.name),
       me.local ? null : h("button", { onclick: signOut }, "Sign out"),
@@ -66,7 +65,10 @@ async function start() {
     document.title = `${TITLES[page] ?? "Ask the judge"} · ${project?.name ?? "Review"}`;
     const ready = await loading;
     const starting = ready?.prepare(project);
-    document.body.prepend(bar(me, project));
+    const top = bar(me, project);
+    document.body.prepend(top);
+    // The pages below are as high as what it leaves, in one row or in two.
+    new ResizeObserver(() => document.documentElement.style.setProperty("--bar", `${top.getBoundingClientRect().height}px`)).observe(top);
     document.querySelector(".bar [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
     if (ready) await ready.start(await mounted(), project, starting);
   } catch (error) {

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, ViewportSize
 
 from app.live import LiveJudge
-from tests.app.e2e.conftest import Site, become
+from tests.app.e2e.conftest import Site, become, ready, wait_until
 from tests.app.e2e.scenes import LOOKS, SCENES, example_team
 
 OVERLAPS = """() => {
@@ -87,3 +87,17 @@ def test_nothing_lies_over_anything_else(
         page.set_viewport_size({"width": width, "height": height})
         assert page.evaluate(OVERLAPS) == [], (width, height)
         assert fits(page)
+
+    become(page, site, "max")  # whose bar holds the most: a row for pages, one for the page's tools
+    page.goto(site.url + SCENES["task"].path.format(project=site.team.project_id))
+    ready(page)
+    for width, height in ((1720, 49), (1280, 82), (1024, 82), (820, 82)):
+        page.set_viewport_size({"width": width, "height": 800})
+        wait_until(page, "most => document.querySelector('.bar').offsetHeight <= most", height)
+        assert fits(page), width
+        # The page below is as high as what the bar leaves.
+        if width > 900:
+            wait_until(
+                page,
+                "document.querySelector('.task').getBoundingClientRect().bottom === innerHeight",
+            )
