@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from app.store.database import Transaction
 from app.store.schema import account, assignee, assignment, group_member, member, people_group, task
@@ -134,30 +146,60 @@ def had(tx: Transaction, task_id: int, accounts: Collection[int]) -> int:
     return count or 0
 
 
-def goes_to(account_id: int) -> ColumnElement[bool]:
-    """The condition that a task is assigned to this person, or to a group that they are in."""
-    groups = select(group_member.c.group_id).where(group_member.c.account_id == account_id)
-    named = select(assignee.c.task_id).where(
-        or_(assignee.c.account_id == account_id, assignee.c.group_id.in_(groups))
+def goes_to() -> ColumnElement[bool]:
+    """The condition that a task is assigned to the person ``account_id``, a parameter, or to a
+    group that they are in."""
+    return task.c.id.in_(select(assignee.c.task_id).where(_names_person()))
+
+
+def _names_person() -> ColumnElement[bool]:
+    person = bindparam("account_id")
+    groups = select(group_member.c.group_id).where(group_member.c.account_id == person)
+    return or_(assignee.c.account_id == person, assignee.c.group_id.in_(groups))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What decides which task a person gets next."""
+
+    quota: int | None
+    """Their own; None: as the project says."""
+    given: int
+    """Tasks that they ever had."""
+    has_tasks: bool
+    """Whether any task, of any project, is assigned to them or to a group of theirs."""
+
+    def quota_or(self, usual: int) -> int:
+        """Return how many tasks the person gets at most; 0: no limit."""
+        return usual if self.quota is None else self.quota
+
+
+def standing(tx: Transaction, project_id: int, account_id: int) -> Standing | None:
+    """Return how a person stands in a project; None where they take no part."""
+    person = {"project_id": project_id, "account_id": account_id}
+    row = tx.execute(_standing(), person).one_or_none()
+    return None if row is None else Standing(row.quota, row.given, bool(row.has_tasks))
+
+
+@cache
+def _standing() -> Select[Any]:
+    """One statement: asked with every lease, and whenever somebody's progress is shown."""
+    project, person = bindparam("project_id"), bindparam("account_id")
+    given = select(func.count()).where(
+        assignment.c.project_id == project, assignment.c.account_id == person
     )
-    return task.c.id.in_(named)
+    named = select(assignee.c.task_id).where(_names_person()).exists()
+    return select(
+        member.c.quota, given.scalar_subquery().label("given"), named.label("has_tasks")
+    ).where(member.c.project_id == project, member.c.account_id == person)
 
 
-def quota_of(tx: Transaction, project_id: int, account_id: int, usual: int, lock: bool) -> int:
-    """Return how many tasks a person gets at most; 0: no limit.
-
-    Args:
-        usual: what the project says.
-        lock: whether nobody else gives this person a task until the transaction ends.
-    """
-    chosen = select(member.c.quota).where(
+def lock_member(tx: Transaction, project_id: int, account_id: int) -> None:
+    """Have nobody else give this person a task until the transaction ends."""
+    row = select(member.c.quota).where(
         member.c.project_id == project_id, member.c.account_id == account_id
     )
-    own = tx.scalar(chosen)
-    quota = usual if own is None else int(own)
-    if quota and lock:
-        tx.execute(chosen.with_for_update(key_share=True)).all()
-    return quota
+    tx.execute(row.with_for_update(key_share=True)).all()
 
 
 def used(tx: Transaction, project_id: int, account_id: int) -> int:

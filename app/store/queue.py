@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import (
     ColumnElement,
@@ -38,7 +38,8 @@ from judge.verdict import Order
 
 # Word for word the condition of the index, which is used for nothing else.
 _OPEN_TASKS = text("kind = 'task' AND NOT withdrawn AND taken < wanted")
-_EVERYONES = and_(_OPEN_TASKS, ~task.c.reserved)
+_Turn = Literal["gold", "check", "own", "everyones"]
+"""What is looked for: a gold task, any check, a task assigned to the person, one for everyone."""
 _RELEASED_AT_ONCE = 100
 
 
@@ -163,33 +164,45 @@ def lease(
 ) -> int | None:
     """Give the person the next task, first of those that are assigned to them; return the
     assignment's id, None where nothing is left or the person has all that they shall get."""
-    quota = groups.quota_of(tx, project_id, account_id, settings.quota, lock=True)
-    if quota and groups.used(tx, project_id, account_id) >= quota:
+    standing = groups.standing(tx, project_id, account_id)
+    if standing is None or not _may_have_more(tx, project_id, account_id, settings, standing):
         return None
-    turn = tx.scalar(
-        select(func.count()).where(
-            assignment.c.project_id == project_id, assignment.c.account_id == account_id
-        )
-    )
-    checks = task.c.kind.in_(("gold", "attention"))
-    conditions = [checks] if is_check_turn(settings, account_id, turn or 0) else []
     rounds = settings.practice if settings.kind == "preference" else 0
     practising = bool(rounds) and practice.given(tx, project_id, account_id) < rounds
-    gold = task.c.kind == "gold"
-    own = and_(_OPEN_TASKS, task.c.reserved, groups.goes_to(account_id))
-    for condition in (*([gold] if practising else conditions), own, _EVERYONES):
-        while (found := tx.scalar(_next(project_id, account_id, condition))) is not None:
+    turns: list[_Turn] = ["gold"] if practising else []
+    if not practising and is_check_turn(settings, account_id, standing.given):
+        turns.append("check")
+    if standing.has_tasks:
+        turns.append("own")
+    for turn in (*turns, "everyones"):
+        person = {"project_id": project_id, "account_id": account_id}
+        while (found := tx.scalar(_next(turn), person)) is not None:
             attempt = tx.begin_nested()
             places = lock(tx, found)
             # Another may have taken the last place, or this person the task through another
             # window, before we had the lock.
-            if places.are_free and not _holds(tx, found, account_id):
+            before = _of_person(tx, found, account_id)
+            if places.are_free and (before is None or before.state == "returned"):
                 attempt.commit()
-                practises = practising and condition is gold
-                return _give(tx, places, account_id, settings, now, until, practises)
+                practises = practising and turn == "gold"
+                return _give(tx, places, account_id, settings, now, until, practises, before)
             # Its lock goes too: the next may come before it in the order in which others lock.
             attempt.rollback()
     return None
+
+
+def _may_have_more(
+    tx: Transaction,
+    project_id: int,
+    account_id: int,
+    settings: Settings,
+    standing: groups.Standing,
+) -> bool:
+    quota = standing.quota_or(settings.quota)
+    if not quota:
+        return True
+    groups.lock_member(tx, project_id, account_id)
+    return groups.used(tx, project_id, account_id) < quota
 
 
 def take_place(tx: Transaction, places: Places) -> bool:
@@ -263,47 +276,55 @@ def has_expired(tx: Transaction, project_id: int, now: datetime) -> bool:
     return tx.scalar(found.limit(1)) is not None
 
 
-def available(tx: Transaction, project_id: int, account_id: int) -> int:
-    """Return how many tasks of the queue are open for the person."""
+def available(tx: Transaction, project_id: int, account_id: int, has_tasks: bool) -> int:
+    """Return how many tasks of the queue are open for the person.
+
+    Args:
+        has_tasks: whether any are assigned to them.
+    """
+    person = {"project_id": project_id, "account_id": account_id}
+    everything, own = tx.execute(_available(has_tasks), person).one()
+    return int(everything - own)
+
+
+@cache
+def _available(has_tasks: bool) -> Select[Any]:
     of_queue = select(func.count()).select_from(task)
-    theirs = or_(~task.c.reserved, groups.goes_to(account_id))
-    everything = tx.scalar(of_queue.where(task.c.project_id == project_id, _OPEN_TASKS, theirs))
-    own = tx.scalar(
-        of_queue.join(assignment, assignment.c.task_id == task.c.id).where(
-            assignment.c.project_id == project_id,
-            assignment.c.account_id == account_id,
-            assignment.c.state != "returned",
-            _OPEN_TASKS,
-            theirs,
-        )
+    theirs = or_(~task.c.reserved, groups.goes_to()) if has_tasks else ~task.c.reserved
+    everything = of_queue.where(task.c.project_id == bindparam("project_id"), _OPEN_TASKS, theirs)
+    own = of_queue.join(assignment, assignment.c.task_id == task.c.id).where(
+        assignment.c.project_id == bindparam("project_id"),
+        assignment.c.account_id == bindparam("account_id"),
+        assignment.c.state != "returned",
+        _OPEN_TASKS,
+        theirs,
     )
-    return (everything or 0) - (own or 0)
+    return select(everything.scalar_subquery(), own.scalar_subquery())
 
 
-def _assigned(account_id: int) -> ColumnElement[bool]:
-    """A task that was given back because the lease ran out may be given again."""
-    return exists().where(
+@cache
+def _next(turn: _Turn) -> Select[Any]:
+    """The next task of a kind that the person had not; one that was given back because the lease
+    ran out may be given again."""
+    condition: dict[_Turn, ColumnElement[bool]] = {
+        "gold": task.c.kind == "gold",
+        "check": task.c.kind.in_(("gold", "attention")),
+        "own": and_(_OPEN_TASKS, task.c.reserved, groups.goes_to()),
+        "everyones": and_(_OPEN_TASKS, ~task.c.reserved),
+    }
+    had = exists().where(
         assignment.c.task_id == task.c.id,
-        assignment.c.account_id == account_id,
+        assignment.c.account_id == bindparam("account_id"),
         assignment.c.state != "returned",
     )
-
-
-def _next(project_id: int, account_id: int, condition: Any) -> Any:
     return (
         select(task.c.id)
         .where(
-            task.c.project_id == project_id, condition, ~task.c.withdrawn, ~_assigned(account_id)
+            task.c.project_id == bindparam("project_id"), condition[turn], ~task.c.withdrawn, ~had
         )
         .order_by(task.c.position, task.c.id)
         .limit(1)
     )
-
-
-def _holds(tx: Transaction, task_id: int, account_id: int) -> bool:
-    """Return whether the person got the locked task meanwhile, through another window."""
-    found = _of_person(tx, task_id, account_id)
-    return found is not None and found.state != "returned"
 
 
 def _of_person(tx: Transaction, task_id: int, account_id: int) -> Assignment | None:
@@ -323,9 +344,9 @@ def _give(
     now: datetime,
     until: datetime,
     practises: bool,
+    before: Assignment | None,
 ) -> int:
     _change_taken(tx, places, 1)
-    before = _of_person(tx, places.task_id, account_id)
     if before is not None:
         change(tx, before.id, state="open", lease_until=until)
         return before.id

@@ -180,8 +180,9 @@ def progress(
         .limit(LATEST)
     ).all()
     seconds = [row.seconds for row in latest if row.seconds is not None]
-    quota = groups.quota_of(tx, project_id, account_id, usual_quota, lock=False)
-    available = queue.available(tx, project_id, account_id)
+    standing = groups.standing(tx, project_id, account_id)
+    quota = standing.quota_or(usual_quota) if standing else usual_quota
+    available = queue.available(tx, project_id, account_id, bool(standing and standing.has_tasks))
     left = max(0, quota - groups.used(tx, project_id, account_id)) if quota else None
     return MyProgress(
         done=done,

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from app.errors import NotAllowed, NotFound, Refused
 from app.review.browsing import TaskQuery
@@ -52,6 +53,26 @@ def test_assigned_tasks_come_first_and_go_to_nobody_else(
     assert numbers(team, "eva", 5) == [1, 2, 3, 4, 5]
     kinds = [e["kind"] for e in _history(team)]
     assert kinds.count("assign") == 4
+
+
+def test_a_lease_asks_little(team: Team, assign: Callable[..., tuple[int, int]]) -> None:
+    """Of whom no task is assigned to, nothing is asked about assigned tasks but whether there are
+    any."""
+    asked: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        asked.append(statement)
+
+    engine = team.service.store.engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        for name, most in (("ann", 17), ("ben", 18)):
+            asked.clear()
+            assert len(team.take(name)) == 1
+            assert len(asked) <= most, "\n".join(asked)
+            assign([2], "ben")
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 def _history(team: Team) -> list[dict[str, str]]:
