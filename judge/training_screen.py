@@ -28,7 +28,14 @@ _FIGURES = {
     "eval_accuracy": "accuracy",
     "eval_verdict_accuracy": "accuracy",
     "eval_pearson": "Pearson's r",
+    "eval_reward": "held-out reward",
+    "eval_reward_gain": "gain over the start",
+    "eval_reward_gain_se": "its standard error",
+    "eval_kl": "KL",
+    "eval_tokens": "tokens",
 }
+_STEP_FIGURES = {"reward": "reward", "kl": "KL", "response_tokens": "tokens"}
+"""Of online alignment, whose loss says nothing."""
 
 
 class TrainingScreen:
@@ -70,7 +77,13 @@ class TrainingScreen:
         self._bar.stop()
 
     def doing(self, text: str) -> None:
-        """Something that takes a while begins."""
+        """Something that takes a while begins, before the first step or within one."""
+        if self.began:
+            if self._task is not None:
+                self._bar.update(self._task, description=f"{self._where()}: {text}")
+            elif time.monotonic() - self._told >= EVERY:
+                self._tell(text)
+            return
         if not self._console.is_terminal:
             self.note(text)
             return
@@ -159,7 +172,13 @@ class TrainingScreen:
         """Return loss, accuracy and rate of the last steps, as people read them."""
         rows = self._recent
         losses = [row["loss"] for row in rows if row.get("loss") is not None]
-        figures = [f"loss {_number(_mean(losses))}"] if losses else []
+        figures = [
+            f"{name} {_number(_mean([row[key] for row in rows if row.get(key) is not None]))}"
+            for key, name in _STEP_FIGURES.items()
+            if any(row.get(key) is not None for row in rows)
+        ]
+        if losses and not figures:
+            figures.append(f"loss {_number(_mean(losses))}")
         right = [row["accuracy"] for row in rows if "accuracy" in row]
         if right:
             figures.append(f"accuracy {_number(_mean(right), 3)}")
@@ -194,9 +213,9 @@ def facts_lines(facts: TrainingFacts, steps: int) -> list[str]:
     return [
         f"training {facts.what} from {facts.model}: "
         + (whole if facts.trained == facts.parameters else share),
-        f"examples: {facts.examples:,} to train on, {facts.validation:,} to validate on"
+        f"{facts.unit}: {facts.examples:,} to train on, {facts.validation:,} to validate on"
         + (f"; left out or cut: {left_out}" if left_out else ""),
-        f"steps: {steps:,} of {facts.batch:,} examples each, {_short(passes)} epochs; "
+        f"steps: {steps:,} of {facts.batch:,} {facts.unit} each, {_short(passes)} epochs; "
         f"an epoch is {facts.epoch_tokens:,} tokens",
         f"checkpoints: every {every} in {facts.output}; "
         "after an interruption the same command goes on from the newest",
@@ -218,7 +237,8 @@ def closing_lines(manifest: TrainingManifest, trained: bool) -> list[str]:
     at = str(steps)
     if recipe["keep_best"] and best is not None:
         at = best.rpartition("-")[2]
-        lines.append(f"the model is that of step {at}, with the lowest validation loss")
+        why = "highest held-out reward" if "reward" in recipe else "lowest validation loss"
+        lines.append(f"the model is that of step {at}, with the {why}")
     validation = f", validation loss {_number(losses[at])}" if at in losses else ""
     rest = [
         f", {name} {_number(value)}"
@@ -239,6 +259,8 @@ def closing_lines(manifest: TrainingManifest, trained: bool) -> list[str]:
         lines.append(f"next: judge score PAIRS --out DIR --model {folder}")
     elif "template" in recipe:
         lines.append(f"next: judge batch PAIRS --out DIR --model {folder}")
+    elif "reward" in recipe:
+        lines.append(f"next: judge respond PROMPTS --out DIR --model {folder}")
     return lines
 
 

@@ -7,6 +7,7 @@ import typer
 from judge.commands.recipes import Overrides, Recipe, listed
 from judge.commands.watched import train_as
 from judge.train.align.config import DPOConfig, PolicySFTConfig
+from judge.train.align.rloo_config import RLOOConfig
 
 app = typer.Typer(help="Align models with preferences.", no_args_is_help=True)
 
@@ -21,3 +22,9 @@ def dpo(config: Recipe, overrides: Overrides = None) -> None:
 def sft(config: Recipe, overrides: Overrides = None) -> None:
     """Fine-tune on chosen responses, or on conversations; goes on after an interruption."""
     train_as("judge.train.align.sft", PolicySFTConfig, config, overrides or [])
+
+
+@app.command("rloo", epilog=listed("align rloo", RLOOConfig))
+def rloo(config: Recipe, overrides: Overrides = None) -> None:
+    """Learn from rewards of what the policy writes (REINFORCE, leave-one-out); can be resumed."""
+    train_as("judge.online.rloo", RLOOConfig, config, overrides or [])

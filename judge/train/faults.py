@@ -71,7 +71,7 @@ class GuardedTrainer(Trainer):
         step = self.state.global_step + (what == "loss")
         raise UsageError(
             f"step {step}: the {what} is {value} on the batch of "
-            f"{', '.join(names[:_SHOWN])}{more}; {_last_good(Path(self.args.output_dir))}; "
+            f"{', '.join(names[:_SHOWN])}{more}; {last_good(Path(self.args.output_dir))}; "
             "look at these examples, or take a lower learning_rate in another output_dir"
         )
 
@@ -93,6 +93,10 @@ class GuardedTrainer(Trainer):
         taken = self._right, self._pairs
         self._right = self._pairs = 0
         return taken
+
+    def figures_of_step(self) -> dict[str, float]:
+        """Return what a kind of training adds to the line of a step."""
+        return {}
 
     def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
         # Gone on after the last step, before the model was saved: transformers would take another.
@@ -163,7 +167,7 @@ def explained(output: Path) -> Iterator[None]:
         if _is_full(error, text):
             remove_torn(output)
             raise UsageError(
-                f"{output}: the disk is full; {_last_good(output)}; make room (save_total_limit "
+                f"{output}: the disk is full; {last_good(output)}; make room (save_total_limit "
                 "keeps fewer checkpoints) and run the same command again"
             ) from None
         if int(os.environ.get("WORLD_SIZE", "1")) > 1 and any(sign in text for sign in _LOST):
@@ -176,14 +180,14 @@ def _is_full(error: BaseException, text: str) -> bool:
     return number in (errno.ENOSPC, errno.EDQUOT) or any(sign in text for sign in _FULL)
 
 
-def _last_good(output: Path) -> str:
+def last_good(output: Path) -> str:
     newest = newest_whole(output)
     return f"the last good checkpoint is {newest}" if newest else "there is no checkpoint yet"
 
 
 def _left_alone(output: Path) -> str:
     return (
-        f"another process of this launch has ended; {_last_good(output)}; "
+        f"another process of this launch has ended; {last_good(output)}; "
         "run the same command again to go on from there"
     )
 

@@ -26,7 +26,17 @@ OBSERVED_FILE = "observed.json"
 """On what the steps ran, and why there is no utilisation where there is none."""
 _SHOWN = ("tokens_per_second", "mfu", "padding_share", "memory_bytes")
 """What also goes to TensorBoard and its like."""
-_VALIDATION = ("eval_loss", "eval_accuracy", "eval_pearson", "eval_verdict_accuracy")
+_VALIDATION = (
+    "eval_loss",
+    "eval_accuracy",
+    "eval_pearson",
+    "eval_verdict_accuracy",
+    "eval_reward",
+    "eval_reward_gain",
+    "eval_reward_gain_se",
+    "eval_kl",
+    "eval_tokens",
+)
 _PACKAGES = {"azure_ml": "azureml", "flyte": "flytekit"}
 
 
@@ -136,7 +146,7 @@ class Observer(TrainerCallback):
         self.losses = []
         right, pairs = self.trainer.take_right()
         mine = (facts.lengths, facts.positions, facts.answers, facts.digest, loss, right, pairs)
-        of_all = _gathered(mine)
+        of_all = gathered(mine)
         lengths = [n for part in of_all for n in part[0]]
         positions = sum(part[1] for part in of_all)
         mean = sum(part[4] for part in of_all) / len(of_all)
@@ -144,6 +154,7 @@ class Observer(TrainerCallback):
             "step": state.global_step,
             "loss": _finite(mean),
             **_accuracy(sum(part[5] for part in of_all), sum(part[6] for part in of_all)),
+            **self.trainer.figures_of_step(),
             "tokens": sum(lengths),
             "padding_share": round(1 - sum(lengths) / positions, 6),
             "seconds": round(seconds, 4),
@@ -237,7 +248,8 @@ def _peak(config: TrainerConfig, shape: DecoderShape | None) -> tuple[float | No
     return peak, None if peak else f"the highest rate of a {device} is not known (peak_tflops)"
 
 
-def _gathered(mine: Any) -> list[Any]:
+def gathered(mine: Any) -> list[Any]:
+    """Return what each process of the launch hands over, in their order."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return [mine]
     found: list[Any] = [None] * torch.distributed.get_world_size()

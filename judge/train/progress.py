@@ -35,6 +35,8 @@ class TrainingFacts:
     """The folder of checkpoints and model."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Examples that are not used, or not whole, by why, as a person reads it."""
+    unit: str = "examples"
+    """What examples are called."""
 
 
 class TrainingProgress(Protocol):

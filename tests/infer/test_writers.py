@@ -186,7 +186,7 @@ def writes(model: Any, text: str, template: str | None = None, most: int = 60) -
     [ids] = made.speech.prompts([ask("Why?")])
     assert not isinstance(ids, RowError)
     tokens = family.tokenizer(text, add_special_tokens=False).input_ids
-    made._decoder.model = Scripted(model, tokens, len(ids))
+    made._tokens._decoder.model = Scripted(model, tokens, len(ids))
     [answer] = made.write([ask("Why?")])
     return answer
 

@@ -21,6 +21,21 @@ from judge.train.sft.training import load_model
 T = TypeVar("T", bound=SequenceTrainer)
 
 
+def load_policy(
+    config: TrainerConfig, tokenizer: PreTrainedTokenizerBase
+) -> tuple[Any, ResponseCollator]:
+    """Return the model of a recipe, in its adapter, that tells log-probabilities; how to batch.
+
+    Raises:
+        UsageError: when the model cannot be loaded.
+    """
+    model = load_model(config, tokenizer)
+    packed = choose_packing(config, model)
+    add_scores(model)
+    adapted = with_adapter(model, config, task_type="CAUSAL_LM")
+    return adapted, ResponseCollator(packed, tokenizer.pad_token_id)
+
+
 class PolicyTuning:
     """Most of a :class:`judge.train.tuning.FineTuning` of a policy.
 
@@ -54,16 +69,14 @@ class PolicyTuning:
         Raises:
             UsageError: when the model cannot be loaded.
         """
-        model = load_model(self.config, self.tokenizer)
-        packed = choose_packing(self.config, model)
-        add_scores(model)
+        model, collator = load_policy(self.config, self.tokenizer)
         return kind(
-            model=with_adapter(model, self.config, task_type="CAUSAL_LM"),
+            model=model,
             args=arguments,
             train_dataset=self.train.items,
             eval_dataset=self.evaluation.items,
             processing_class=self.tokenizer,
-            data_collator=ResponseCollator(packed, self.tokenizer.pad_token_id),
+            data_collator=collator,
             recipe=self.config,
             examples=self.train,
         )

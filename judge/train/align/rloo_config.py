@@ -23,7 +23,7 @@ class RewardSection(BaseModel):
     url: str | None = None
     """Ask a server (``judge serve`` with this reward model) instead of loading the model here."""
     patience: float = Field(default=600.0, gt=0)
-    """Seconds that a server which has gone away is waited for; then the run stops, to be resumed."""
+    """Seconds that a server which went away is waited for; then the run stops, to be resumed."""
 
 
 class RolloutSection(BaseModel):

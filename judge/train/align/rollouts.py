@@ -27,6 +27,9 @@ class Rollout:
 class RolloutEngine(Protocol):
     """Draws responses of the policy as it is at the time."""
 
+    whole_policy: bool
+    """Whether ZeRO-3, which has the weights in parts, must gather them here while it draws."""
+
     def draw(
         self, policy: Any, prompts: Sequence[Sequence[int]], seeds: Sequence[int]
     ) -> list[Rollout]:

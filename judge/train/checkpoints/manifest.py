@@ -43,6 +43,12 @@ _BEFORE_A_STEP = (
     "training.html",
     "reference_train.jsonl",
     "reference_val.jsonl",
+    "online.json",
+    "rollouts.jsonl",
+    "responses.jsonl",
+    "held_out.jsonl",
+    "timing.jsonl",
+    "report.html",
 )
 """What a run may leave that failed before its first checkpoint."""
 

@@ -4,35 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from judge.errors import RowError
 from judge.infer.capacity import BATCH_TOKENS, cache_tokens
 from judge.infer.engines.protocol import Counts
 from judge.infer.engines.transformers.batches import Limits
-from judge.infer.engines.transformers.decode import Context, Decoder
-from judge.infer.engines.transformers.drawing import noise, nucleus
 from judge.infer.engines.transformers.matmul_precision import Products, products_in
+from judge.infer.engines.transformers.token_writer import TokenWriter
 from judge.infer.engines.writing import Answer, Drawing, Speech, Waiting, drawing_of
-from judge.thinking import Marks
 
 if TYPE_CHECKING:
     from judge.respond_config import RespondConfig
-
-
-@dataclass
-class _Row:
-    """An answer that is being written."""
-
-    index: int
-    opened: Marks | None
-    generator: torch.Generator
-    tokens: list[int] = field(default_factory=list)
-    ended: bool = False
 
 
 class TransformersWriter:
@@ -76,7 +60,7 @@ class TransformersWriter:
         pad = tokenizer.pad_token_id
         pad = tokenizer.eos_token_id if pad is None else pad
         self._model = model
-        self._decoder = Decoder(model, pad, self.counts)
+        self._tokens = TokenWriter(model, pad, self.speech.ends, drawing, self.counts)
 
     def describe(self) -> dict[str, Any]:
         cached = self.limits.cache_tokens
@@ -104,47 +88,11 @@ class TransformersWriter:
         whole = [[i] for i in range(len(ids)) if i not in results]
         with self._turn, products_in(self.products):
             for batch in self.limits.batches(whole, lengths):
-                rows = [self._row(i, waiting[i]) for i in batch]
-                self._write(rows, [ids[i] for i in batch])
-                for row in rows:
-                    said[row.index] = self.speech.answer(row.tokens, row.opened)
+                seeds = [waiting[i].seed for i in batch]
+                written = self._tokens.write([ids[i] for i in batch], seeds)
+                for i, tokens in zip(batch, written, strict=True):
+                    said[i] = self.speech.answer(tokens, self.speech.opened(waiting[i]))
         return [said[i] for i in range(len(waiting))]
-
-    def _row(self, index: int, waiting: Waiting) -> _Row:
-        generator = torch.Generator().manual_seed(waiting.seed)
-        return _Row(index, self.speech.opened(waiting), generator)
-
-    def _write(self, rows: list[_Row], prompts: list[list[int]]) -> None:
-        """Write the answers of a batch; rows that ended leave it when they are half of it."""
-        context = self._prefill(prompts)
-        for left in range(self.drawing.max_new_tokens - 1, -1, -1):
-            self._append(rows, context.logits)
-            live = [place for place, row in enumerate(rows) if not row.ended]
-            if not live or not left:
-                return
-            if 2 * len(live) <= len(rows):
-                rows, context = [rows[place] for place in live], context.select(live)
-            going = [not row.ended for row in rows]
-            self._decoder.step(context, [row.tokens[-1] for row in rows], going)
-
-    def _prefill(self, prompts: list[list[int]]) -> Context:
-        """Run prompts through the model, those of several samples once."""
-        places: dict[tuple[int, ...], int] = {}
-        rows = [places.setdefault(tuple(ids), len(places)) for ids in prompts]
-        context = self._decoder.prefill(list(map(list, places)))
-        return context if len(places) == len(rows) else context.select(rows)
-
-    def _append(self, rows: list[_Row], logits: torch.Tensor) -> None:
-        """Append the next token of each row that goes on."""
-        scores = logits.float()
-        if self.drawing.temperature > 0:
-            scores = nucleus(scores / self.drawing.temperature, self.drawing.top_p)
-            scores = scores + noise([row.generator for row in rows], scores)
-        for row, token in zip(rows, scores.argmax(-1).tolist(), strict=True):
-            if not row.ended:
-                row.tokens.append(token)
-                row.ended = token in self.speech.ends
-                self.counts.completion_tokens += 1
 
 
 def load_transformers_writer(

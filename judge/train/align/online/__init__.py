@@ -1,0 +1,1 @@
+"""Alignment by rewards of what the policy itself writes: `judge align rloo`."""
