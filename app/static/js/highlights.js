@@ -247,6 +247,8 @@ class SelectionBar {
 
   hide() {
     this.said.textContent = "";
+    // A browser takes the focus from what is hidden only when it draws: a fast hand's next key is the page's.
+    if (this.element.contains(document.activeElement)) document.activeElement.blur();
     this.element.hidden = true;
   }
 

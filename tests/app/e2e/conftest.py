@@ -153,7 +153,7 @@ def new_site(
     """Returns a served project; keywords are its settings, ``pairs`` how many tasks it has.
 
     ``own_server``: what is kept in a server's memory must not come from another test. ``team``
-    fills the database instead.
+    fills the database instead. ``url``: of a database with its tables; else a SQLite file.
     """
     running: list[tuple[uvicorn.Server, threading.Thread]] = []
     services: list[Service] = []
@@ -164,13 +164,15 @@ def new_site(
         judge: LiveJudge | None = None,
         own_server: bool = False,
         team: Callable[[Service, Path, Clock], Team] | None = None,
+        url: str | None = None,
         **settings: Any,
     ) -> Site:
         clock = Clock()
         # People's time goes on by itself here; tests move it further.
         started = time.monotonic()
-        shutil.copy(sqlite_tables, tmp_path / "review.sqlite")
-        store = Store.open(f"sqlite:///{tmp_path}/review.sqlite")
+        if url is None:
+            shutil.copy(sqlite_tables, tmp_path / "review.sqlite")
+        store = Store.open(url or f"sqlite:///{tmp_path}/review.sqlite")
         service = Service(
             store, lambda: clock() + timedelta(seconds=time.monotonic() - started), quick_hasher()
         )
