@@ -13,7 +13,7 @@ INSTALL := tests/test_install.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-core demo review services test test-slow test-zero3 test-install test-vllm check format setup-vllm bench bench-data bench-train bench-server bench-review bench-vllm bench-llamacpp screenshots mini small ablation ablation-small align-small
+.PHONY: help setup setup-core demo review services test test-slow test-both test-zero3 test-install test-vllm check format setup-vllm bench bench-data bench-train bench-server bench-review bench-vllm bench-llamacpp screenshots mini small ablation ablation-small align-small
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ test: setup ## Run the tests but those of the slow lanes
 
 test-slow: setup ## Run the tests that take more than about ten seconds each: kills, volume, every page, every command of the docs
 	pytest --durations=$(LONGEST) $(or $(PYTEST_ARGS),$(FAST) -m slow)
+
+test-both: setup ## The tests of both in one run, which loads the libraries once
+	pytest --durations=$(LONGEST) $(or $(PYTEST_ARGS),$(FAST))
 
 test-zero3: setup ## Train with two processes, ZeRO-3 and an optimizer that DeepSpeed compiles
 	pytest --durations=$(LONGEST) $(ZERO3) $(PYTEST_ARGS) || [ $$? = 5 -a -n "$(PYTEST_ARGS)" ]

@@ -10,9 +10,16 @@ has_postgres() {
     compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || command -v initdb >/dev/null
 }
 
+# The one without windows takes four fifths of the processor time; not every release has it.
+has_shell() {
+    command -v chromium-headless-shell >/dev/null
+}
+
 has_chromium() {
-    command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null ||
-        command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null
+    has_shell || {
+        { command -v chromium || command -v chromium-browser || command -v google-chrome; } \
+            >/dev/null && ! apt-cache show chromium-headless-shell >/dev/null 2>&1
+    }
 }
 
 has_compiler() {
@@ -34,7 +41,6 @@ if ! command -v apt-get >/dev/null; then
     exit 0
 fi
 echo "setup_services: installing ${packages[*]}"
-# The one without windows takes half the processor time; not every release has it.
 without_windows() {
     if apt-cache show chromium-headless-shell >/dev/null 2>&1; then
         packages=("${packages[@]/%chromium/chromium-headless-shell}")

@@ -32,12 +32,20 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 ROOT = Path(__file__).parent.parent
 
 
-_LONG = ("test_accessibility.py", "test_docs.py", "test_drafts.py", "test_server_engine_volume.py")
+_LONG = (
+    *("test_docs.py", "test_accessibility.py", "test_server_engine_volume.py", "test_drafts.py"),
+    *("test_keyboard.py", "test_guard.py", "test_manage_page.py", "test_hostile_pages.py"),
+    *("test_ablation.py", "test_dpo.py", "test_real_base.py", "test_noise.py", "test_select.py"),
+    *("test_justifier.py", "test_qlora.py", "test_throughput.py", "test_other_pages.py"),
+    *("test_llamacpp.py", "test_serve_process.py", "test_scripts.py", "test_project_commands.py"),
+)
+"""Files of more than some twenty seconds of one core, the longest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first: of the processes that share the files none shall be left with one."""
-    items.sort(key=lambda item: item.path.name not in _LONG)
+    places = {name: place for place, name in enumerate(_LONG)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 @pytest.fixture(scope="session")
