@@ -71,6 +71,9 @@ class Settings(BaseModel):
     """Tasks that one person gets at most, checks aside; 0: no limit. A member's own comes first."""
     practice: int = Field(default=0, ge=0, le=100)
     """Gold tasks that each person does first, the right answer shown after each; 0: none."""
+    pass_mark: int = Field(default=0, ge=0, le=100)
+    """Percent of a practice round that must be right before a person gets work; 0: none is asked.
+    Below it another round begins, of other gold tasks; where these run out, a manager decides."""
     too_fast_seconds: float = Field(default=3.0, ge=0)
     """A choice made faster than this, plus the time it takes to skim the texts, is marked."""
     require_justification: bool = True

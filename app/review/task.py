@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from app.review.highlights import Highlights, flipped
-from app.review.practice import Feedback
+from app.review.practice import Feedback, Passing
 from app.review.statement import justification_of
 from app.review.written import Written
 from judge.annotated import MAX_RATING, Attribute
@@ -285,6 +285,8 @@ class MyProgress(BaseModel):
     """Tasks that this person gets at most; 0: no limit."""
     quota_left: int | None = None
     """How many of them the person was not given yet; None without a limit."""
+    passing: Passing | None = None
+    """How the practice round goes, where it has a pass mark."""
     can_undo: int
     """How many decisions :meth:`app.service.annotating.Annotating.undo` would take back."""
 

@@ -116,8 +116,8 @@ class Annotating:
     def progress(self, who: Person, project_id: int) -> MyProgress:
         """Return how far this person is."""
         with self._store.reading() as tx:
-            quota = allow(tx, who, project_id, "annotate").quota
-            return views.progress(tx, project_id, who.account_id, self._now(), quota)
+            settings = allow(tx, who, project_id, "annotate")
+            return views.progress(tx, project_id, who.account_id, self._now(), settings)
 
     def begin(self, who: Person, assignment_id: int) -> None:
         """Note that the task is on the screen now: its time counts from here; renews the lease."""

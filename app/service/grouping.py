@@ -8,6 +8,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from app.errors import NotFound, Refused
+from app.review.practice import Passing
 from app.review.project import Person
 from app.service.access import allow
 from app.service.acts import acted
@@ -41,6 +42,10 @@ class Work(BaseModel):
     groups: tuple[str, ...]
     practised: int = 0
     practised_right: int = 0
+    passing: Passing | None = None
+    """How the practice round goes, where it has a pass mark and the member is not released."""
+    released: bool = False
+    """By a manager, from the pass mark."""
 
 
 class Assigned(BaseModel):
@@ -80,11 +85,15 @@ class Grouping:
     def work(self, who: Person | None, project_id: int) -> dict[int, Work]:
         """Return how far each member is, by account."""
         with self._store.reading() as tx:
-            allow(tx, who, project_id, "manage")
+            settings = allow(tx, who, project_id, "manage")
             found = groups.work(tx, project_id)
             inside = groups.people(tx, project_id)
             named = groups.of_project(tx, project_id)
             rounds = practice.results(tx, project_id)
+            passing = {
+                one: practice.passing(tx, project_id, one, settings, released)
+                for one, (_, released, _) in found.items()
+            }
         of_person: dict[int, list[str]] = {}
         for name, group_id in named.items():
             for account_id, _ in inside.get(group_id, []):
@@ -96,8 +105,10 @@ class Grouping:
                 groups=tuple(of_person.get(account_id, ())),
                 practised_right=rounds.get(account_id, (0, 0))[0],
                 practised=rounds.get(account_id, (0, 0))[1],
+                passing=passing[account_id],
+                released=released,
             )
-            for account_id, (quota, done) in found.items()
+            for account_id, (quota, released, done) in found.items()
         }
 
     def save(self, who: Person | None, project_id: int, name: str, people: Collection[str]) -> None:
@@ -144,6 +155,18 @@ class Grouping:
             (account_id,) = _members(tx, project_id, [name])
             groups.set_quota(tx, project_id, account_id, quota)
             acted(tx, self._now(), who, project_id, "quota", {"account": name, "quota": quota})
+
+    def release(self, who: Person | None, project_id: int, name: str) -> None:
+        """Let a member work whatever the practice round's pass mark says.
+
+        Raises:
+            NotFound: no such member.
+        """
+        with self._store.writing() as tx:
+            allow(tx, who, project_id, "manage")
+            (account_id,) = _members(tx, project_id, [name])
+            groups.release(tx, project_id, account_id)
+            acted(tx, self._now(), who, project_id, "practice", {"account": name})
 
     def assign(
         self,

@@ -20,7 +20,7 @@ Kind = Literal[
     "choice", "final", "skip", "flag", "undo", "reveal",
     "adjudication", "withdraw", "restore", "overlap", "release",
     "project", "settings", "role", "import", "export", "invite", "joined",
-    "group", "quota", "assign", "comment",
+    "group", "quota", "practice", "assign", "comment",
 ]  # fmt: skip
 UNDOABLE_KINDS: tuple[Kind, ...] = ("choice", "final", "skip", "flag")
 LONGEST_TOKEN = 100

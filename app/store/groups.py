@@ -166,6 +166,8 @@ class Standing:
     """Their own; None: as the project says."""
     given: int
     """Tasks that they ever had."""
+    released: bool
+    """By a manager, from the practice round's pass mark."""
     has_tasks: bool
     """Whether any task, of any project, is assigned to them or to a group of theirs."""
 
@@ -178,7 +180,9 @@ def standing(tx: Transaction, project_id: int, account_id: int) -> Standing | No
     """Return how a person stands in a project; None where they take no part."""
     person = {"project_id": project_id, "account_id": account_id}
     row = tx.execute(_standing(), person).one_or_none()
-    return None if row is None else Standing(row.quota, row.given, bool(row.has_tasks))
+    return (
+        None if row is None else Standing(row.quota, row.given, row.released, bool(row.has_tasks))
+    )
 
 
 @cache
@@ -190,7 +194,10 @@ def _standing() -> Select[Any]:
     )
     named = select(assignee.c.task_id).where(_names_person()).exists()
     return select(
-        member.c.quota, given.scalar_subquery().label("given"), named.label("has_tasks")
+        member.c.quota,
+        member.c.released,
+        given.scalar_subquery().label("given"),
+        named.label("has_tasks"),
     ).where(member.c.project_id == project, member.c.account_id == person)
 
 
@@ -226,8 +233,18 @@ def set_quota(tx: Transaction, project_id: int, account_id: int, quota: int | No
     )
 
 
-def work(tx: Transaction, project_id: int) -> dict[int, tuple[int | None, int]]:
-    """Return each member's own quota and how many tasks they completed, by account."""
+def release(tx: Transaction, project_id: int, account_id: int) -> None:
+    """Let a member work whatever the practice round's pass mark says."""
+    tx.execute(
+        update(member)
+        .where(member.c.project_id == project_id, member.c.account_id == account_id)
+        .values(released=True)
+    )
+
+
+def work(tx: Transaction, project_id: int) -> dict[int, tuple[int | None, bool, int]]:
+    """Return each member's own quota, whether they were released from the pass mark, and how many
+    tasks they completed, by account."""
     completed = tx.execute(
         select(assignment.c.account_id, func.count())
         .join(task, task.c.id == assignment.c.task_id)
@@ -240,6 +257,8 @@ def work(tx: Transaction, project_id: int) -> dict[int, tuple[int | None, int]]:
     )
     done = {row[0]: row[1] for row in completed}
     rows: Sequence[Any] = tx.execute(
-        select(member.c.account_id, member.c.quota).where(member.c.project_id == project_id)
+        select(member.c.account_id, member.c.quota, member.c.released).where(
+            member.c.project_id == project_id
+        )
     ).all()
-    return {row.account_id: (row.quota, done.get(row.account_id, 0)) for row in rows}
+    return {row.account_id: (row.quota, row.released, done.get(row.account_id, 0)) for row in rows}

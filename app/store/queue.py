@@ -167,14 +167,9 @@ def lease(
     standing = groups.standing(tx, project_id, account_id)
     if standing is None or not _may_have_more(tx, project_id, account_id, settings, standing):
         return None
-    rounds = settings.practice if settings.kind == "preference" else 0
-    practising = bool(rounds) and practice.given(tx, project_id, account_id) < rounds
-    turns: list[_Turn] = ["gold"] if practising else []
-    if not practising and is_check_turn(settings, account_id, standing.given):
-        turns.append("check")
-    if standing.has_tasks:
-        turns.append("own")
-    for turn in (*turns, "everyones"):
+    turns = _turns(tx, project_id, account_id, settings, standing)
+    practising = turns[:1] == ["gold"]
+    for turn in turns:
         person = {"project_id": project_id, "account_id": account_id}
         while (found := tx.scalar(_next(turn), person)) is not None:
             attempt = tx.begin_nested()
@@ -189,6 +184,26 @@ def lease(
             # Its lock goes too: the next may come before it in the order in which others lock.
             attempt.rollback()
     return None
+
+
+def _turns(
+    tx: Transaction,
+    project_id: int,
+    account_id: int,
+    settings: Settings,
+    standing: groups.Standing,
+) -> list[_Turn]:
+    """Return what is looked for, one after the other."""
+    work: list[_Turn] = ["own", "everyones"] if standing.has_tasks else ["everyones"]
+    if settings.practice and settings.kind == "preference":
+        passing = practice.passing(tx, project_id, account_id, settings, standing.released)
+        if passing is not None and passing.state != "passed":
+            return ["gold"] if passing.goes_on else []
+        given = practice.given(tx, project_id, account_id)
+        if passing is None and not standing.released and given < settings.practice:
+            return ["gold", *work]
+    check = is_check_turn(settings, account_id, standing.given)
+    return ["check", *work] if check else work
 
 
 def _may_have_more(

@@ -115,6 +115,8 @@ member = Table(
     Column("account_id", ForeignKey("account.id"), primary_key=True, index=True),
     Column("role", String(20), nullable=False),
     Column("quota", Integer),  # tasks; none: as the project says, 0: no limit
+    # By a manager, from the practice round's pass mark.
+    Column("released", Boolean, nullable=False, server_default=text("false")),
 )
 
 people_group = Table(

@@ -14,10 +14,11 @@ from pydantic import BaseModel
 from sqlalchemy import Select, bindparam, func, select
 
 from app.review.pace import LATEST, per_hour
+from app.review.project import Settings
 from app.review.ratings import RatedChoice, Ratings
 from app.review.rules import TaskKind
 from app.review.task import Choice, Draft, Final, MyProgress
-from app.store import events, groups, queue
+from app.store import events, groups, practice, queue
 from app.store.database import Transaction
 from app.store.queue import Assignment
 from app.store.schema import account, assignment, draft, event, source, task
@@ -155,13 +156,9 @@ def list_of(
 
 
 def progress(
-    tx: Transaction, project_id: int, account_id: int, now: datetime, usual_quota: int = 0
+    tx: Transaction, project_id: int, account_id: int, now: datetime, settings: Settings
 ) -> MyProgress:
-    """Return how far the person is.
-
-    Args:
-        usual_quota: the tasks that a person of the project gets at most; 0: no limit.
-    """
+    """Return how far the person is."""
     own = (assignment.c.project_id == project_id, assignment.c.account_id == account_id)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     count, at = func.count(), assignment.c.completed_at
@@ -181,7 +178,8 @@ def progress(
     ).all()
     seconds = [row.seconds for row in latest if row.seconds is not None]
     standing = groups.standing(tx, project_id, account_id)
-    quota = standing.quota_or(usual_quota) if standing else usual_quota
+    quota = standing.quota_or(settings.quota) if standing else settings.quota
+    released = bool(standing and standing.released)
     available = queue.available(tx, project_id, account_id, bool(standing and standing.has_tasks))
     left = max(0, quota - groups.used(tx, project_id, account_id)) if quota else None
     return MyProgress(
@@ -191,6 +189,7 @@ def progress(
         quota_left=left,
         available=(available if left is None else min(available, left)) + held,
         done_today=today,
+        passing=practice.passing(tx, project_id, account_id, settings, released),
         per_hour=per_hour([row.completed_at for row in latest]),
         median_seconds=median(seconds) if seconds else None,
         can_undo=len(events.undoable(tx, project_id, account_id)),

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from app.errors import Refused
+from app.review.practice import PassState
 from app.review.project import ROLES, Person
 from app.service import Service
 from app.ui.handling import QUIETLY, asked, project_of
@@ -31,6 +32,7 @@ def build(page: gr.Blocks, service: Service) -> None:
         invite = gr.Button("Invite by link", variant="primary")
         change_role = gr.Button("Give this role")
         change_quota = gr.Button("Set the quota")
+        release = gr.Button("Release from practice")
         renew = gr.Button("Link for a new password")
         lock = gr.Button("Lock")
         unlock = gr.Button("Unlock")
@@ -71,6 +73,7 @@ def build(page: gr.Blocks, service: Service) -> None:
         (invite, _invite),
         (change_role, _give_role),
         (change_quota, _set_quota),
+        (release, _release),
         (renew, _renew),
         (lock, _lock),
         (unlock, _unlock),
@@ -95,6 +98,10 @@ def members(service: Service, who: Person, project_id: int) -> str:
         notes += [f"link good until {until:%Y-%m-%d %H:%M} UTC"] if until else []
         if own.practised:
             notes.append(f"practice: {own.practised_right} of {own.practised} right")
+        if own.passing is not None:
+            notes.append(_STANDING[own.passing.state])
+        elif own.released:
+            notes.append("released from practice")
         groups = ", ".join(own.groups)
         done = f"{own.done:,} of {quota:,}" if quota else f"{own.done:,}"
         cells = [
@@ -106,6 +113,13 @@ def members(service: Service, who: Person, project_id: int) -> str:
         ]
         rows.append([cell or NONE for cell in cells])
     return table(["Name", "Role", "Done", "Groups", "Note"], rows)
+
+
+_STANDING: dict[PassState, str] = {
+    "practising": "practises",
+    "passed": "passed",
+    "waiting": "below the pass mark: waits for you",
+}
 
 
 def _address(request: gr.Request, token: str) -> str:
@@ -149,6 +163,13 @@ def _renew(
 ) -> tuple[str, str]:
     token = service.inviting.renew(who, project_id, name)
     return f"{name} sets another password with this link; until then nothing changes", token
+
+
+def _release(
+    service: Service, who: Person, project_id: int, name: str, role: Any, quota: Any
+) -> tuple[str, None]:
+    service.grouping.release(who, project_id, name)
+    return f"{name} works from now on, whatever the pass mark says", None
 
 
 def _lock(

@@ -27,6 +27,9 @@ def build(page: gr.Blocks, service: Service) -> None:
         "practice": gr.Number(
             label="Practice: so many gold tasks first, each with its answer; 0: none", precision=0
         ),
+        "pass_mark": gr.Number(
+            label="Percent of the practice round that must be right; 0: no pass mark", precision=0
+        ),
         "too_fast_seconds": gr.Number(label="Seconds under which a choice is too fast"),
         "require_justification": gr.Checkbox(label="A reason in words is required"),
         "load_images": gr.Checkbox(label="Images in texts may be loaded, one at a time"),

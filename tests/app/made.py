@@ -169,6 +169,7 @@ def set_back(store: Store, revision: str) -> None:
     """Give a database that this program filled the schema of an earlier revision: the data of
     today in the tables of then."""
     later: dict[str, list[str]] = {
+        "0009": ["ALTER TABLE member DROP COLUMN released"],
         "0008": [
             "ALTER TABLE assignment DROP COLUMN question_id",
             "ALTER TABLE assignment DROP COLUMN answer_id",

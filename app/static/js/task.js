@@ -10,7 +10,7 @@ import { Highlights, markButton } from "./highlights.js";
 import { Guidelines } from "./guidelines.js";
 import { Keys } from "./keys.js";
 import { PairView } from "./pair.js";
-import { PracticeFeedback } from "./practice.js";
+import { PracticeFeedback, standingOf } from "./practice.js";
 import { Progress } from "./progress.js";
 import { Queue } from "./queue.js";
 import { RatingFields } from "./ratings.js";
@@ -299,9 +299,10 @@ class TaskPage {
     const { answers } = progress;
     this.comments.textContent = answers ? `Comments (${answers} new)` : "Comments";
     this.comments.title = answers ? "Answered: the list of your tasks says which" : "Ask an adjudicator about this task";
-    const { quota, quota_left } = progress;
+    const { quota, quota_left, passing } = progress;
+    this.feedback.passing = passing;
     this.emptyNote.textContent =
-      quota_left === 0 ? `You have all tasks of this project that were meant for you: ${quota}. Thank you.` : "Tasks that others hand back will appear here.";
+      passing?.state === "waiting" ? `Practice: ${standingOf(passing)}` : quota_left === 0 ? `You have all tasks of this project that were meant for you: ${quota}. Thank you.` : "Tasks that others hand back will appear here.";
     this.fields.buttons.undo.disabled = progress.can_undo === 0;
   }
 
