@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ def paged(folder: str) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-        if os.environ.get("RANK", "0") == "0" and (Path(folder) / "steps.jsonl").is_file():
+        if os.environ.get("RANK", "0") == "0" and _has_begun(Path(folder)):
             try:
                 typer.echo(f"curves: {page_of(folder)}")
             except (UsageError, ImportError) as error:  # must not hide why the run ended
@@ -81,6 +81,27 @@ def close(manifest: TrainingManifest | None, screen: TrainingProgress) -> None:
 
 
 def page_of(folder: str) -> Path:
-    from judge.report.training import write_page
+    """Write the page of a training run; return where it is.
 
-    return write_page(Path(folder))
+    That of an online alignment is of what it gained; the page of curves lies beside it.
+
+    Raises:
+        UsageError: when there is nothing to show, or the folder cannot be written to.
+    """
+    from judge.report.training import write_page
+    from judge.runs.online import is_online
+
+    run = Path(folder)
+    if not is_online(run):
+        return write_page(run)
+    from judge.report import online
+
+    with suppress(UsageError):  # before the first step there are no curves
+        write_page(run)
+    return online.write_page(run)
+
+
+def _has_begun(run: Path) -> bool:
+    from judge.runs.online import is_online
+
+    return (run / "steps.jsonl").is_file() or is_online(run)

@@ -8,11 +8,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from judge.pair import Pair
+from judge.pair import Message, Pair
 from judge.report.plots import Plot, specification
 from judge.report.tables import Table
 from judge.runs.whole import write_whole
@@ -20,6 +21,8 @@ from judge.runs.whole import write_whole
 REPORT = "report.html"
 LONGEST = 12_000
 """Characters of one text that the page shows."""
+OPENING = 600
+"""Characters of a text that stand before the click that shows the others."""
 ROOM = 700_000
 """Bytes of HTML that all texts of pairs may take: with plotly the page stays below 3 MB."""
 _JSON_IN_HTML = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
@@ -41,13 +44,25 @@ class Said:
 
 
 @dataclass(frozen=True)
+class Version:
+    """A response at one time; those of several times stand side by side."""
+
+    heading: str
+    details: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Shown:
-    """A pair that the page shows."""
+    """A pair that the page shows, or a prompt with what was answered to it at several times."""
 
     pair_id: str
     lead: str
-    said: Sequence[Said]
-    pair: Pair | None
+    said: Sequence[Said] = ()
+    pair: Pair | None = None
+    prompt: Sequence[Message] = ()
+    """Of the versions."""
+    versions: Sequence[Version] = ()
 
 
 @dataclass(frozen=True)
@@ -108,6 +123,7 @@ def render(page: Page) -> str:
     )
     room = _Room()
     environment.filters["fitted"] = room.fit
+    environment.filters["opened"] = opened
     draws = bool(page.plots) and find_spec("plotly") is not None
     script = (here / "draw.js").read_text(encoding="utf-8") if draws else ""
     packed, policy = _plotly(script) if draws else ("", "'none'")
@@ -136,11 +152,23 @@ def _sections(page: Page, draws: bool) -> Iterable[dict[str, Any]]:
         }
 
 
+def opened(text: str) -> tuple[str, str]:
+    """Return the opening of a text, up to a space, and what is behind the click: all of it.
+
+    A text that is little longer than an opening is not folded.
+    """
+    if len(text) <= 2 * OPENING:
+        return text, ""
+    end = max(text.rfind(space, OPENING // 2, OPENING) for space in " \n") + 1 or OPENING
+    return text[:end], text[end:]
+
+
 def in_html(value: object) -> str:
     """Return JSON that can end no element and starts no other."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False).translate(_JSON_IN_HTML)
 
 
+@cache  # packing takes a second, and commands write several pages
 def _plotly(script: str) -> tuple[str, str]:
     """Return plotly.js packed as text, and the policy under which it and ``script`` alone run."""
     from plotly.offline import get_plotlyjs

@@ -23,6 +23,8 @@ class Table:
     """How its figures are counted, and why some are missing."""
     folded: bool = False
     """Whether it stands behind a click on the page, and not on a terminal."""
+    worded: bool = False
+    """Whether its cells are words, however short, and not figures."""
 
     def __post_init__(self) -> None:
         """Write cells of a column, and names of columns, that look the same so that they do not."""

@@ -35,12 +35,14 @@ def write_page(folder: Path) -> Path:
     Raises:
         UsageError: when there is no step to show, or the folder cannot be written to.
     """
-    rows = _rows(folder / STEPS)
+    rows = log_rows(folder / STEPS)
     steps = [row for row in rows if "tokens" in row]
     if not steps:
         raise UsageError(f"{folder}: no training run with a step in {STEPS}")
     validations = [row for row in rows if "eval_loss" in row]
-    recipe, observed, manifest = (_object(folder / name) for name in (RECIPE, OBSERVED, MANIFEST))
+    recipe, observed, manifest = (
+        json_object(folder / name) for name in (RECIPE, OBSERVED, MANIFEST)
+    )
     page = Page(
         title=f"Training: {recipe.get('output_dir', folder.name)}",
         about=list(_about(recipe, observed)),
@@ -55,7 +57,12 @@ def write_page(folder: Path) -> Path:
     return write(page, folder, PAGE)
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
+def log_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a :data:`STEPS` file, none where there is no file, no torn last one.
+
+    Raises:
+        UsageError: when it holds something else.
+    """
     try:
         lines = path.read_text(encoding="utf-8").split("\n")[:-1]
         return [json.loads(line) for line in lines]
@@ -65,7 +72,8 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         raise UsageError(f"{path}: not the log of a training run: {error}") from None
 
 
-def _object(path: Path) -> dict[str, Any]:
+def json_object(path: Path) -> dict[str, Any]:
+    """Return what a JSON file holds; nothing where it cannot be read."""
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -123,22 +131,22 @@ def _figure(value: Any) -> str:
 
 def _plots(steps: Sequence[LogRow], validations: Sequence[LogRow]) -> Iterator[Plot]:
     shown = steps[:: -(-len(steps) // _POINTS)]
-    curves = [_curve("training", shown, "loss", 0)]
+    curves = [curve("training", shown, "loss", 0)]
     if validations:
-        curves.append(_curve("validation", validations, "eval_loss", 1, "lines+markers"))
-    yield _plot("loss", "losses", curves, "Training and validation loss by step.")
-    rate = [_curve("tokens a second", shown, "tokens_per_second", 2)]
-    yield _plot("rate", "rates", rate, "Tokens a second by step.")
-    use = [_curve("padding", shown, "padding_share", 3)]
+        curves.append(curve("validation", validations, "eval_loss", 1, "lines+markers"))
+    yield plot("loss", "losses", curves, "Training and validation loss by step.")
+    rate = [curve("tokens a second", shown, "tokens_per_second", 2)]
+    yield plot("rate", "rates", rate, "Tokens a second by step.")
+    use = [curve("padding", shown, "padding_share", 3)]
     if any(row["mfu"] is not None for row in shown):
-        use.append(_curve("MFU", shown, "mfu", 4))
-    yield _plot("use", "use", use, "Padding and utilisation by step.", {"tickformat": ".0%"})
+        use.append(curve("MFU", shown, "mfu", 4))
+    yield plot("use", "use", use, "Padding and utilisation by step.", {"tickformat": ".0%"})
     used = [{**row, "GiB": round(row["memory_bytes"] / 2**30, 3)} for row in shown]
-    memory = [_curve("memory", used, "GiB", 5)]
-    yield _plot("memory", "memory", memory, "Peak memory by step.", {"ticksuffix": " GiB"})
+    memory = [curve("memory", used, "GiB", 5)]
+    yield plot("memory", "memory", memory, "Peak memory by step.", {"ticksuffix": " GiB"})
 
 
-def _curve(
+def curve(
     name: str, rows: Sequence[LogRow], field: str, colour: int, mode: str = "lines"
 ) -> dict[str, Any]:
     """Return a line; a step without a value is a gap in it."""
@@ -154,13 +162,14 @@ def _curve(
     }
 
 
-def _plot(
+def plot(
     section: str,
     name: str,
     curves: Sequence[dict[str, Any]],
     caption: str,
     axis: dict[str, Any] | None = None,
 ) -> Plot:
+    """Return curves over the steps as a plot."""
     layout = {
         "xaxis": {"title": {"text": "step"}, "tickformat": ",d"},
         "yaxis": {"rangemode": "tozero", **(axis or {})},
