@@ -35,6 +35,10 @@ class HardwareSection(BaseModel):
     """How many GPUs."""
     gpu: str
     """Their name, as ``judge train plan`` knows it."""
+    rollout_gpus: int | None = Field(default=None, ge=1)
+    """GPUs beside them, on which a vLLM server draws responses."""
+    reward_gpus: int | None = Field(default=None, ge=1)
+    """GPUs beside them, on which a server rewards responses."""
 
 
 class QuantizationSection(BaseModel):

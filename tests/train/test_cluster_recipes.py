@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from judge.train.align.config import DPOConfig
+from judge.train.align.rloo_config import RLOOConfig
 from judge.train.config import RewardConfig, TrainerConfig
 from judge.train.plan.config import PlanRequest
 from judge.train.plan.planner import read_config
@@ -24,12 +25,14 @@ CLUSTER = RECIPES / "cluster"
 PAPER = {
     "warmup_steps": 10,
     "lr_scheduler": "constant_with_warmup",
-    "save_steps": 10,
     "max_length": 4096,
 }
-BATCH = {"justifier": 128, "reward": 128, "dpo": 64}
-DECAY = {"justifier": 0.0, "reward": 0.0, "dpo": 0.01}
-RATES = {"justifier": (2e-6, 1e-4), "reward": (2e-6, 1e-4), "dpo": (1e-7, 1e-5)}
+SAVED = {"justifier": 10, "reward": 10, "dpo": 10, "rloo": 20}
+"""Optimizer steps: five rollouts of the online training make 20."""
+BATCH = {"justifier": 128, "reward": 128, "dpo": 64, "rloo": 64}
+DECAY = {"justifier": 0.0, "reward": 0.0, "dpo": 0.01, "rloo": 0.1}
+ALIGNED = (1e-7, 1e-5)
+RATES = {"justifier": (2e-6, 1e-4), "reward": (2e-6, 1e-4), "dpo": ALIGNED, "rloo": ALIGNED}
 """Of every weight, and of an adapter."""
 
 
@@ -56,6 +59,8 @@ def command_of(config: TrainerConfig) -> tuple[str, str]:
     """Return the two words after ``judge`` that train a recipe."""
     if isinstance(config, DPOConfig):
         return "align", "dpo"
+    if isinstance(config, RLOOConfig):
+        return "align", "rloo"
     return "train", "reward" if isinstance(config, RewardConfig) else "justifier"
 
 
@@ -104,6 +109,7 @@ def test_a_recipe_opens_with_its_command_and_has_the_paper_s_parameters(name: st
         assert f"--standalone --nproc_per_node {config.hardware.gpus}" in text
     for field, value in PAPER.items():
         assert getattr(config, field) == value, field
+    assert config.save_steps == SAVED[command]
     assert config.global_batch_size == BATCH[command]
     assert config.weight_decay == DECAY[command]
     assert config.learning_rate == RATES[command][config.lora is not None]
@@ -173,8 +179,10 @@ def test_the_slurm_script_plans_and_then_launches_every_node(tmp_path: Path) -> 
         f"{tmp_path}/bin/judge train reward --config llama31_70b_bt data=a b seed=3"
     )
     assert alloc == "alloc expandable_segments:True"
-    aligned = slurm(tmp_path, "dpo", "llama31_70b_dpo").stdout.splitlines()
-    assert aligned[1].endswith(f"{tmp_path}/bin/judge align dpo --config llama31_70b_dpo")
+    for name in ("dpo", "rloo"):
+        aligned = slurm(tmp_path, name, f"llama31_70b_{name}").stdout.splitlines()
+        last = f"{tmp_path}/bin/judge align {name} --config llama31_70b_{name}"
+        assert aligned[1].endswith(last)
     smaller = slurm(tmp_path, "justifier", "x", nodes=2, GPUS_PER_NODE="4", MASTER_PORT="1234")
     assert "--gpus 8 --gpus-per-node 4" in smaller.stdout
     assert "--nproc_per_node 4" in smaller.stdout and "node7:1234" in smaller.stdout

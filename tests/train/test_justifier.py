@@ -19,6 +19,7 @@ from judge.pair import Pair, parse_prompt
 from judge.train.ablation.justifiers import JustifierAblationConfig
 from judge.train.ablation.rewards import AblationConfig
 from judge.train.align.config import DPOConfig, PolicySFTConfig
+from judge.train.align.rloo_config import RLOOConfig
 from judge.train.config import (
     JustifierConfig,
     PretrainConfig,
@@ -45,7 +46,13 @@ KINDS: dict[str, type[BaseModel]] = {
     "llama31_70b_scaled_dpo_qlora": DPOConfig,
     "llama31_8b_scaled_dpo": DPOConfig,
     "llama31_8b_scaled_dpo_1gpu": DPOConfig,
+    "llama31_70b_rloo": RLOOConfig,
+    "llama31_70b_rloo_lora": RLOOConfig,
+    "llama31_8b_rloo": RLOOConfig,
+    "llama31_8b_rloo_1gpu": RLOOConfig,
     "policy_smoke": PolicySFTConfig,
+    "rloo_smoke": RLOOConfig,
+    "small_rloo": RLOOConfig,
     "llama31_70b_bf16_states": JustifierConfig,
     "llama31_70b_bt": RewardConfig,
     "llama31_70b_lora": JustifierConfig,

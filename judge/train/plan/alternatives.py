@@ -8,7 +8,7 @@ from typing import Any
 from judge.train.config import TrainerConfig
 from judge.train.plan.architecture import Architecture
 from judge.train.plan.hardware import GPUS, Gpu
-from judge.train.plan.memory import memory_of
+from judge.train.plan.online import memory_on
 from judge.train.recipe_files import lay_over, read_recipe
 
 MOST_GPUS = 1024
@@ -70,7 +70,7 @@ def smallest_count(
 
 
 def _fits(config: TrainerConfig, model: Architecture, gpu: Gpu, gpus: int, margin: float) -> bool:
-    return memory_of(config, model, gpus).total <= gpu.memory * (1 - margin)
+    return memory_on(config, model, gpu, gpus).total <= gpu.memory * (1 - margin)
 
 
 def _lighter(config: TrainerConfig, part: str) -> TrainerConfig | None:
@@ -86,5 +86,5 @@ def _lighter(config: TrainerConfig, part: str) -> TrainerConfig | None:
 def _alternative(
     what: str, config: TrainerConfig, model: Architecture, gpu: Gpu, gpus: int, part: str | None
 ) -> Alternative:
-    gib = round(memory_of(config, model, gpus).total / 2**30, 1)
+    gib = round(memory_on(config, model, gpu, gpus).total / 2**30, 1)
     return Alternative(what, gpus, gpu.name, gib, part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,7 @@ def architecture_of(model: str) -> Architecture:
     return _from_values(model, path, values)
 
 
+@lru_cache
 def _written_by_recipe(folder: str) -> str | None:
     """Return the model of the bundled recipe whose ``output_dir`` is ``folder``."""
     for path in sorted(RECIPES.glob("llama*.yaml")):

@@ -6,6 +6,7 @@ import heapq
 import random
 from dataclasses import dataclass
 
+from judge.train.align.rloo_config import RLOOConfig
 from judge.train.config import JustifierConfig, TrainerConfig
 from judge.train.plan.lengths import ExampleLengths
 
@@ -73,7 +74,7 @@ def batches_of(config: TrainerConfig, lengths: ExampleLengths, gpus: int) -> Bat
     sequences = [length for item in lengths.train for length in item]
     examples = len(lengths.train)
     a_pass = -(-examples // config.global_batch_size)
-    steps = config.max_steps if config.max_steps > 0 else round(a_pass * config.epochs)
+    steps = config.max_steps if config.max_steps > 0 else _steps(config, examples, a_pass)
     return Batches(
         examples=examples,
         steps=max(1, steps),
@@ -85,6 +86,13 @@ def batches_of(config: TrainerConfig, lengths: ExampleLengths, gpus: int) -> Bat
         mean_length=sum(sequences) / len(sequences),
         longest=max(sequences),
     )
+
+
+def _steps(config: TrainerConfig, examples: int, a_pass: int) -> int:
+    if not isinstance(config, RLOOConfig):
+        return round(a_pass * config.epochs)
+    prompts = examples // config.samples
+    return int(config.epochs * prompts) // config.prompts_per_rollout * config.updates
 
 
 def packs(config: TrainerConfig) -> bool:

@@ -30,5 +30,11 @@ class PlanRequest(BaseModel):
     """Price of a GPU for an hour, from which the cost follows."""
     margin: float = Field(default=0.1, ge=0, le=0.9)
     """Share of a GPU's memory that stays free: fragmentation, and what is not counted."""
+    tokens_a_second: float | None = Field(default=None, gt=0)
+    """Of online alignment: tokens that its rollouts write a second, all GPUs together, as measured.
+    None: what two published figures say of a model of this size."""
+    sync_gb_s: Annotated[float | None, Option(flag="--sync-gb-s")] = Field(default=None, gt=0)
+    """Of online alignment: GB/s at which a vLLM server gets new weights. None: 70 % of one network
+    adapter."""
     counts: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128)
     """GPU counts of the table."""

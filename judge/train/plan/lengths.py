@@ -12,6 +12,7 @@ from judge.errors import UsageError
 from judge.models.layers import layers_of
 from judge.runs.completeness import check_set
 from judge.runs.training import read_set_manifest
+from judge.train.align.rloo_config import RLOOConfig
 from judge.train.config import JustifierConfig, TrainerConfig
 from judge.train.plan.needs import data_kind, responses_taken
 
@@ -40,8 +41,11 @@ PAPER_EXAMPLES = {
     "justifier": (46_974, 2_422),  # the All set in both orders
     "preference": (6_766, 352),
     "regression": (20_324, 1_038),
+    "prompts": (6_766, 352),
 }
 """Training and validation examples in the paper (arXiv 2410.01257; 2406.08673 for ratings)."""
+RESPONSE = 2199.8
+"""Characters of a response of the paper's REINFORCE, on average (arXiv 2410.01257, Table 4)."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,11 @@ def paper_lengths(config: TrainerConfig) -> ExampleLengths:
     """Return the paper's number of examples, with the lengths of the sample rows in turn."""
     sample: list[tuple[int, ...]]
     kind = data_kind(config)
+    if isinstance(config, RLOOConfig):
+        counts = PAPER_EXAMPLES[kind]
+        train, validation = ([_tokens(SAMPLE[i % 12][0]) for i in range(n)] for n in counts)
+        text = f"the paper's {counts[0]:,} prompts, lengths of 12 sample rows"
+        return _answered(config, train, validation, text)
     if kind == "justifier":
         sample = [(_tokens(sum(row) + JUSTIFICATION),) for row in SAMPLE]
     elif kind == "preference":
@@ -107,7 +116,36 @@ def data_lengths(config: TrainerConfig, data: Path) -> ExampleLengths:
         if split == "train":
             twins = _are_twins(rows)
         found[split] = [count(row["texts"]) for row in rows]
+    if isinstance(config, RLOOConfig):
+        train, validation = ([n for (n,) in found[split]] for split in ("train", "val"))
+        return _answered(config, train, validation, f"{data}, {how}")
     return _within(config, found["train"], found["val"], twins, f"{data}, {how}")
+
+
+def response_tokens(config: RLOOConfig) -> float:
+    """Return how long a response is taken to be: as the paper's, or as the recipe cuts it."""
+    return min(RESPONSE / CHARACTERS_A_TOKEN, config.rollout.max_new_tokens)
+
+
+def _answered(
+    config: RLOOConfig, train: list[int], validation: list[int], source: str
+) -> ExampleLengths:
+    """Return what a policy writes to prompts of these lengths, so many samples each.
+
+    Prompts that leave no room for a response of ``max_new_tokens`` are dropped; validation prompts
+    are answered once each.
+    """
+    room = config.max_length - config.rollout.max_new_tokens
+    fitting = [length for length in train if length <= room]
+    if not fitting:
+        raise UsageError(f"no prompt is shorter than max_length less max_new_tokens: {room}")
+    response = round(response_tokens(config))
+    answered = [(n + response,) for n in fitting[: config.train_limit]]
+    held_out = [(n + response,) for n in validation if n <= room][: config.held_out]
+    examples = [item for item in answered for _ in range(config.samples)]
+    too_long = len(train) - len(fitting)
+    source += f", {response} tokens a response"
+    return ExampleLengths(examples, held_out, False, source, too_long)
 
 
 def _within(
@@ -181,6 +219,8 @@ def _row(config: TrainerConfig, row: dict[str, Any]) -> dict[str, Any]:
     if isinstance(config, JustifierConfig):
         texts = [[*row["prompt"], *row["completion"]]]
         return {k: row[k] for k in ("pair_id", "style", "order")} | {"texts": texts}
+    if isinstance(config, RLOOConfig):
+        return {"texts": [row["messages"]]}
     return {"texts": [_conversation(row, name) for name in responses_taken(config)]}
 
 

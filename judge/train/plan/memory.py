@@ -45,6 +45,14 @@ class Memory:
     buffers: int
     """DeepSpeed's buckets and parameters that stay whole."""
     context: int
+    reference: int = 0
+    """The start beside an online training's policy."""
+    reward: int = 0
+    """A reward model in the trainer's process."""
+    engine: int = 0
+    """What draws responses on this GPU."""
+    engine_sleeps: bool = True
+    """Whether it gives its memory back while the policy is trained."""
 
     @property
     def states(self) -> int:
@@ -52,10 +60,18 @@ class Memory:
         return self.parameters + self.gradients + self.optimizer + self.gathered
 
     @property
+    def resting(self) -> int:
+        """What is there while nothing is trained."""
+        beside = self.reference + self.reward
+        return self.states + self.buffers + self.context + beside
+
+    @property
     def total(self) -> int:
-        """The peak."""
-        step = max(self.layer, self.loss)
-        return self.states + self.activations + step + self.buffers + self.context
+        """The peak: of training, or of drawing responses where that needs more."""
+        training = self.resting + self.activations + max(self.layer, self.loss)
+        if self.engine_sleeps:
+            return max(training, self.resting + self.engine)
+        return training + self.engine
 
 
 def memory_of(config: TrainerConfig, model: Architecture, gpus: int) -> Memory:

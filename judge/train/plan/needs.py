@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Literal
 
 from judge.train.align.config import DPOConfig, PolicySFTConfig
+from judge.train.align.rloo_config import RLOOConfig
 from judge.train.config import JustifierConfig, RewardConfig, TrainerConfig
 
-Kind = Literal["justifier", "preference", "regression"]
+Kind = Literal["justifier", "preference", "regression", "prompts"]
 
 
 def data_kind(config: TrainerConfig) -> Kind:
     """Return the kind of set of `judge data prepare` that a recipe trains on."""
     if isinstance(config, JustifierConfig):
         return "justifier"
+    if isinstance(config, RLOOConfig):
+        return "prompts"
     rated = isinstance(config, RewardConfig) and config.objective == "regression"
     return "regression" if rated else "preference"
 
@@ -23,7 +26,7 @@ def responses_taken(config: TrainerConfig) -> tuple[str, ...]:
     kind = data_kind(config)
     if kind == "preference":
         return ("chosen",) if isinstance(config, PolicySFTConfig) else ("chosen", "rejected")
-    return ("response",) if kind == "regression" else ("completion",)
+    return ("response",) if kind in ("regression", "prompts") else ("completion",)
 
 
 def outputs_of(config: TrainerConfig) -> int | None:
@@ -46,4 +49,4 @@ def in_tiles(config: TrainerConfig) -> bool:
     """Say whether the logits of a whole batch are never made: TRL's output layer in tiles."""
     if isinstance(config, JustifierConfig):
         return config.statement_weight == 1.0 and config.order_consistency == 0.0
-    return isinstance(config, (DPOConfig, PolicySFTConfig))
+    return isinstance(config, (DPOConfig, PolicySFTConfig, RLOOConfig))

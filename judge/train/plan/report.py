@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from judge.train.plan import online_report
 from judge.train.plan.needs import in_tiles
 from judge.train.plan.planner import Plan
 
@@ -19,6 +20,7 @@ def lines(plan: Plan) -> list[str]:
         *_memory(plan),
         "",
         *_time(plan),
+        *online_report.lines(plan),
         "",
         *_table(plan),
         *_warnings(plan),
@@ -30,9 +32,10 @@ def header(plan: Plan) -> str:
     """Return the figures with which a recipe opens: memory, steps and hours, in one line."""
     memory = f"{plan.memory.total / GIB:.1f} of {plan.gpu.memory_gib:.1f} GiB a GPU"
     host = f", {plan.host_bytes / GIB:,.0f} GiB a host" if plan.host_bytes else ""
-    return (
-        f"{plan.gpus} x {plan.gpu.name}: {memory}{host}; {plan.batches.steps} steps, {_hours(plan)}"
-    )
+    beside = online_report.beside(plan)
+    rollouts = f" ({plan.online.rollouts.count} rollouts)" if plan.online else ""
+    steps = f"{plan.batches.steps} steps{rollouts}, {_hours(plan)}"
+    return f"{plan.gpus} x {plan.gpu.name}: {memory}{host}{beside}; {steps}"
 
 
 def summary_row(plan: Plan) -> str:
@@ -40,7 +43,7 @@ def summary_row(plan: Plan) -> str:
     host = f"{plan.host_bytes / GIB:,.0f}" if plan.host_bytes else ""
     cells = [
         f"`{plan.recipe}`",
-        f"{plan.gpus} x {plan.gpu.name}",
+        f"{online_report.counts(plan)} x {plan.gpu.name}",
         f"{plan.memory.states / GIB:.1f}",
         f"{plan.memory.total / GIB:.1f} of {plan.gpu.memory_gib:.1f}",
         host,
@@ -90,6 +93,13 @@ def _memory(plan: Plan) -> list[str]:
         (loss, memory.loss, "not at once with the last"),
         ("buckets", memory.buffers, ""),
         ("CUDA, libraries", memory.context, "assumed"),
+        ("the reference", memory.reference, ""),
+        ("the reward model", memory.reward, ""),
+        (
+            "what draws responses",
+            memory.engine,
+            "while nothing is trained" if memory.engine_sleeps else "",
+        ),
     ]
     usable = plan.gpu.memory_gib * (1 - plan.margin)
     text = ["GiB a GPU at the longest batch"]
@@ -122,7 +132,12 @@ def _time(plan: Plan) -> list[str]:
         f"  products {hours.compute[0]:.1f} to {hours.compute[1]:.1f}, links {hours.links:.1f}"
         + (f", optimizer on the host {hours.host:.1f}" if hours.host else "")
         + (f", the reference {hours.reference:.1f}" if hours.reference else "")
-        + f"; {hours.validation:.1f} of it for validation losses; no loading and no saving",
+        + (
+            f", rollouts {hours.rollouts:.1f}, held-out prompts among them"
+            if plan.online
+            else f"; {hours.validation:.1f} of it for validation losses"
+        )
+        + "; no loading and no saving",
     ]
     if plan.cost is not None:
         text.append(
@@ -154,10 +169,15 @@ def _warnings(plan: Plan) -> Iterable[str]:
 
 
 def _verdict(plan: Plan) -> list[str]:
-    needed = plan.memory.total / GIB
+    needed, usable = plan.memory.total / GIB, plan.gpu.memory_gib * (1 - plan.margin)
     if plan.fits:
         return ["", f"fits: {needed:.1f} GiB of {plan.gpu.memory_gib:.1f}"]
     text = ["", f"does not fit: {needed:.1f} GiB of {plan.gpu.memory_gib:.1f}"]
+    if plan.online and plan.online.problems:
+        text = ["", *(f"does not fit: {problem}" for problem in plan.online.problems)]
+        if needed <= usable:
+            return text
+        text.append(f"does not fit: {needed:.1f} GiB of {plan.gpu.memory_gib:.1f}")
     for other in plan.instead:
         add = f" (extends: [{plan.recipe}, {other.extends}])" if other.extends else ""
         text.append(f"  would: {other.what} on {other.gpus} x {other.gpu}, {other.gib} GiB{add}")
@@ -170,7 +190,11 @@ def _verdict(plan: Plan) -> list[str]:
 
 def as_json(plan: Plan) -> dict[str, Any]:
     """Return a plan as JSON: figures in GiB, hours and tokens; the recipe as it was resolved."""
-    parts = {name: round(value / 2**30, 3) for name, value in vars(plan.memory).items()}
+    parts = {
+        name: round(value / 2**30, 3)
+        for name, value in vars(plan.memory).items()
+        if name != "engine_sleeps"
+    }
     batches = plan.batches
     return {
         "recipe": plan.recipe,
@@ -206,6 +230,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
             "host": round(plan.hours.host, 2),
             "validation": round(plan.hours.validation, 2),
             "reference": round(plan.hours.reference, 2),
+            "rollouts": round(plan.hours.rollouts, 2),
         },
         "rate": {"low": plan.rate.low, "high": plan.rate.high, "source": plan.rate.source},
         "cost": plan.cost,
@@ -213,6 +238,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
             "kept": plan.checkpoints,
             "gigabytes_each": round(plan.checkpoint_bytes / 1e9, 1),
         },
+        "online": online_report.as_json(plan),
         "warnings": plan.warnings,
         "table": [row.model_dump() for row in plan.table],
         "instead": [vars(other) for other in plan.instead],

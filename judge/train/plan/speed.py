@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from judge.train.align.rloo_config import RLOOConfig
 from judge.train.config import TrainerConfig
 from judge.train.plan.architecture import Architecture
 from judge.train.plan.batches import Batches
@@ -63,6 +64,13 @@ class Hours:
     """Hours of validation losses within ``high``."""
     reference: float
     """Hours within ``high`` of the one pass in which the start's log-probabilities are computed."""
+    rollouts: float = 0.0
+    """Hours within both of an online training's rollouts, held-out prompts too: the policy waits
+    for them."""
+
+    def with_rollouts(self, hours: float) -> Hours:
+        """Return these hours with those of rollouts beside them."""
+        return replace(self, low=self.low + hours, high=self.high + hours, rollouts=hours)
 
 
 def flops_a_token(config: TrainerConfig, model: Architecture, length: float) -> tuple[float, float]:
@@ -98,7 +106,8 @@ def hours_of(
     forward, step = flops_a_token(config, model, batches.mean_length)
     passes = batches.steps * config.accumulation(gpus)
     validation_tokens = sum(map(sum, lengths.validation)) / gpus
-    validations = batches.steps // config.eval_steps
+    online = isinstance(config, RLOOConfig)  # which answers its validation prompts: rollouts.py
+    validations = 0 if online else batches.steps // config.eval_steps
     referred = int(has_reference(config))
     forwarded = (validations + referred) * validation_tokens + referred * batches.forwarded / gpus
     seconds = [

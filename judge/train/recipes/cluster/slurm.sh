@@ -3,6 +3,7 @@
 #   sbatch --nodes 4 slurm.sh justifier llama31_70b_zero3 data=work/helpsteer2_sets
 #   sbatch --nodes 4 slurm.sh reward llama31_70b_regression data=work/helpsteer2_regression
 #   sbatch --nodes 4 slurm.sh dpo llama31_70b_dpo data=work/helpsteer2_preference
+#   sbatch --nodes 4 slurm.sh rloo llama31_70b_rloo reward.url=http://REWARD:8000 rollout.url=http://ROLLOUTS:8000
 # GPUS_PER_NODE (8), MASTER_PORT (29500) and VENV (.venv, of the folder it is submitted from) may be
 # set. Submit it with what your cluster asks for: --partition, --account, --time.
 #SBATCH --job-name=judge
@@ -17,11 +18,11 @@ set -euo pipefail
 case "$#:${1:-}" in
     0:* | 1:*) command= ;;
     *:justifier | *:reward) command=train ;;
-    *:dpo | *:sft) command=align ;;
+    *:dpo | *:sft | *:rloo) command=align ;;
     *) command= ;;
 esac
 if [ -z "$command" ]; then
-    echo "usage: sbatch --nodes N slurm.sh justifier|reward|dpo|sft RECIPE [KEY=VALUE]..." >&2
+    echo "usage: sbatch --nodes N slurm.sh justifier|reward|dpo|sft|rloo RECIPE [KEY=VALUE]..." >&2
     exit 2
 fi
 if [ -z "${SLURM_JOB_ID:-}" ]; then
