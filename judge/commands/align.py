@@ -6,6 +6,7 @@ import typer
 
 from judge.commands.recipes import Overrides, Recipe, listed
 from judge.commands.watched import train_as
+from judge.errors import UsageError
 from judge.train.align.config import DPOConfig, PolicySFTConfig
 from judge.train.align.rloo_config import RLOOConfig
 
@@ -28,3 +29,13 @@ def sft(config: Recipe, overrides: Overrides = None) -> None:
 def rloo(config: Recipe, overrides: Overrides = None) -> None:
     """Learn from rewards of what the policy writes (REINFORCE, leave-one-out); can be resumed."""
     train_as("judge.online.rloo", RLOOConfig, config, overrides or [])
+
+
+@app.command("ppo", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def ppo() -> None:
+    """Not here; says why, and ends with 2. Use `judge align rloo`."""
+    raise UsageError(
+        "there is no PPO here: no library of ours has it any more (TRL took its trainer out), and"
+        " at 70 billion parameters its value model needs 36 GiB more of each of 32 GPUs, which they do"
+        " not have; use `judge align rloo` (docs/alignment.md)"
+    )
