@@ -36,6 +36,6 @@ def ppo() -> None:
     """Not here; says why, and ends with 2. Use `judge align rloo`."""
     raise UsageError(
         "there is no PPO here: no library of ours has it any more (TRL took its trainer out), and"
-        " at 70 billion parameters its value model needs 36 GiB more of each of 32 GPUs, which they do"
-        " not have; use `judge align rloo` (docs/alignment.md)"
+        " at 70 billion parameters its value model needs 36 GiB more of each of 32 GPUs, which they"
+        " do not have; use `judge align rloo` (docs/alignment.md)"
     )
