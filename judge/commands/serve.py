@@ -1,4 +1,4 @@
-"""``judge serve``: an HTTP API in front of a judge."""
+"""``judge serve``: an HTTP API in front of a judge and reward models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from judge.serve.config import ServeConfig
 
 @from_fields(ServeConfig)
 def serve(given: dict[str, Any], config: Config = None) -> None:
-    """Judge pairs over HTTP; the keys that open it are in JUDGE_API_KEY."""
+    """Judge pairs and score responses over HTTP; the keys that open it are in JUDGE_API_KEY."""
     from judge.infer.engines.registry import load_engine
     from judge.infer.scorers.load import load_scorers
     from judge.serve.server import run
@@ -27,9 +27,13 @@ def serve(given: dict[str, Any], config: Config = None) -> None:
     def note(text: str) -> None:
         typer.echo(text, err=True)
 
-    note(f"model: {asked.model}{f' on {asked.url}' if asked.url else ''}")
+    if asked.judge:
+        note(f"model: {asked.model}{f' on {asked.url}' if asked.url else ''}")
     load = partial(load_engine, asked, note=note)
-    if not run(asked, load, partial(load_scorers, asked), note):
+    # Beside a judge reward models run on transformers: vLLM has one model a process.
+    alone_on_vllm = not asked.judge and asked.engine == "vllm"
+    scorers = partial(load_scorers, asked, "vllm" if alone_on_vllm else "auto")
+    if not run(asked, load, scorers, note):
         _end_now()
 
 

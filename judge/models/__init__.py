@@ -140,7 +140,8 @@ def _about(model: str) -> dict[str, str]:
         if about.get("kind") == "reward":
             raise UsageError(
                 f"model {model} is a reward model, not a judge: use it beside a judge with"
-                " --scorer, or alone with judge score or judge bench --reward-model"
+                " --scorer, or alone with judge score, judge bench --reward-model or"
+                " judge serve --no-judge --scorer"
             )
         return {name: str(about[name]) for name in ("template", *({"answer"} & about.keys()))}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -29,15 +29,9 @@ async def answer(request: Request, service: Service) -> Response:
         starlette.requests.ClientDisconnect: when the client went away.
     """
     config = service.config
-    deadline = asyncio.get_running_loop().time() + config.request_seconds
-    if service.worker.waiting >= config.queue:  # before megabytes are read for nothing
-        raise busy(1)
-    try:
-        async with service.arrivals.one(deadline):
-            body = await read_body(request, config.max_body)
-    except TimeoutError:
-        late = Refusal(504, "timeout", "the body did not arrive in time")
-        raise unread(stopping() if service.draining else late) from None
+    if service.model is None:
+        raise Refusal(404, "not_found", "this server has no judge, only reward models")
+    body, deadline = await receive(request, service)
     asked = parse_request(body, config.max_pairs)
     as_asked = config.strip_thinking, config.empty_responses
     rows = read_pairs(_rows(asked), config.max_characters, *as_asked)
@@ -58,6 +52,25 @@ async def answer(request: Request, service: Service) -> Response:
         async for _ in news:
             pass
     return json_response(finish())
+
+
+async def receive(request: Request, service: Service) -> tuple[bytes, float]:
+    """Return the body of a request, and when it is given up, on the event loop's clock.
+
+    Raises:
+        Refusal: 429 where the queue is full, 504 when it did not come in time, 413 and 415.
+        starlette.requests.ClientDisconnect: when the client went away.
+    """
+    config = service.config
+    deadline = asyncio.get_running_loop().time() + config.request_seconds
+    if service.worker.waiting >= config.queue:  # before megabytes are read for nothing
+        raise busy(1)
+    try:
+        async with service.arrivals.one(deadline):
+            return await read_body(request, config.max_body), deadline
+    except TimeoutError:
+        late = Refusal(504, "timeout", "the body did not arrive in time")
+        raise unread(stopping() if service.draining else late) from None
 
 
 def json_response(

@@ -15,8 +15,9 @@ from starlette.responses import PlainTextResponse
 
 from judge import __version__
 from judge.serve.answer import answer, json_response
-from judge.serve.gate import JUDGE, PROTECTED, Gate
+from judge.serve.gate import JUDGE, PROTECTED, REWARDS, Gate
 from judge.serve.refusal import Kind, Refusal
+from judge.serve.rewards import answer_rewards
 from judge.serve.schema import (
     ErrorAnswer,
     JudgmentRecord,
@@ -24,6 +25,9 @@ from judge.serve.schema import (
     PairRequest,
     PairsRequest,
     Results,
+    Rewarded,
+    RewardsRequest,
+    Shape,
     State,
     allow_empty_responses,
 )
@@ -48,15 +52,26 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     503: {"description": "The server is stopping.", "model": ErrorAnswer},
     504: {"description": "It took too long.", "model": ErrorAnswer},
 }
+_REWARDED = {
+    **{status: said for status, said in _ANSWERS.items() if status != 200},
+    200: {"description": "The rewards, or why a response has none.", "model": Rewarded},
+    404: {"description": "No reward models here.", "model": ErrorAnswer},
+    422: {"description": "Malformed, or no such reward model.", "model": ErrorAnswer},
+    500: {"description": "The reward model failed on all of them.", "model": ErrorAnswer},
+}
 _STATES: dict[int | str, dict[str, Any]] = {
     200: {"description": "It is.", "model": State},
     503: {"description": "It is not.", "model": State},
 }
+_REQUESTS = (PairRequest, PairsRequest, RewardsRequest)
 _EXAMPLE = {
     "prompt": "Which city is the capital of France?",
     "response_1": "Paris.",
     "response_2": "It is Lyon, I think.",
     "mode": "verdict",
+}
+_TO_SCORE = {
+    "responses": [{"prompt": _EXAMPLE["prompt"], "response": _EXAMPLE["response_1"]}],
 }
 
 
@@ -74,14 +89,25 @@ def create_app(service: Service) -> FastAPI:
         summary="Judge one pair, or a list",
         response_class=Response,
         responses=_ANSWERS,
-        openapi_extra=_request_body(),
+        openapi_extra=_request_body(_EXAMPLE, PairRequest, PairsRequest),
     )
     async def judge(request: Request) -> Response:
         return await answer(request, service)
 
+    @app.post(
+        REWARDS,
+        summary="Give responses rewards",
+        response_class=Response,
+        responses=_REWARDED,
+        openapi_extra=_request_body(_TO_SCORE, RewardsRequest),
+    )
+    async def rewards(request: Request) -> Response:
+        return await answer_rewards(request, service)
+
     @app.get("/v1/models", summary="What judges", responses={401: _ANSWERS[401]})
     async def models() -> ModelList:
-        return ModelList(data=[service.model])
+        judge = [] if service.model is None else [service.model]
+        return ModelList(data=[*judge, *service.scorers.values()])
 
     @app.get("/health", summary="Liveness: 503 when only a restart helps", responses=_STATES)
     async def health() -> Response:
@@ -116,10 +142,10 @@ def _state(wrong: str | None, right: str) -> Response:
     return json_response({"status": wrong or right}, 503 if wrong else 200)
 
 
-def _request_body() -> dict[str, Any]:
+def _request_body(example: Any, *models: type[Shape]) -> dict[str, Any]:
     """Return the OpenAPI of a body that is read by our own rules, not by FastAPI's."""
-    shapes = [{"$ref": _REFERENCE.format(model=m.__name__)} for m in (PairRequest, PairsRequest)]
-    content = {"schema": {"oneOf": shapes}, "example": _EXAMPLE}
+    shapes = [{"$ref": _REFERENCE.format(model=m.__name__)} for m in models]
+    content = {"schema": {"oneOf": shapes}, "example": example}
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
@@ -133,7 +159,7 @@ def _openapi(app: FastAPI, service: Service) -> dict[str, Any]:
             routes=app.routes,
         )
         _, shapes = models_json_schema(
-            [(PairRequest, "validation"), (PairsRequest, "validation")], ref_template=_REFERENCE
+            [(request, "validation") for request in _REQUESTS], ref_template=_REFERENCE
         )
         if service.config.empty_responses:
             allow_empty_responses(shapes["$defs"])

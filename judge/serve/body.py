@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from starlette.requests import Request
 
 from judge import strict_json as onekey
 from judge.errors import RowError
+from judge.formats import fields as read
 from judge.formats.fields import kind, shown
 from judge.formats.pairs import read_row
 from judge.formats.records import Record
 from judge.idset import IdSet
 from judge.judgment import Failure
-from judge.pair import Pair
+from judge.pair import Message, Pair
 from judge.serve.refusal import Refusal, unread
-from judge.serve.schema import PairRequest, PairsRequest
+from judge.serve.schema import PairRequest, PairsRequest, RewardsRequest, Shape
+
+Asked = TypeVar("Asked", bound=Shape)
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -47,27 +50,40 @@ def parse_request(body: bytes, max_pairs: int) -> PairRequest | PairsRequest:
     Raises:
         Refusal: 422 naming the field, 413 for more than ``max_pairs`` pairs.
     """
+    fields = _parse_object(body, "prompt, response_1 and response_2, or with pairs")
+    asked = _validated(PairsRequest if "pairs" in fields else PairRequest, fields)
+    if isinstance(asked, PairsRequest) and len(asked.pairs) > max_pairs:
+        raise Refusal(413, "too_large", f"{len(asked.pairs)} pairs; the limit is {max_pairs}")
+    return asked
+
+
+def parse_rewards(body: bytes, max_responses: int) -> RewardsRequest:
+    """As :func:`parse_request`, of a request for rewards."""
+    asked = _validated(RewardsRequest, _parse_object(body, "responses"))
+    if (count := len(asked.responses)) > max_responses:
+        raise Refusal(413, "too_large", f"{count} responses; the limit is {max_responses}")
+    return asked
+
+
+def _parse_object(body: bytes, expected: str) -> dict[str, Any]:
     fields = _parse_json(body)
     if not isinstance(fields, dict):
-        raise _malformed(
-            f"the body is {kind(fields)}; expected an object with prompt, response_1 and"
-            " response_2, or with pairs"
-        )
-    shape = PairsRequest if "pairs" in fields else PairRequest
+        raise _malformed(f"the body is {kind(fields)}; expected an object with {expected}")
+    return fields
+
+
+def _validated(shape: type[Asked], fields: dict[str, Any]) -> Asked:
     expected = f"expected {', '.join(shape.model_fields)}"
     if unknown := fields.keys() - shape.model_fields.keys():
         raise _malformed(f"unknown field {shown(min(unknown))}; {expected}")
     try:
-        asked = shape.model_validate(fields)
+        return shape.model_validate(fields)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         name = str(problem["loc"][0])
         if problem["type"] == "missing":
             raise _malformed(f"field {name} is missing; {expected}") from None
         raise _malformed(f"field {name} is {shown(fields[name])}: {problem['msg']}") from None
-    if isinstance(asked, PairsRequest) and len(asked.pairs) > max_pairs:
-        raise Refusal(413, "too_large", f"{len(asked.pairs)} pairs; the limit is {max_pairs}")
-    return asked
 
 
 def read_pairs(
@@ -82,6 +98,26 @@ def read_pairs(
         _read_pair(Record(place, _object(row)), seen, max_characters, *as_asked)
         for place, row in enumerate(rows, start=1)
     ]
+
+
+def read_response(row: Any, max_characters: int) -> tuple[Message, ...]:
+    """Return the conversation of a prompt and a response to it; one without a word is a response.
+
+    Raises:
+        RowError: when it is none, by the rules of pairs.
+    """
+    if not isinstance(row, dict):
+        raise RowError("wrong_type", f"the response is {kind(row)}, expected an object")
+    for name in ("prompt", "response"):
+        if row.get(name) is None:
+            raise RowError("missing_field", f"field {name} is missing; expected a text")
+    prompt = read.prompt("prompt", row["prompt"])
+    said = read.response("response", row["response"], empty=True)
+    length = sum(len(message.content) for message in prompt) + len(said)
+    if length > max_characters:
+        found = f"{length:,} characters"
+        raise RowError("line_too_long", f"{found}; the limit is {max_characters:,}")
+    return (*prompt, Message(role="assistant", content=said))
 
 
 def _object(row: Any) -> dict[str, Any] | RowError:

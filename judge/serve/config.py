@@ -21,6 +21,8 @@ class ServeConfig(JudgeConfig):
     ``mode`` and ``orders`` are what a request gets that asks for none.
     """
 
+    judge: bool = True
+    """Judge pairs; without, the reward models of ``--scorer`` alone are served."""
     host: str = "127.0.0.1"
     """Address to listen on; ``0.0.0.0`` is every address of this machine."""
     port: int = Field(default=8080, ge=0, le=65535)
@@ -34,7 +36,7 @@ class ServeConfig(JudgeConfig):
     max_requests: int = Field(default=256, ge=1)
     """Most requests at a time; one more is refused (429)."""
     max_pairs: int = Field(default=256, ge=1)
-    """Most pairs of a request."""
+    """Most pairs, or responses, of a request."""
     max_body: int = Field(default=8 << 20, ge=1)
     """Most bytes of a request's body."""
     max_characters: int = Field(default=500_000, ge=1)
@@ -60,6 +62,14 @@ class ServeConfig(JudgeConfig):
                 "engine ray judges files (judge batch); to serve from many GPUs, put judge serve"
                 " --engine server in front of vllm serve --data-parallel-size N"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _something_is_served(self) -> ServeConfig:
+        if not self.judge and not self.scorer:
+            raise ValueError("without a judge there is nothing to serve; name a --scorer")
+        if not self.judge and self.engine == "server":
+            raise ValueError("engine server runs judges; reward models are run here")
         return self
 
     @model_validator(mode="after")

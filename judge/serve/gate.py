@@ -15,9 +15,12 @@ from judge.serve.refusal import Refusal
 from judge.serve.service import Service
 
 JUDGE = "/v1/judge"
+REWARDS = "/v1/rewards"
+WORK = {JUDGE, REWARDS}
+"""Paths whose requests the models work for."""
 PROTECTED = "/v1/"
 """Paths under it need the key; the others say nothing of anybody's pairs."""
-_KNOWN = {JUDGE, "/v1/models", "/health", "/ready", "/metrics", "/docs", "/openapi.json"}
+_KNOWN = {*WORK, "/v1/models", "/health", "/ready", "/metrics", "/docs", "/openapi.json"}
 _log = logging.getLogger("judge.serve")
 
 
@@ -56,7 +59,7 @@ class Gate:
         except Refusal as refusal:
             await refused(refusal)(scope, receive, send)
             return
-        judging = scope["path"] == JUDGE
+        judging = scope["path"] in WORK
         self._count(judging)
         try:
             await self._app(scope, receive, send)
@@ -67,7 +70,7 @@ class Gate:
         service = self._service
         if scope["path"].startswith(PROTECTED) and service.keys:
             check_key(scope, service.keys)
-        if scope["path"] == JUDGE:
+        if scope["path"] in WORK:
             if service.draining:
                 raise stopping()
             full = service.active >= service.config.max_requests

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from judge.errors import FailureReason
 from judge.judgment import Failure, Judgment
+from judge.reward import Reward
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _PAIRS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -44,8 +45,12 @@ class Metrics:
             "judge_call_seconds", "Seconds of an engine call.", buckets=_SECONDS, registry=registry
         )
         self._judged = Counter("judge_pairs", "Pairs judged.", registry=registry)
+        self._rewarded = Counter("judge_rewards", "Responses given a reward.", registry=registry)
         self._failures = Counter(
-            "judge_failures", "Pairs without a judgment.", ["reason"], registry=registry
+            "judge_failures",
+            "Pairs without a judgment, responses without a reward.",
+            ["reason"],
+            registry=registry,
         )
         self._scorer_failures = Counter(
             "judge_scorer_failures",
@@ -88,11 +93,14 @@ class Metrics:
                 kind = name.removesuffix("_tokens")
                 self._tokens.labels(model, kind).inc(count - before[model][name])
 
-    def answered(self, results: Sequence[Judgment | Failure]) -> None:
+    def answered(self, results: Sequence[Judgment | Failure | Reward]) -> None:
         """Count the results of a request that was answered."""
         for result in results:
             if isinstance(result, Failure):
                 self._failures.labels(result.reason).inc()
+                continue
+            if isinstance(result, Reward):
+                self._rewarded.inc()
                 continue
             self._judged.inc()
             for name, scored in result.scorers.items():

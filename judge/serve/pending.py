@@ -9,10 +9,9 @@ from enum import Enum
 
 from starlette.requests import ClientDisconnect, Request
 
-from judge.infer.pairwise import Numbered
 from judge.serve.refusal import Refusal
 from judge.serve.service import Service
-from judge.serve.worker import Job, QueueFull, Result, Stopped, Way
+from judge.serve.worker import EngineRaised, Job, Numbered, QueueFull, Result, Stopped, Way
 from judge.verdict import Order
 
 KEEP_ALIVE = 15.0
@@ -35,6 +34,7 @@ class Pending:
     Args:
         deadline: on the event loop's clock.
         listen: whether :meth:`news` has the pair's elaborations while they are written.
+        whole: whether the pairs go through the engine in one call, and no others with them.
 
     Raises:
         Refusal: 429 when the queue has no room, 503 when the server stops.
@@ -48,7 +48,8 @@ class Pending:
         pairs: Sequence[Numbered],
         *,
         deadline: float,
-        listen: bool,
+        listen: bool = False,
+        whole: bool = False,
     ) -> None:
         self._request = request
         self._metrics = service.metrics
@@ -56,7 +57,7 @@ class Pending:
         self._loop = asyncio.get_running_loop()
         self._news: asyncio.Queue[Piece | _End] = asyncio.Queue()
         told = (lambda order, text: self._put((order, text))) if listen else None
-        self._job = Job(way, pairs, listener=told)
+        self._job = Job(way, pairs, listener=told, whole=whole)
         self._job.answer.add_done_callback(lambda _: self._put(_End.JUDGED))
         if pairs:
             submit(service, self._job)
@@ -92,12 +93,15 @@ class Pending:
         """Return what became of the pairs, in order; call it after :meth:`news`.
 
         Raises:
-            Refusal: 503 when the server stopped before they were judged.
+            Refusal: 503 when the server stopped before they were judged, 500 when the engine failed
+                on all of them.
         """
         try:
             return self._job.answer.result()
         except Stopped:
             raise stopping() from None
+        except EngineRaised as raised:
+            raise Refusal(500, "failed", f"engine_error: {raised}") from None
 
     async def _next(self) -> Piece | _End | None:
         try:

@@ -46,10 +46,16 @@ _PAIR = {
     },
     "required": ["prompt", "response_1", "response_2"],
 }
+_RESPONSE = {
+    "type": "object",
+    "properties": {"prompt": _PROMPT, "response": _TEXT},
+    "required": ["prompt", "response"],
+}
 IdField = Annotated[Any, WithJsonSchema(_ID)]
 TextField = Annotated[Any, WithJsonSchema(_SOME_TEXT)]
 PromptField = Annotated[Any, WithJsonSchema(_PROMPT)]
 PairField = Annotated[Any, WithJsonSchema(_PAIR)]
+ResponseField = Annotated[Any, WithJsonSchema(_RESPONSE)]
 
 
 class Shape(BaseModel):
@@ -87,6 +93,15 @@ class PairsRequest(Options):
     """Rows as in a file of pairs; columns that a judge must not see are ignored."""
     stream: Literal[False] = False
     """Only one pair's elaboration can be streamed."""
+
+
+class RewardsRequest(Shape):
+    """Responses to give rewards; all of them are scored together, and no others with them."""
+
+    model: str | None = None
+    """The reward model, by the name that the server was started with; null: the only one."""
+    responses: list[ResponseField]
+    """Prompts and a response to each."""
 
 
 def allow_empty_responses(shapes: dict[str, Any]) -> None:
@@ -155,7 +170,7 @@ class FailureRecord(Shape):
 
 
 class FailedPair(Shape):
-    """The answer for a pair of a list that has no judgment."""
+    """The answer for a pair of a list that has no judgment, a response that has no reward."""
 
     failure: FailureRecord
 
@@ -164,6 +179,24 @@ class Results(Shape):
     """The answer to a list: for each pair, in order, its judgment or its failure."""
 
     results: list[JudgmentRecord | FailedPair]
+
+
+class RewardRecord(Shape):
+    """What a reward model gives one response."""
+
+    reward: float
+    attributes: dict[str, float] = {}
+    """Of a model with several outputs, each one's value; the reward is their weighted sum."""
+
+
+class Rewarded(Shape):
+    """The answer to a request for rewards."""
+
+    model: str
+    identity: str
+    """As in `/v1/models`: another one means that the rewards are those of another model."""
+    results: list[RewardRecord | FailedPair]
+    """For each response, in order."""
 
 
 class ErrorRecord(Shape):
@@ -206,8 +239,24 @@ class ModelRecord(BaseModel):
     scorers: list[str]
 
 
+class ScorerRecord(BaseModel):
+    """A reward model: its own description, as in a run folder's `config.json`."""
+
+    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
+
+    id: str
+    """The name that requests for rewards have for it."""
+    object: Literal["model"] = "model"
+    kind: Literal["reward"] = "reward"
+    identity: str
+    """A hash of all that its rewards depend on."""
+    outputs: list[str]
+    weights: dict[str, float]
+    """The reward is the sum of weight x output."""
+
+
 class ModelList(Shape):
-    """The models of this server: one."""
+    """The models of this server: the judge, then the reward models."""
 
     object: Literal["list"] = "list"
-    data: list[ModelRecord]
+    data: list[ModelRecord | ScorerRecord]

@@ -7,7 +7,7 @@ import math
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from ipaddress import ip_address
 from types import FrameType
 from typing import get_args
@@ -18,13 +18,14 @@ from judge.errors import UsageError
 from judge.infer.engines.protocol import MODES, Engine, StreamingEngine
 from judge.infer.pairwise import Orders, PairwiseJudge
 from judge.infer.scorers.pairs import JudgeWithScorers, PairScorer
-from judge.prompt import load_template
+from judge.prompt import Template, load_template
 from judge.serve.app import create_app
 from judge.serve.config import KEY_VARIABLE, ServeConfig, take_keys
 from judge.serve.metrics import Metrics
+from judge.serve.rewards import ServedScorer, described
 from judge.serve.schema import ModelRecord
 from judge.serve.service import Service
-from judge.serve.worker import ServedJudge, Way, Worker
+from judge.serve.worker import Served, Way, Worker
 
 GRACE = 5
 """Seconds for the last answers to reach their clients."""
@@ -69,17 +70,31 @@ def create_service(
     keys: tuple[str, ...],
 ) -> Service:
     """Load the models; return a service whose worker runs."""
-    template = load_template(config.template_name)
+    template = load_template(config.template_name) if config.judge else None
     scorers = load_scorers()  # the smaller models first: what is wrong with them shows sooner
-    engine = load()
-    judges: dict[Way, ServedJudge] = {
-        (mode, orders): JudgeWithScorers(PairwiseJudge(engine, mode, orders), scorers)
-        for mode in MODES
-        for orders in get_args(Orders)
+    models: dict[Way, Served] = {
+        ("rewards", name): ServedScorer(name, scorer) for name, scorer in scorers.items()
     }
+    model: ModelRecord | None = None
+    if template is not None:
+        engine = load()
+        models |= {
+            (mode, orders): JudgeWithScorers(PairwiseJudge(engine, mode, orders), scorers)
+            for mode in MODES
+            for orders in get_args(Orders)
+        }
+        model = _judge_record(config, engine, template, scorers)
     metrics = Metrics()
-    worker = Worker(judges, metrics, window=config.window, queue=config.queue, alone=config.alone)
-    described = {
+    worker = Worker(models, metrics, window=config.window, queue=config.queue, alone=config.alone)
+    worker.start()
+    records = {name: described(name, scorer) for name, scorer in scorers.items()}
+    return Service(config, worker, metrics, model, records, keys)
+
+
+def _judge_record(
+    config: ServeConfig, engine: Engine, template: Template, scorers: Iterable[str]
+) -> ModelRecord:
+    said = {
         "id": config.model,
         **engine.describe(),
         "context": engine.context,
@@ -89,9 +104,7 @@ def create_service(
         "streams": isinstance(engine, StreamingEngine),
         "scorers": list(scorers),
     }
-    worker.start()
-    model = ModelRecord.model_validate(described)
-    return Service(config, worker, metrics, model, keys)
+    return ModelRecord.model_validate(said)
 
 
 class Server(uvicorn.Server):

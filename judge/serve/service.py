@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from judge.serve.arrivals import Arrivals
 from judge.serve.config import ServeConfig
 from judge.serve.metrics import Metrics
-from judge.serve.schema import ModelRecord
+from judge.serve.schema import ModelRecord, ScorerRecord
 from judge.serve.worker import Worker
 
 
@@ -19,7 +19,10 @@ class Service:
     config: ServeConfig
     worker: Worker
     metrics: Metrics
-    model: ModelRecord
+    model: ModelRecord | None
+    """What judges; None: only rewards are given."""
+    scorers: Mapping[str, ScorerRecord] = field(default_factory=dict)
+    """The reward models by name."""
     keys: Sequence[str] = ()
     """Any of them opens the API; where there is none, it is open."""
     draining: bool = False

@@ -2,7 +2,8 @@
 
 Pairs stand in one bounded queue. A call of the engine takes up to ``window`` pairs of the requests
 that want the same mode and orders, the oldest first; a request that has more goes to the end of
-the queue with the rest, so that a long one does not hold up the short ones behind it.
+the queue with the rest, so that a long one does not hold up the short ones behind it. Responses
+that want rewards are scored request by request: last digits depend on what is scored together.
 """
 
 from __future__ import annotations
@@ -15,29 +16,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 from judge.errors import JudgeError
 from judge.infer.engines.protocol import Mode
-from judge.infer.pairwise import NOBODY, Numbered, Orders, PairListener
+from judge.infer.pairwise import NOBODY, Orders, PairListener
 from judge.judgment import Failure, Judgment
+from judge.reward import Reward
 from judge.serve.metrics import Metrics
 from judge.verdict import Order
 
-Way = tuple[Mode, Orders]
-"""How pairs are judged; pairs of two ways are never in one call."""
-Result = Judgment | Failure
+Way = tuple[Mode, Orders] | tuple[Literal["rewards"], str]
+"""How pairs are judged, or what scores responses; two ways are never in one call."""
+Result = Judgment | Failure | Reward
+Numbered = tuple[int, Any]
+"""A place in a request, and the pair or the response that stands there; it has a ``pair_id``."""
 BROKEN = 3
 """An engine that raised so many times in a row is taken for broken."""
 _log = logging.getLogger("judge.serve")
 
 
-class ServedJudge(Protocol):
-    """Judges pairs in one way; see :class:`judge.infer.scorers.pairs.JudgeWithScorers`."""
+class Served(Protocol):
+    """Judges pairs in one way, as :class:`judge.infer.scorers.pairs.JudgeWithScorers` does, or
+    scores responses: :class:`judge.serve.rewards.ServedScorer`."""
 
     def judge(
         self, pairs: Sequence[Numbered], listeners: Mapping[int, PairListener] = NOBODY
-    ) -> list[Judgment | Failure]: ...
+    ) -> Sequence[Result]: ...
 
     def counts(self) -> dict[str, dict[str, int]]: ...
 
@@ -58,6 +63,10 @@ class Stopped(Exception):
     """The worker takes, or finishes, no more pairs."""
 
 
+class EngineRaised(Exception):
+    """The engine raised on a job that is not taken apart; the message names the exception."""
+
+
 @dataclass
 class Job:
     """The pairs of one request.
@@ -70,6 +79,8 @@ class Job:
     pairs: Sequence[Numbered]
     listener: PairListener | None = None
     """Told the elaborations of the job's only pair, on the worker's thread."""
+    whole: bool = False
+    """Whether its pairs go through the engine in one call, and no others with them."""
     answer: Future[list[Result]] = field(default_factory=Future)
     results: list[Result] = field(default_factory=list)
     taken: int = 0
@@ -101,7 +112,7 @@ class Worker:
 
     def __init__(
         self,
-        judges: Mapping[Way, ServedJudge],
+        judges: Mapping[Way, Served],
         metrics: Metrics,
         *,
         window: int,
@@ -199,10 +210,11 @@ class Worker:
     def _parts(self) -> Iterator[Part]:
         room = self._window
         jobs = list(self._jobs)
-        for job in jobs[:1] if self._alone else jobs:
+        alone = self._alone or (bool(jobs) and jobs[0].whole)
+        for job in jobs[:1] if alone else jobs:
             if not room or job.way != jobs[0].way:
                 continue
-            pairs = job.pairs[job.taken : job.taken + room]
+            pairs = job.pairs if job.whole else job.pairs[job.taken : job.taken + room]
             job.taken += len(pairs)
             room -= len(pairs)
             self._jobs.remove(job)
@@ -221,8 +233,13 @@ class Worker:
                 listeners[place] = job.tell
             place += len(of_job)
         before, started = judge.counts(), time.monotonic()
-        with self._metrics.engine_call(len(pairs)):
-            results = iter(self._results(judge, pairs, listeners))
+        try:
+            with self._metrics.engine_call(len(pairs)):
+                results = iter(self._results(judge, pairs, listeners, parts[0][0].whole))
+        except EngineRaised as raised:
+            with suppress(InvalidStateError):
+                parts[0][0].answer.set_exception(raised)
+            return
         self._pair_seconds = (time.monotonic() - started) / len(pairs)
         self._metrics.add_tokens(before, judge.counts())
         for job, of_job in parts:
@@ -233,16 +250,23 @@ class Worker:
 
     def _results(
         self,
-        judge: ServedJudge,
+        judge: Served,
         pairs: Sequence[Numbered],
         listeners: Mapping[int, PairListener],
+        whole: bool,
     ) -> list[Result]:
-        """Judge pairs; where the engine raises, each by itself, so that one spoils no other."""
+        """Judge pairs; where the engine raises, each by itself, so that one spoils no other.
+
+        Raises:
+            EngineRaised: instead, when they are to stay together.
+        """
         try:
             return self._ask(judge, pairs, listeners)
         except JudgeError as error:  # no pair's fault: a server behind this one that is away
             return [_engine_error(pair, error) for pair in pairs]
         except Exception as error:
+            if whole:
+                raise EngineRaised(f"the engine raised {type(error).__name__}") from None
             last = error
         results: list[Result] = []
         for pair in pairs:
@@ -257,12 +281,12 @@ class Worker:
 
     def _ask(
         self,
-        judge: ServedJudge,
+        judge: Served,
         pairs: Sequence[Numbered],
         listeners: Mapping[int, PairListener],
     ) -> list[Result]:
         try:
-            results = judge.judge(pairs, listeners)
+            results = list(judge.judge(pairs, listeners))
         except JudgeError as error:
             _log.warning("the engine gave up on %d pairs: %s", len(pairs), error)
             raise

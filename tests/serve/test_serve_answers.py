@@ -349,7 +349,7 @@ def test_authentication_is_described_where_there_are_keys() -> None:
         for operation in methods.values()
         if operation.get("security") == [{"key": []}]
     }
-    assert secured == {"/v1/judge", "/v1/models"}
+    assert secured == {"/v1/judge", "/v1/rewards", "/v1/models"}
 
 
 @pytest.mark.parametrize("field", ["prompt", "response_1", "response_2"])

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
-import sys
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +37,7 @@ from judge.runs.jsonlines import encode_line
 from judge.serve.config import ServeConfig
 from judge.serve.server import run
 from tests.scripted import TEMPLATE, row
+from tests.serve.processes import process, wait_for
 from tests.serve.serving import GOOD, JUDGE, events
 
 ROOT = Path(__file__).parent.parent.parent
@@ -63,29 +60,6 @@ HELD = textwrap.dedent("""
 """A server each call of whose engine takes a byte from its standard input."""
 
 
-@contextmanager
-def process(*arguments: str, **variables: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server that listens, and its address."""
-    server = subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env={**os.environ, **variables},
-        text=True,
-        stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    try:
-        assert server.stderr
-        for line in server.stderr:
-            if found := re.search(r"listening on (http://\S+:\d+) ", line):
-                yield server, found[1]
-                return
-        raise AssertionError("the server ended")
-    finally:
-        server.kill()
-        server.communicate()
-
-
 def post(address: str, value: Any, **options: Any) -> httpx2.Response:
     return httpx2.post(address + JUDGE, json=value, timeout=60, **options)
 
@@ -97,14 +71,6 @@ def wait_for_requests(address: str, count: int) -> None:
 
 def wait_for_the_end_to_begin(address: str) -> None:
     wait_for(lambda: httpx2.get(f"{address}/ready").status_code == 503)
-
-
-def wait_for(true: Callable[[], bool]) -> None:
-    for _ in range(600):
-        if true():
-            return
-        time.sleep(0.05)
-    raise AssertionError("waited for nothing")
 
 
 # --- signals -------------------------------------------------------------------------------------

@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from judge.infer.shared_base import BaseTurn
 
 
-def load_scorers(config: JudgeConfig) -> dict[str, PairScorer]:
+def load_scorers(
+    config: JudgeConfig, engine: Literal["auto", "transformers", "vllm"] = "auto"
+) -> dict[str, PairScorer]:
     """Return the scorers of a judging run by name, loaded; see :func:`load_scorer`."""
     return {
         name: load_scorer(
             model,
             weights_file=config.weights.get(name),
+            engine=engine,
             batch_tokens=config.batch_tokens,
         )
         for name, model in config.scorer.items()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from judge.errors import RowError
 from judge.infer.scorers.pairs import PairScorer
@@ -18,6 +21,17 @@ def score_responses(
     rows = [row for row in built if not isinstance(row, RowError)]
     values = iter(scorer.scorer.score(rows) if rows else [])
     return [row if isinstance(row, RowError) else _reward(scorer, next(values)) for row in built]
+
+
+def identity(described: Mapping[str, Any]) -> str:
+    """Return a hash (sha256, 16 hex digits) of all that rewards depend on, but for what the model
+    is called: where it lies may change.
+
+    Args:
+        described: of :meth:`judge.infer.scorers.pairs.PairScorer.describe`.
+    """
+    counted = {name: value for name, value in described.items() if name != "model"}
+    return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _built(scorer: PairScorer, conversation: Sequence[Message]) -> list[int] | RowError:

@@ -79,6 +79,8 @@ class Patience:
     """Seconds that one reply may take."""
     patience: float
     """Seconds that the server may be busy or out before the run stops."""
+    names: tuple[str, str] = ("--timeout", "--patience")
+    """What whoever runs it calls these two seconds."""
 
 
 class Client:
@@ -206,8 +208,8 @@ class Client:
                     what = f"a reply that cannot be read ({type(error).__name__})"
                     raise Broken(what, reply) from None
         except TimeoutError:
-            said = f"no whole reply within {self.patience.timeout:g} seconds (--timeout)"
-            raise Broken(said) from None
+            seconds = f"{self.patience.timeout:g} seconds ({self.patience.names[0]})"
+            raise Broken(f"no whole reply within {seconds}") from None
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
             raise Busy("cannot connect", _words(error)) from None
         except (httpx2.TransportError, httpx2.DecodingError) as error:
@@ -241,18 +243,16 @@ class Client:
         Raises:
             UsageError: when it still does after ``patience`` seconds.
         """
-        seconds = self.patience.patience
+        seconds, name = self.patience.patience, self.patience.names[1]
         try:
             return await self._retrying(faults, stop_before_delay(seconds))(function, *args)
         except faults as fault:
-            said = f"gave no answer for {seconds:g} seconds (--patience)"
+            said = f"gave no answer for {seconds:g} seconds ({name})"
             asked = getattr(fault, "retry_after", None) or 0
             if asked > seconds:
-                said = f"asks to wait for {asked:,.0f} seconds, longer than --patience {seconds:g}"
+                said = f"asks to wait for {asked:,.0f} seconds, longer than {name} {seconds:g}"
             elif asked > BACKOFF:
-                said = (
-                    f"asks to wait for another {asked:,.0f} seconds, beyond --patience {seconds:g}"
-                )
+                said = f"asks to wait for another {asked:,.0f} seconds, beyond {name} {seconds:g}"
             raise UsageError(
                 f"{self.url} {said}: {fault};"
                 " what is written is kept, run the same command again to continue"
