@@ -76,6 +76,10 @@ class Reward(BaseModel):
     attributes: dict[str, float] = {}
     """For a model with several outputs, each one's value."""
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the object of this reward in a server's answer."""
+        return {"reward": self.value, "attributes": self.attributes}
+
 
 @dataclass(frozen=True)
 class Rewards:

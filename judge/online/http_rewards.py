@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from judge.errors import FailureReason, RowError, UsageError
 from judge.infer.engines.server.http_faults import Broken, Fault, Refused
@@ -12,11 +12,14 @@ from judge.pair import Message
 from judge.reward import Reward
 
 if TYPE_CHECKING:
-    from judge.infer.engines.server.http_client import Client
+    from judge.infer.engines.server.http_client import Client, Read
 
+T = TypeVar("T")
 TOGETHER = 64
 """Conversations that are scored in one call. A reward's last digit depends on its company, so
 whoever scores the same ones in the same process cuts them into the same pieces."""
+TRIES = 3
+"""How often a request is sent that breaks, as for a model that fails on a response."""
 AGAIN = "what is written is kept, run the same command again to continue"
 
 
@@ -90,14 +93,14 @@ class HttpRewards:
             )
         return results
 
-    async def _ask(self, path: str, body: dict[str, Any] | None, read: Callable[..., Any]) -> Any:
+    async def _ask(self, path: str, body: dict[str, Any] | None, read: Read[T]) -> T:
         """Return what ``read`` makes of the reply.
 
         Raises:
             UsageError: when there is none, after ``patience`` seconds or at once, as the fault is.
         """
         try:
-            return await self._client.insist(path, body, read)
+            return await self._client.insist(path, body, read, TRIES)
         except Refused as fault:
             said = "takes no requests for rewards" if fault.status == 404 else "refuses"
             raise UsageError(f"{self._client.url} {said}: {fault}; {AGAIN}") from None

@@ -44,7 +44,9 @@ async def answer(request: Request, service: Service) -> Response:
         judged = iter(pending.results())
         results = [row if isinstance(row, Failure) else next(judged) for row in rows]
         service.metrics.answered(results)
-        return _of_one(*results) if isinstance(asked, PairRequest) else _of_all(results)
+        return (
+            _of_one(*results) if isinstance(asked, PairRequest) else {"results": to_json(results)}
+        )
 
     if listen:
         return StreamingResponse(_events(pending, finish), media_type="text/event-stream")
@@ -120,10 +122,9 @@ def _of_one(result: Result) -> dict[str, Any]:
     return result.to_json()
 
 
-def _of_all(results: Sequence[Result]) -> dict[str, Any]:
-    return {
-        "results": [
-            {"failure": result.model_dump()} if isinstance(result, Failure) else result.to_json()
-            for result in results
-        ]
-    }
+def to_json(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Return the results of a list."""
+    return [
+        {"failure": result.model_dump()} if isinstance(result, Failure) else result.to_json()
+        for result in results
+    ]

@@ -51,8 +51,10 @@ def parse_request(body: bytes, max_pairs: int) -> PairRequest | PairsRequest:
         Refusal: 422 naming the field, 413 for more than ``max_pairs`` pairs.
     """
     fields = _parse_object(body, "prompt, response_1 and response_2, or with pairs")
-    asked = _validated(PairsRequest if "pairs" in fields else PairRequest, fields)
-    if isinstance(asked, PairsRequest) and len(asked.pairs) > max_pairs:
+    if "pairs" not in fields:
+        return _validated(PairRequest, fields)
+    asked = _validated(PairsRequest, fields)
+    if len(asked.pairs) > max_pairs:
         raise Refusal(413, "too_large", f"{len(asked.pairs)} pairs; the limit is {max_pairs}")
     return asked
 

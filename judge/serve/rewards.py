@@ -17,12 +17,13 @@ from judge.infer.scorers.responses import identity, score_responses
 from judge.judgment import Failure
 from judge.pair import Message
 from judge.reward import Reward
-from judge.serve.answer import json_response, receive
+from judge.serve.answer import json_response, receive, to_json
 from judge.serve.body import parse_rewards, read_response
 from judge.serve.pending import Pending
 from judge.serve.refusal import Refusal
 from judge.serve.schema import ScorerRecord
 from judge.serve.service import Service
+from judge.serve.worker import Way
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ async def answer_rewards(request: Request, service: Service) -> Response:
     model = _model(asked.model, service)
     rows = [_read(n, row, config.max_characters) for n, row in enumerate(asked.responses, start=1)]
     ready = [(n, row) for n, row in enumerate(rows, start=1) if isinstance(row, Answered)]
-    way = ("rewards", model.id)
+    way: Way = ("rewards", model.id)
     pending = Pending(request, service, way, ready, deadline=deadline, whole=True)
     async with aclosing(pending.news()) as news:
         async for _ in news:
@@ -86,7 +87,7 @@ async def answer_rewards(request: Request, service: Service) -> Response:
     results = [row if isinstance(row, Failure) else next(scored) for row in rows]
     service.metrics.answered(results)
     return json_response(
-        {"model": model.id, "identity": model.identity, "results": [_shown(r) for r in results]}
+        {"model": model.id, "identity": model.identity, "results": to_json(results)}
     )
 
 
@@ -110,9 +111,3 @@ def _read(line: int, row: Any, max_characters: int) -> Answered | Failure:
         return Answered(read_response(row, max_characters))
     except RowError as error:
         return failed(line, error)
-
-
-def _shown(result: Any) -> dict[str, Any]:
-    if isinstance(result, Failure):
-        return {"failure": result.model_dump()}
-    return {"reward": result.value, "attributes": result.attributes}

@@ -171,9 +171,9 @@ class Client:
         raise RowError("engine_error", f"{fault} (the server answers other requests)") from None
 
     async def insist(
-        self, path: str, body: Mapping[str, Any], read: Read[T], tries: int = TRIES
+        self, path: str, body: Mapping[str, Any] | None, read: Read[T], tries: int = TRIES
     ) -> T:
-        """Return what ``read`` makes of the reply to a POST.
+        """Return what ``read`` makes of the reply to a POST; without a body to a GET.
 
         Raises:
             Broken: after ``tries`` replies that were.
