@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
+from judge.engine_options import engine_kind
 from judge.errors import FailureReason, RowError, UsageError
 from judge.infer.engines.server.http_faults import Broken, Fault, Refused
+from judge.infer.scorers.files import read_weights
+from judge.online.rewards import pieces
 from judge.pair import Message
 from judge.reward import Reward
+from judge.train.align.rloo_config import RewardSection
 
 if TYPE_CHECKING:
     from judge.infer.engines.server.http_client import Client, Read
 
 T = TypeVar("T")
-TOGETHER = 64
-"""Conversations that are scored in one call. A reward's last digit depends on its company, so
-whoever scores the same ones in the same process cuts them into the same pieces."""
 TRIES = 3
 """How often a request is sent that breaks, as for a model that fails on a response."""
 AGAIN = "what is written is kept, run the same command again to continue"
@@ -56,9 +58,7 @@ class HttpRewards:
         Raises:
             UsageError: when the server stays away or has another model, in one line.
         """
-        starts = range(0, len(conversations), TOGETHER)
-        pieces = [conversations[start : start + TOGETHER] for start in starts]
-        scored = self._client.run(self._client.gather, self._score, pieces)
+        scored = self._client.run(self._client.gather, self._score, pieces(conversations))
         return [reward for piece in scored for reward in piece]
 
     def describe(self) -> dict[str, Any]:
@@ -108,28 +108,26 @@ class HttpRewards:
             raise UsageError(f"{self._client.url} gives no rewards: {fault}; {AGAIN}") from None
 
 
-def open_rewards(
-    model: str,
-    url: str,
-    patience: float,
-    weights: dict[str, float] | None,
-    note: Callable[[str], None],
-) -> HttpRewards:
-    """Return the rewards of the reward model at ``url``; see :class:`HttpRewards`.
+def open_rewards(section: RewardSection, note: Callable[[str], None]) -> HttpRewards:
+    """Return the rewards of the server that a recipe names; see :class:`HttpRewards`.
+
+    Its ``patience`` is also the time that one reply may take.
 
     Args:
-        patience: seconds that the server is waited for when it is away, and for one reply.
         note: told in one line when the server keeps the run waiting.
 
     Raises:
         UsageError: as there, and for an address that holds credentials or is none.
     """
+    engine_kind("server").check_installed("server")
     from judge.infer.engines.server.http_client import Client, Patience
 
+    url, seconds = section.url or "", section.patience
     if "@" in url:
         raise UsageError("reward.url holds credentials; set JUDGE_API_KEY in the environment")
-    names = ("reward.patience", "reward.patience")
-    return HttpRewards(model, weights, Client(url, Patience(4, patience, patience, names), note))
+    patience = Patience(4, seconds, seconds, ("reward.patience", "reward.patience"))
+    weights = None if section.weights is None else read_weights(Path(section.weights))
+    return HttpRewards(section.model, weights, Client(url, patience, note))
 
 
 def _asked(conversation: Sequence[Message]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from judge.errors import RowError
 from judge.infer.scorers.load import load_scorer
@@ -11,6 +11,17 @@ from judge.infer.scorers.responses import score_responses
 from judge.pair import Message
 from judge.reward import Reward
 from judge.train.align.rloo_config import RewardSection
+
+T = TypeVar("T")
+TOGETHER = 64
+"""Responses that are scored in one call. A reward's last digit depends on its company: it is the
+same in this process as on a server (:mod:`judge.online.http_rewards`)."""
+
+
+def pieces(conversations: Sequence[T]) -> list[Sequence[T]]:
+    """Return what is scored in one call each."""
+    starts = range(0, len(conversations), TOGETHER)
+    return [conversations[start : start + TOGETHER] for start in starts]
 
 
 class ModelRewards:
@@ -24,7 +35,8 @@ class ModelRewards:
         self._scorer = load_scorer(section.model, weights_file=section.weights)
 
     def rewards(self, conversations: Sequence[Sequence[Message]]) -> list[Reward | RowError]:
-        return score_responses(self._scorer, conversations)
+        scored = [score_responses(self._scorer, piece) for piece in pieces(conversations)]
+        return [reward for piece in scored for reward in piece]
 
     def describe(self) -> dict[str, Any]:
         return self._scorer.describe()

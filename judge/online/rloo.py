@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from judge.online.http_rewards import open_rewards
 from judge.online.rewards import ModelRewards
 from judge.online.rollouts import TransformersRollouts
 from judge.runs.training import TrainingManifest
@@ -15,7 +18,8 @@ from judge.train.progress import UNWATCHED, TrainingProgress
 
 def run(config: RLOOConfig, progress: TrainingProgress = UNWATCHED) -> TrainingManifest | None:
     """Align the model of ``config``; see :func:`judge.train.align.online.rloo.run`."""
-    return rloo.run(config, rloo.Helpers(_engine, _rewards), progress)
+    rewards = partial(_rewards, note=progress.note)
+    return rloo.run(config, rloo.Helpers(_engine, rewards), progress)
 
 
 def _engine(config: RLOOConfig, tokenizer: Any) -> RolloutEngine:
@@ -23,6 +27,8 @@ def _engine(config: RLOOConfig, tokenizer: Any) -> RolloutEngine:
     return TransformersRollouts(config.rollout, tokenizer, config.max_length)
 
 
-def _rewards(config: RLOOConfig) -> RewardSource:
-    """Return what scores the responses."""
+def _rewards(config: RLOOConfig, note: Callable[[str], None]) -> RewardSource:
+    """Return what scores the responses: a server's reward model, or one in this process."""
+    if config.reward.url is not None:
+        return open_rewards(config.reward, note)
     return ModelRewards(config.reward)

@@ -16,12 +16,13 @@ import torch
 
 from judge.errors import RowError, UsageError
 from judge.infer.engines.server import http_client
-from judge.infer.scorers.load import load_scorer
 from judge.infer.scorers.pairs import PairScorer
 from judge.infer.scorers.responses import score_responses
-from judge.online.http_rewards import TOGETHER, HttpRewards, open_rewards
+from judge.online.http_rewards import HttpRewards, open_rewards
+from judge.online.rewards import TOGETHER, ModelRewards
 from judge.pair import Message
 from judge.reward import Reward
+from judge.train.align.rloo_config import RewardSection
 from tests.scripted_scorers import bt
 from tests.serve.processes import process
 
@@ -70,8 +71,9 @@ def scripted(port: int = 0, weight: int = 1, judge: int = 0, **variables: str) -
     return process("-c", SCRIPTED, str(port), str(weight), str(judge), **variables)
 
 
-def opened(url: str, model: str = "bt", patience: float = 20.0, **given: Any) -> HttpRewards:
-    return open_rewards(model, url, patience, given.get("weights"), lambda text: None)
+def opened(url: str, model: str = "bt", **given: Any) -> HttpRewards:
+    section = RewardSection(**{"model": model, "url": url, "patience": 20.0, **given})
+    return open_rewards(section, lambda text: None)
 
 
 # --- a real reward model -------------------------------------------------------------------------
@@ -122,22 +124,21 @@ def shown(results: list[Any]) -> list[str]:
 def test_rewards_are_those_of_the_model_in_this_process_to_the_bit(
     served: str, conversations: list[Any], weights: Path, name: str
 ) -> None:
-    regression = name == "reg"
-    model, file = ("mini-regression", str(weights)) if regression else ("mini-bt", None)
-    scorer = load_scorer(model, weights_file=file)
-    asked = json.loads(weights.read_text()) if regression else None
-    source = opened(served, name, weights=asked)
+    model, file = ("mini-regression", str(weights)) if name == "reg" else ("mini-bt", None)
+    here = ModelRewards(RewardSection(model=model, weights=file))
+    source = opened(served, name, weights=file)
     assert len(conversations) > TOGETHER
     results = source.rewards(conversations)
-    assert shown(results) == shown(in_process(scorer, conversations))
+    assert shown(results) == shown(here.rewards(conversations))
     assert isinstance(results[1], RowError) and results[1].reason == "prompt_too_long"
     assert sum(isinstance(result, Reward) for result in results) == len(results) - 1
-    assert source.describe() == {**scorer.describe(), "model": name}
+    assert source.describe() == {**here.describe(), "model": name}
 
 
-def test_other_weights_than_the_servers_are_refused(served: str) -> None:
+def test_other_weights_than_the_servers_are_refused(served: str, tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text('{"helpfulness": 1.0}')
     with pytest.raises(UsageError, match=r"of reg by helpfulness -0\.5, reward\.weights by"):
-        opened(served, "reg", weights={"helpfulness": 1.0})
+        opened(served, "reg", weights=str(tmp_path / "other.json"))
 
 
 def test_a_model_that_the_server_does_not_have(served: str) -> None:
