@@ -75,18 +75,26 @@ class RLOOTuning:
     def arguments(self) -> TrainingArguments:
         config = self.config
         arguments = plain_arguments(config)
-        world, prompts = arguments.world_size, config.prompts_per_rollout
+        self.check_processes(arguments.world_size)
+        arguments.metric_for_best_model = "eval_reward"
+        arguments.greater_is_better = True
+        if not config.held_out:
+            arguments.eval_strategy = "no"
+        return arguments
+
+    def check_processes(self, world: int) -> None:
+        """Refuse a number of processes that does not divide the prompts of a rollout.
+
+        Raises:
+            UsageError: naming the fitting ones.
+        """
+        prompts = self.config.prompts_per_rollout
         if prompts % world:
             fits = [n for n in range(1, prompts + 1) if prompts % n == 0]
             raise UsageError(
                 f"prompts_per_rollout {prompts} cannot be shared by {world} processes;"
                 f" fitting: {', '.join(map(str, fits))}, or a multiple of {world} prompts"
             )
-        arguments.metric_for_best_model = "eval_reward"
-        arguments.greater_is_better = True
-        if not config.held_out:
-            arguments.eval_strategy = "no"
-        return arguments
 
     def read(self, tokenizer: PreTrainedTokenizerBase) -> None:
         """Read the prompts; one must leave room for a response."""
