@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -217,6 +219,19 @@ def join_deepspeed(config: TrainerConfig) -> None:
             # Collectives in shared memory would be compiled now: minutes, and a compiler needed.
             deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
         deepspeed.init_distributed(dist_backend=backend)
+
+
+@contextmanager
+def outside_deepspeed() -> Iterator[None]:
+    """Let models load whole that DeepSpeed does not train: ZeRO-3 would part each that loads."""
+    from transformers.integrations import deepspeed
+
+    kept = deepspeed._hf_deepspeed_config_weak_ref
+    deepspeed.unset_hf_deepspeed_config()
+    try:
+        yield
+    finally:
+        deepspeed._hf_deepspeed_config_weak_ref = kept
 
 
 def lora_config(config: TrainerConfig, **task: Any) -> Any:

@@ -25,6 +25,7 @@ from transformers import AutoModelForCausalLM
 from judge.train.config import RewardConfig, load_recipe
 from judge.train.reward import training as reward
 from tests.train.launches import Runs, launch, run_all, section, small_llama, smoke
+from tests.train.online_runs import config, drawn, ending_policy, held_out, prompt_set
 from tests.train.reward_sets import preference_set, regression_set
 from tests.train.smoke_runs import losses
 from tests.train.zero3_runs import train
@@ -32,7 +33,7 @@ from tests.train.zero3_runs import train
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 STEPS, SAVED = 12, 4
-RESUMED = ("full", "lora", "reward", "dpo")
+RESUMED = ("full", "lora", "reward", "dpo", "rloo")
 COMPILER = os.environ.get("CXX", "c++")
 
 
@@ -87,6 +88,19 @@ def recipes(prepared: Path, mini_tokenizer: Any, tmp_path_factory: pytest.TempPa
             **saved,
             **short,
         ),
+        # Its reference is parted too, its reward model whole in both processes.
+        "rloo": config(
+            ending_policy(folder / "policy"),
+            prompt_set(folder / "prompts"),
+            folder,
+            reward={"model": "mini-bt"},
+            deepspeed=section("llama31_70b_dpo", bf16={"enabled": False}),
+            per_device_batch_size=4,
+            learning_rate=1e-3,
+            report_to=["tensorboard"],
+            **saved,
+            **short,
+        ).model_dump(mode="json"),
     }
 
 
@@ -142,7 +156,7 @@ def alone(recipes: Runs, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return outputs
 
 
-@pytest.mark.parametrize("name", ["full", "lora", "statement", "bf16", "reward", "dpo"])
+@pytest.mark.parametrize("name", ["full", "lora", "statement", "bf16", "reward", "dpo", "rloo"])
 def test_the_loss_curve_is_that_of_one_process(
     name: str, recipes: Runs, whole: Path, alone: Path
 ) -> None:
@@ -158,6 +172,17 @@ def test_the_loss_curve_is_that_of_one_process(
     assert manifests[0]["validation_losses"] == pytest.approx(
         manifests[1]["validation_losses"], abs=tolerance
     )
+
+
+def test_two_processes_draw_what_one_draws(whole: Path, alone: Path) -> None:
+    """Each answers every other prompt; the responses and what they earn are the same."""
+    two, one = (drawn(folder / "rloo") for folder in (whole, alone))
+    assert len(two) == 8 * 16
+    assert [line.response for line in two] == [line.response for line in one]
+    for name in ("reward", "kl", "advantage"):
+        found, expected = ([getattr(line, name) for line in lines] for lines in (two, one))
+        assert found == pytest.approx(expected, abs=1e-4)
+    assert len(held_out(whole / "rloo", 8)) == 5
 
 
 @pytest.mark.parametrize("name", RESUMED)

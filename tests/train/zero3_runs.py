@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from judge.online import rloo
 from judge.train.align import dpo
 from judge.train.align.config import DPOConfig
+from judge.train.align.rloo_config import RLOOConfig
 from judge.train.config import JustifierConfig, RewardConfig
 from judge.train.reward import training as reward
 from judge.train.sft import training as justifier
@@ -21,6 +23,8 @@ def train(fields: dict[str, Any]) -> None:
     """Train as the fields of a recipe say; which kind it is, they tell."""
     if "objective" in fields:
         reward.run(RewardConfig.model_validate(fields))
+    elif "samples" in fields:
+        rloo.run(RLOOConfig.model_validate(fields))
     elif "beta" in fields:
         dpo.run(DPOConfig.model_validate(fields))
     else:

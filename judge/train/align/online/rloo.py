@@ -24,7 +24,7 @@ from judge.train.align.prompts import PromptSet, load_prompts
 from judge.train.align.rloo_config import RLOOConfig
 from judge.train.align.rollouts import RewardSource, RolloutEngine
 from judge.train.checkpoints.manifest import data_of_kind
-from judge.train.finetune import plain_arguments
+from judge.train.finetune import outside_deepspeed, plain_arguments
 from judge.train.progress import TrainingFacts, TrainingProgress, facts_of
 from judge.train.reward.model import choose_padding
 
@@ -116,8 +116,9 @@ class RLOOTuning:
         config = self.config
         arguments.max_steps = self._steps()
         self.progress.doing(f"loading the reward model {config.reward.model}")
-        rewards = self.helpers.rewards(config)
-        engine = self.helpers.engine(config, tokenizer)
+        with outside_deepspeed():
+            rewards = self.helpers.rewards(config)
+            engine = self.helpers.engine(config, tokenizer)
         self._claim({"reward": rewards.describe(), "rollout": engine.describe()})
         model, collator = load_policy(config, tokenizer)
         return RLOOTrainer(
