@@ -39,7 +39,7 @@ class HeldOutPrompts:
         first = self._trainer.is_world_process_zero()
         if first:
             append_lines(self._output, lines)
-        figures: dict[str, float] = gathered(self._figures(lines) if first else {})[0]
+        figures: dict[str, float] = gathered(self._figures(step, lines) if first else {})[0]
         return figures
 
     def _lines(self, step: int) -> list[HeldOut]:
@@ -68,7 +68,7 @@ class HeldOutPrompts:
             repetition=repetition(one.text),
         )
 
-    def _figures(self, lines: Sequence[HeldOut]) -> dict[str, float]:
+    def _figures(self, step: int, lines: Sequence[HeldOut]) -> dict[str, float]:
         """Return the mean reward, and its difference to the start's prompt by prompt."""
         start = {
             line.prompt_id: line.reward
@@ -83,7 +83,7 @@ class HeldOutPrompts:
             "eval_kl": fmean(line.kl or 0.0 for line in lines),
             "eval_truncated": fmean(line.truncated for line in lines),
         }
-        if len(gains) > 1:
+        if step and len(gains) > 1:
             figures["eval_reward_gain"] = fmean(gains)
             figures["eval_reward_gain_se"] = stdev(gains) / sqrt(len(gains))
         return figures
