@@ -306,6 +306,26 @@ def test_draws_depend_on_no_neighbour(policy: Path, prompts: Path, tmp_path: Pat
     assert len(set(texts[0])) > 8
 
 
+def test_the_checkpoint_of_the_highest_held_out_reward_is_kept(
+    policy: Path, prompts: Path, tmp_path: Path
+) -> None:
+    """Rewards turn against what was learnt, so that a checkpoint in between is the best."""
+    calls = 0
+
+    def turning(text: str) -> float:
+        nonlocal calls
+        calls += 1
+        return -float(len(text)) if calls < 90 else float(len(text)) - 1000
+
+    recipe = config(policy, prompts, tmp_path / "out", beta=0, keep_best=True, max_steps=8)
+    manifest = rloo.run(recipe, helpers(ScriptedRewards(turning)), Told([]))
+    assert manifest is not None and manifest.best_checkpoint is not None
+    assert manifest.best_checkpoint.endswith(("checkpoint-2", "checkpoint-4"))
+    kept = load_file(Path(manifest.best_checkpoint) / "model.safetensors")
+    found = weights(tmp_path / "out")
+    assert all(torch.equal(found[name], kept[name]) for name in kept)
+
+
 def test_an_adapter_is_held_to_the_model_without_it(
     policy: Path, prompts: Path, tmp_path: Path
 ) -> None:
@@ -332,6 +352,7 @@ def test_each_pass_takes_every_prompt_once_in_another_order() -> None:
         ),
         ({"global_batch_size": 8, "save_steps": 3}, "save_steps 3 is no multiple of the 2"),
         ({"rollout": {"engine": "vllm", "mode": "server"}}, r"rollout\.url"),
+        ({"keep_best": True, "held_out": 0}, "keep_best chooses by the reward of held-out"),
         ({"beta": -0.1}, "greater than or equal to 0"),
     ],
 )

@@ -140,6 +140,12 @@ class RLOOConfig(TrainerConfig):
         return self
 
     @model_validator(mode="after")
+    def _the_best_is_measured(self) -> Self:
+        if self.keep_best and not self.held_out:
+            raise ValueError("keep_best chooses by the reward of held-out prompts: held_out is 0")
+        return self
+
+    @model_validator(mode="after")
     def _servers_have_addresses(self) -> Self:
         if self.rollout.mode == "server" and self.rollout.url is None:
             raise ValueError("rollout.mode server needs rollout.url")
