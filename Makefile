@@ -13,7 +13,7 @@ INSTALL := tests/test_install.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-core demo review services test test-slow test-both test-zero3 test-install test-vllm check format setup-vllm bench bench-data bench-train bench-server bench-review bench-vllm bench-llamacpp screenshots mini small ablation ablation-small align-small
+.PHONY: help setup setup-core demo review services test test-slow test-both test-zero3 test-install test-vllm check format setup-vllm bench bench-data bench-train bench-server bench-review bench-vllm bench-llamacpp screenshots mini small ablation ablation-small align-small align-online-small
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -199,6 +199,20 @@ align-small: setup ## Align the small base by regular, margin and scaled DPO, an
 	    --out work/answers/$$loss || exit 1; done
 	judge arena pairs start=work/answers/start regular=work/answers/regular margin=work/answers/margin \
 	  scaled=work/answers/scaled --baseline start --mode verdict --out work/arena_small
+
+align-online-small: setup ## Align the small base by REINFORCE, three ways, and judge the answers (two hours of one quiet core)
+	python scripts/small_pairs.py $(SHARED)/data work/rloo_pairs --count e-CARE=1000 --val 120 --seed 47
+	judge data prepare work/rloo_pairs --kind prompts --out work/small_prompts
+	judge align rloo --config small_rloo output_dir=work/rloo_02
+	judge align rloo --config small_rloo beta=0.1 output_dir=work/rloo_10
+	judge align rloo --config small_rloo leave_out_truncated=true length_penalty=0.04 max_steps=36 output_dir=work/rloo_short
+	python scripts/small_pairs.py $(SHARED)/data work/dpo_test --test --count e-CARE=100 --seed 43
+	judge respond work/dpo_test/preference/preference.jsonl.gz --model small-base --max-new-tokens 64 --out work/answers/start
+	for run in rloo_02 rloo_10 rloo_short; do \
+	  judge respond work/dpo_test/preference/preference.jsonl.gz --model work/$$run --max-new-tokens 64 \
+	    --out work/answers/$$run || exit 1; done
+	judge arena pairs start=work/answers/start rloo_02=work/answers/rloo_02 rloo_10=work/answers/rloo_10 \
+	  rloo_short=work/answers/rloo_short --baseline start --mode verdict --out work/arena_rloo
 
 mini-rewards: setup ## Retrain the bundled mini reward models (about an hour on two cores)
 	python scripts/coherence_pairs.py $(SHARED)/data/text \

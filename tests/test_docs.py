@@ -40,6 +40,7 @@ STAND_INS = {
     "reward_recipe.yaml": "reward_smoke",
     "policy.yaml": "policy_smoke",
     "dpo.yaml": "dpo_smoke",
+    "rloo.yaml": "rloo_smoke",
     "work/dpo": "work/dpo_smoke",
     "password.txt": "examples/README.md",
     "gold.jsonl": "examples/benchmarks/rewardbench.jsonl",
@@ -63,6 +64,7 @@ ALWAYS = {
     "train reward": ["max_steps=2"],
     "align sft": ["max_steps=2", "train_limit=8"],
     "align dpo": ["max_steps=2", "train_limit=8"],
+    "align rloo": ["max_steps=2", "held_out=2"],
 }
 """Keeps a command to seconds; a command's own option is given later and wins."""
 
