@@ -7,6 +7,7 @@ long responses are, how fast an engine writes, and what a link reaches of its ra
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from judge.errors import UsageError
 from judge.train.align.rloo_config import RLOOConfig
@@ -110,7 +111,12 @@ def cache_bytes(model: Architecture) -> int:
 
 
 def reward_model(config: RLOOConfig, policy: Architecture) -> Architecture:
-    """Return the sizes of the reward model; where nobody knows them here, the policy's."""
+    """Return the sizes of the reward model; where nobody knows them here, the policy's.
+
+    Of a server ``reward.model`` is only what it calls the model.
+    """
+    if config.reward.url and not Path(config.reward.model).is_dir():
+        return policy
     try:
         return architecture_of(config.reward.model)
     except UsageError:

@@ -3,7 +3,7 @@
 #   sbatch --nodes 4 slurm.sh justifier llama31_70b_zero3 data=work/helpsteer2_sets
 #   sbatch --nodes 4 slurm.sh reward llama31_70b_regression data=work/helpsteer2_regression
 #   sbatch --nodes 4 slurm.sh dpo llama31_70b_dpo data=work/helpsteer2_preference
-#   sbatch --nodes 4 slurm.sh rloo llama31_70b_rloo reward.url=http://REWARD:8000 rollout.url=http://ROLLOUTS:8000
+#   sbatch --nodes 4 slurm.sh rloo llama31_70b_rloo reward.url=http://REWARD:8080 rollout.url=http://ROLLOUTS:8000
 # GPUS_PER_NODE (8), MASTER_PORT (29500) and VENV (.venv, of the folder it is submitted from) may be
 # set. Submit it with what your cluster asks for: --partition, --account, --time.
 #SBATCH --job-name=judge
