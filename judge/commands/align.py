@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from judge.commands.recipes import Overrides, Recipe, listed
-from judge.commands.watched import train_as
+from judge.commands.watched import paged, train_as, watched
 from judge.errors import UsageError
 from judge.train.align.config import DPOConfig, PolicySFTConfig
+from judge.train.align.iterate_config import IterateConfig
 from judge.train.align.rloo_config import RLOOConfig
 
 app = typer.Typer(help="Align models with preferences.", no_args_is_help=True)
@@ -39,3 +42,17 @@ def ppo() -> None:
         " at 70 billion parameters its value model needs 36 GiB more of each of 32 GPUs, which they"
         " do not have; use `judge align rloo` (docs/alignment.md)"
     )
+
+
+@app.command("iterate", epilog=listed("align iterate", IterateConfig))
+def iterate(config: Recipe, overrides: Overrides = None) -> None:
+    """Answer, score, train on the best and the worst, round by round; goes on after a kill."""
+    from judge.train.config import load_recipe
+
+    recipe = load_recipe(config, overrides or [], IterateConfig)
+    with paged(recipe.output_dir), watched() as screen:
+        from judge.online.iterative.run import ROUNDS, run
+
+        rounds = run(recipe, screen)
+    typer.echo(f"the newest policy: {rounds.policy}")
+    typer.echo(f"figures of all rounds: {Path(recipe.output_dir) / ROUNDS}")

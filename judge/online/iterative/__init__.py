@@ -1,0 +1,1 @@
+"""Iterative DPO: ``judge align iterate``."""
