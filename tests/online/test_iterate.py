@@ -16,6 +16,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from judge.errors import RowError, UsageError
 from judge.models import resolve_model
+from judge.online import reward_file
+from judge.online.iterative import pairs
 from judge.online.iterative.figures import (
     RoundFigures,
     held_out_line,
@@ -30,9 +32,10 @@ from judge.online.iterative.run import run
 from judge.online.reward_file import WINDOW, score_into, source_of
 from judge.pair import Message
 from judge.reward import Reward
+from judge.runs.jsonlines import append_synced
 from judge.runs.responses import Responses
+from judge.runs.whole import write_whole
 from judge.train.align.iterate_config import IterateConfig
-from judge.train.align.rloo_config import RewardSection
 from judge.train.align.rollouts import RewardSource
 from judge.train.config import load_recipe
 from judge.train.progress import UNWATCHED, Unwatched
@@ -135,8 +138,8 @@ def test_the_figures_by_hand() -> None:
     assert (side.mean_reward, side.unscored, side.failed) == (1.5, 1, 1)
     assert side.mean_tokens == pytest.approx(4 / 3, abs=1e-6)
     assert side.truncated_share == pytest.approx(1 / 3, abs=1e-6)
-    pairs = {"train": pairs_of(answers, 3, 1, "r").counts()}
-    figures = RoundFigures(round=2, policy="p", held_out=side, gain=gain, pairs=pairs)
+    counts = {"train": pairs_of(answers, 3, 1, "r").counts()}
+    figures = RoundFigures(round=2, policy="p", held_out=side, gain=gain, pairs=counts)
     assert held_out_line(figures) == (
         "round 2, p on 3 held-out prompts: reward +1.500 (gain over the start +2.000 +- 1.000),"
         " 1 tokens, truncated 33%"
@@ -213,16 +216,16 @@ def recipe(base: Path, prompts: Path, output: Path, *overrides: str) -> IterateC
     return load_recipe("iterate_smoke", ["prompts_per_round=5", *fields], IterateConfig)
 
 
-def loading(*sources: Length) -> Callable[[RewardSection], RewardSource]:
+def loading(*sources: Length) -> Callable[..., RewardSource]:
     rest = iter(sources)
-    return lambda section: next(rest)
+    return lambda *asked: next(rest)
 
 
 @pytest.fixture(scope="module")
 def finished(base: Path, prompts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("run") / "rounds"
     heard = Heard()
-    run(recipe(base, prompts, output), heard, lambda section: Length())
+    run(recipe(base, prompts, output), heard, lambda *asked: Length())
     assert [line for line in heard.notes if "held-out" in line][-1].startswith("round 3, ")
     return output
 
@@ -275,12 +278,12 @@ def test_a_finished_run_loads_nothing_and_more_rounds_go_on(
     import shutil
 
     before = tree(finished)
-    told = run(recipe(base, prompts, finished), UNWATCHED, lambda section: _never())
+    told = run(recipe(base, prompts, finished), UNWATCHED, lambda *asked: _never())
     assert tree(finished) == before and told.policy.endswith("round-2/policy")
     figures = json.loads((finished / "rounds.json").read_text())
     assert told.model_dump(mode="json") == figures
     copy = tmp_path / "one"
-    run(recipe(base, prompts, copy, "rounds=1"), UNWATCHED, lambda section: Length())
+    run(recipe(base, prompts, copy, "rounds=1"), UNWATCHED, lambda *asked: Length())
     again = {k: v for k, v in tree(copy).items() if k in before}
     assert again and all(before[name] == content for name, content in again.items())
     shutil.rmtree(copy)
@@ -304,21 +307,6 @@ if what == "answers":
         open(self.path / "responses.jsonl", "a").write('{"id": "tr')
         die()
     RunDir.append = torn
-elif what == "rewards":
-    from judge.online import reward_file
-    write = reward_file.append_synced
-    def torn(path, data):
-        write(path, data[: len(data) // 2])
-        die()
-    reward_file.append_synced = torn
-elif what == "pairs":
-    from judge.online.iterative import pairs
-    write = pairs.write_whole
-    def torn(path, content):
-        if path.name == "manifest.json":
-            die()
-        write(path, content)
-    pairs.write_whole = torn
 else:
     from judge.train import faults
     sealed = faults.seal
@@ -328,22 +316,48 @@ else:
             die()
     faults.seal = torn
 recipe = load_recipe("iterate_smoke", ["prompts_per_round=5", *fields], IterateConfig)
-rounds.run(recipe, load=lambda section: Length())
+rounds.run(recipe, load=lambda *asked: Length())
 """
 
 
+class Killed(BaseException):
+    """Stands for a signal where starting another process would take too long."""
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_killed_anywhere_the_rounds_end_with_the_same_bytes(
-    finished: Path, base: Path, prompts: Path, tmp_path: Path
+    finished: Path, base: Path, prompts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """In the answers and in the training by SIGKILL, in the rewards and before the manifest."""
     output = tmp_path / "killed"
     fields = [f"model={base}", f"data={prompts}", f"output_dir={output}"]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
-    for what in ("answers", "rewards", "pairs", "training"):
+    asked = recipe(base, prompts, output)
+
+    def killed(what: str) -> None:
         command = [sys.executable, "-c", KILLED, what, *fields]
         assert subprocess.run(command, check=False, env=env).returncode == -9, what
-    source = Length()
-    run(recipe(base, prompts, output), UNWATCHED, lambda section: source)
+
+    def torn(path: Path, data: bytes) -> None:
+        append_synced(path, data[: len(data) // 2])
+        raise Killed
+
+    def before_the_manifest(path: Path, content: bytes | str) -> None:
+        if path.name == "manifest.json":
+            raise Killed
+        write_whole(path, content)
+
+    killed("answers")
+    for module, name, patched in (
+        (reward_file, "append_synced", torn),
+        (pairs, "write_whole", before_the_manifest),
+    ):
+        with monkeypatch.context() as here, pytest.raises(Killed):
+            here.setattr(module, name, patched)
+            run(asked, UNWATCHED, lambda *asked: Length())
+    killed("training")
+    run(asked, UNWATCHED, lambda *asked: Length())
     assert tree(output) == tree(finished)
     whole, again = (json.loads((f / "rounds.json").read_text()) for f in (finished, output))
     for one in (*whole["rounds"], *again["rounds"]):
@@ -364,7 +378,7 @@ def test_another_recipe_is_refused_in_the_same_folder(
     finished: Path, base: Path, prompts: Path, override: str, said: str
 ) -> None:
     with pytest.raises(UsageError, match=f"holds rounds of another configuration: {said}"):
-        run(recipe(base, prompts, finished, override), UNWATCHED, lambda section: Length())
+        run(recipe(base, prompts, finished, override), UNWATCHED, lambda *asked: Length())
 
 
 def test_another_reward_model_under_the_same_name_is_refused(

@@ -20,7 +20,9 @@ from judge.train.plan.config import PlanRequest
 from judge.train.plan.planner import read_config
 from judge.train.recipe_files import RECIPES
 
-NAMES = sorted(path.stem for path in RECIPES.glob("llama*.yaml"))
+OURS = ("llama31_70b_iterate",)
+"""Whose hyper-parameters are not in the paper."""
+NAMES = sorted({path.stem for path in RECIPES.glob("llama*.yaml")} - set(OURS))
 CLUSTER = RECIPES / "cluster"
 PAPER = {
     "warmup_steps": 10,
@@ -81,6 +83,8 @@ def test_openings_and_the_page_say_what_the_plan_says(tables: Any, plans: Any) -
 def test_every_recipe_fits_what_it_was_made_for(plans: Any) -> None:
     for path, found in plans.items():
         assert found.fits, path.stem
+        if path.stem in OURS:
+            continue
         step = found.accumulation * found.gpus * found.config.per_device_batch_size
         assert step == BATCH[command_of(found.config)[1]]
 

@@ -19,7 +19,11 @@ from judge.pair import Pair, parse_prompt
 from judge.train.ablation.justifiers import JustifierAblationConfig
 from judge.train.ablation.rewards import AblationConfig
 from judge.train.align.config import DPOConfig, PolicySFTConfig
+<<<<<<< HEAD
 from judge.train.align.rloo_config import RLOOConfig
+=======
+from judge.train.align.iterate_config import IterateConfig
+>>>>>>> 98ccd0e (Iterative DPO: recipes, plan of a round's DPO, page)
 from judge.train.config import (
     JustifierConfig,
     PretrainConfig,
@@ -39,6 +43,9 @@ KINDS: dict[str, type[BaseModel]] = {
     "ablation_processing_mini": AblationConfig,
     "ablation_small": AblationConfig,
     "dpo_smoke": DPOConfig,
+    "iterate_smoke": IterateConfig,
+    "small_iterate": IterateConfig,
+    "llama31_70b_iterate": IterateConfig,
     "llama31_70b_dpo": DPOConfig,
     "llama31_70b_margin_dpo": DPOConfig,
     "llama31_70b_scaled_dpo": DPOConfig,

@@ -9,7 +9,7 @@ import gc
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,17 +83,19 @@ def train(
     }
 
 
-def load_rewards(section: RewardSection) -> RewardSource:
-    """Return what a recipe scores answers by, loaded.
+def load_rewards(section: RewardSection, note: Callable[[str], None]) -> RewardSource:
+    """Return what a recipe scores answers by, loaded or found on its server.
+
+    Args:
+        note: told what a person should know of it.
 
     Raises:
         UsageError: for a model that is missing or is no reward model, in one line.
     """
+    from judge.online.http_rewards import open_rewards
     from judge.online.rewards import ModelRewards
 
-    if section.url is not None:
-        raise UsageError("reward.url: iterate scores in its own process; leave it away")
-    return ModelRewards(section)
+    return ModelRewards(section) if section.url is None else open_rewards(section, note)
 
 
 def free_memory() -> None:

@@ -51,7 +51,7 @@ from judge.train.checkpoints.manifest import data_of_kind
 from judge.train.progress import UNWATCHED, TrainingProgress
 
 IDENTITY, ROUNDS = "iterate.json", "rounds.json"
-Load = Callable[[RewardSection], RewardSource]
+Load = Callable[[RewardSection, Callable[[str], None]], RewardSource]
 
 
 def run(
@@ -220,7 +220,7 @@ class _Rounds:
         """Return the reward model, loaded; refuse another one than that of the first round."""
         if self._source is None:
             self._progress.doing(f"loading the reward model {self._config.reward.model}")
-            self._source = self._load(self._config.reward)
+            self._source = self._load(self._config.reward, self._progress.note)
             first = source_of(self._folder(1) / "pairs" / "rewards_train.jsonl")
             output, now = Path(self._config.output_dir), self._source.describe()
             refuse_another(output, first, now, "rewards", "Name another output_dir", shared=True)

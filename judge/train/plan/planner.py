@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from judge.errors import UsageError
 from judge.train.align.config import DPOConfig, PolicySFTConfig
+from judge.train.align.iterate_config import IterateConfig
 from judge.train.align.rloo_config import RLOOConfig
 from judge.train.config import JustifierConfig, RewardConfig, TrainerConfig, load_recipe
 from judge.train.plan.alternatives import Alternative, alternatives
@@ -192,6 +193,8 @@ def read_config(request: PlanRequest) -> TrainerConfig:
     kind: type[TrainerConfig] = JustifierConfig
     if "objective" in named:
         kind = RewardConfig
+    elif "rounds" in named:
+        kind = IterateConfig  # the DPO of a round
     elif named & (RLOOConfig.model_fields.keys() - DPOConfig.model_fields.keys()):
         kind = RLOOConfig
     elif named & {"beta", "loss"}:
