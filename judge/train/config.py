@@ -292,7 +292,8 @@ def load_recipe(recipe: str, overrides: list[str], kind: type[Config]) -> Config
         raise UsageError(f"{override}: not valid YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'recipe'}: {e['msg']}" for e in error.errors()
+            f"{'.'.join(map(str, e['loc'])) or 'recipe'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
         )
         raise UsageError(f"{path}: {problems}") from None
 

@@ -247,7 +247,8 @@ class Client:
         try:
             return await self._retrying(faults, stop_before_delay(seconds))(function, *args)
         except faults as fault:
-            said = f"gave no answer for {seconds:g} seconds ({name})"
+            unit = "second" if seconds == 1 else "seconds"
+            said = f"gave no answer for {seconds:g} {unit} ({name})"
             asked = getattr(fault, "retry_after", None) or 0
             if asked > seconds:
                 said = f"asks to wait for {asked:,.0f} seconds, longer than {name} {seconds:g}"
