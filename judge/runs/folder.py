@@ -219,7 +219,9 @@ class RunDir:
         if not file.exists():
             strays = [name for name in _FILES if (self.path / name).exists()]
             if strays:
-                raise UsageError(f"{self.path} holds {', '.join(strays)} but no {CONFIG}, so it is not a run folder")
+                raise UsageError(
+                    f"{self.path} holds {', '.join(strays)} but no {CONFIG}, so it is not a run folder"
+                )
             return None
         try:
             config = json.loads(file.read_bytes())

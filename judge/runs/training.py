@@ -42,6 +42,13 @@ class TrainingData(_Part):
     """Its files; None: the model was trained on a file that is no prepared set."""
     input: dict[str, str] | None = None
     """What they were made of: names of files or hub ids, with digests or revisions."""
+    against: dict[str, Any] | None = None
+    """The evaluation sets that its prompts were held against, by name, with their files' digests;
+    None: against none."""
+
+    def used(self) -> TrainingData:
+        """Return what the manifest of a training says of it."""
+        return TrainingData(outputs=self.outputs, input=self.input)
 
 
 class SetManifest(TrainingData):
@@ -55,6 +62,11 @@ class SetManifest(TrainingData):
     def kind(self) -> str | None:
         """What it trains; None where it does not say, as of the first versions' justifier sets."""
         return (self.options or {}).get("kind")
+
+    def used(self) -> TrainingData:
+        held = (self.options or {}).get("against")
+        used = super().used()
+        return used if held is None else used.model_copy(update={"against": held})
 
 
 class TrainingFigures(_Part):

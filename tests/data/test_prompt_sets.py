@@ -14,6 +14,7 @@ from judge.cli import app
 from judge.data.prepare import PrepareConfig, run
 from judge.errors import UsageError
 from judge.options import checked
+from judge.runs.training import read_set_manifest
 
 TURNS = "A\n<extra_id_1>Assistant\nB\n<extra_id_1>User\nC"
 ASKED = "How many moons does the planet Neptune have in all, and who found them?"
@@ -134,6 +135,9 @@ def test_evaluation_prompts_are_left_out(tmp_path: Path, kind: str) -> None:
     counts = manifest["sides"]["train"]["pairs"]["s"]
     assert counts["dropped"] == {"evaluation_prompt": 2}
     assert list(manifest["options"]["against"]) == ["bench.jsonl"]
+    used = read_set_manifest(tmp_path / "out").used().model_dump(exclude_unset=True)
+    assert used.keys() == {"outputs", "input", "against"}, "a training repeats it"
+    assert used["against"] == manifest["options"]["against"]
     with pytest.raises(UsageError, match=r"bench.jsonl: holds no prompt|no row has a known format"):
         prepare(source, kind=kind, against=(str(written(against, [{"turns": []}])),))
 
@@ -143,6 +147,9 @@ def test_what_the_sets_were_compared_with_tells_them_apart(
 ) -> None:
     source = written(tmp_path / "rows.jsonl", [pair("p", "Kept?")])
     against = written(tmp_path / "bench.jsonl", [{"prompt": ASKED}])
+    prepare(source)
+    used = read_set_manifest(tmp_path / "out").used().model_dump(exclude_unset=True)
+    assert used.keys() == {"outputs", "input"}
     prepare(source, against=(str(against),))
     command = ["data", "prepare", str(source), "--out", str(tmp_path / "out"), "--kind", "prompts"]
     refused = CliRunner().invoke(app, [*command, "--val-share", "0"])

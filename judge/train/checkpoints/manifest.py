@@ -160,7 +160,7 @@ def write_manifest(
     losses = [row["loss"] for row in history if "loss" in row][-RECENT:]
     manifest = TrainingManifest(
         recipe=config.model_dump(mode="json"),
-        data=TrainingData(outputs=data.outputs, input=data.input),
+        data=data.used(),
         **figures.model_dump(exclude_unset=True),
         steps=trainer.state.global_step,
         best_checkpoint=trainer.state.best_model_checkpoint,

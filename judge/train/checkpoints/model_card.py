@@ -118,6 +118,8 @@ def _data(data: TrainingData, record: ExportRecord) -> Iterator[str]:
     yield ""
     for name, output in (data.outputs or {}).items():
         yield f"- `{name}`: {output.rows:,} examples, sha256 {output.sha256[:16]}"
+    if data.against:
+        yield f"- no prompt of {', '.join(data.against)} is among them (`judge data check`'s rule)"
 
 
 def _training(manifest: TrainingManifest) -> Iterator[str]:
