@@ -71,22 +71,31 @@ def launch(
     )
 
 
+def one_after_another(runs: Runs, outputs: Path, *commands: list[str]) -> list[str]:
+    """Return the arguments of a launch that runs each into ``outputs/NAME``, then `judge COMMAND`s.
+
+    Every launch starts two interpreters, which load DeepSpeed and TRL.
+    """
+    outputs.mkdir(exist_ok=True)
+    listed = [fields | {"output_dir": str(outputs / name)} for name, fields in runs.items()]
+    file = outputs / "runs.json"
+    file.write_text(json.dumps([*listed, *({"command": words} for words in commands)]))
+    return [str(Path(__file__).with_name("zero3_runs.py")), str(file)]
+
+
 def run_all(
-    runs: Runs, outputs: Path, python: str | Path = sys.executable, timeout: float = 1500
-) -> None:
-    """Run each into ``outputs/NAME`` in one launch of two processes.
+    arguments: list[str], python: str | Path = sys.executable, timeout: float = 1500
+) -> str:
+    """Launch two processes that have to end well; return what they print.
 
     Args:
         timeout: in seconds.
     """
-    outputs.mkdir(exist_ok=True)
-    listed = [fields | {"output_dir": str(outputs / name)} for name, fields in runs.items()]
-    (outputs / "runs.json").write_text(json.dumps(listed))
-    program = Path(__file__).with_name("zero3_runs.py")
-    with launch([str(program), str(outputs / "runs.json")], python) as two:
+    with launch(arguments, python) as two:
         try:
-            _, errors = two.communicate(timeout=timeout)
+            said, errors = two.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             two.terminate()  # torchrun ends its processes
             raise
     assert two.returncode == 0, errors[-6000:]
+    return said

@@ -1,7 +1,7 @@
 """ZeRO-3 for real: two processes on a CPU, against one process and against their own resumption.
 
-Four launches serve all tests: every run whole; runs resumed from their first checkpoint, and two
-with the optimizer on the host; one run killed; the same run again.
+Two launches serve all tests, for each loads the libraries twice: every run whole, and one killed;
+runs resumed from their first checkpoint, two with the optimizer on the host, the killed one again.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,15 @@ from transformers import AutoModelForCausalLM
 
 from judge.train.config import RewardConfig, load_recipe
 from judge.train.reward import training as reward
-from tests.train.launches import Runs, launch, run_all, section, small_llama, smoke
+from tests.train.launches import (
+    Runs,
+    launch,
+    one_after_another,
+    run_all,
+    section,
+    small_llama,
+    smoke,
+)
 from tests.train.online_runs import config, drawn, ending_policy, held_out, prompt_set
 from tests.train.reward_sets import preference_set, regression_set
 from tests.train.smoke_runs import losses
@@ -104,18 +113,58 @@ def recipes(prepared: Path, mini_tokenizer: Any, tmp_path_factory: pytest.TempPa
     }
 
 
+@dataclass(frozen=True)
+class Killed:
+    """A run that one of its two processes did not survive."""
+
+    command: list[str]
+    output: Path
+    code: int
+    said: str
+
+
 @pytest.fixture(scope="session")
-def whole(recipes: Runs, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every run, two processes, never interrupted."""
+def killed(recipes: Runs, tmp_path_factory: pytest.TempPathFactory) -> Killed:
+    """The last of a launch that runs everything else whole before, beside its output."""
     outputs = tmp_path_factory.mktemp("whole")
-    run_all(recipes, outputs)
-    return outputs
+    output, recipe, log = (outputs / name for name in ("killed", "killed.yaml", "killed.log"))
+    recipe.write_text(yaml.safe_dump(recipes["full"] | {"output_dir": str(output)}))
+    command = ["train", "justifier", "--config", str(recipe)]
+    with (
+        log.open("wb") as file,
+        launch(
+            one_after_another(recipes, outputs, command), stdout=file, stderr=subprocess.STDOUT
+        ) as two,
+    ):
+        _wait_for(output / f"checkpoint-{SAVED}" / "complete.json", two, log)
+        os.kill(_process(two.pid, rank=1), signal.SIGKILL)
+        code = two.wait(timeout=600)
+    said = log.read_text(errors="replace")
+    assert not (output / "manifest.json").exists()
+    return Killed(command, output, code, said)
 
 
 @pytest.fixture(scope="session")
-def second(recipes: Runs, whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(killed: Killed) -> Path:
+    """Every run, two processes, never interrupted."""
+    return killed.output.parent
+
+
+@dataclass(frozen=True)
+class Second:
+    """Runs by name in a folder, and what the launch of them printed."""
+
+    outputs: Path
+    said: str
+
+
+@pytest.fixture(scope="session")
+def launched_again(
+    recipes: Runs, killed: Killed, whole: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Second:
     """Runs that go on from the first checkpoint of ``whole``; then, where a compiler is, two with
-    the section of llama31_70b_offload, in ``full_off`` and ``bf16_off``.
+    the section of llama31_70b_offload, in ``full_off`` and ``bf16_off``; last the killed one, by
+    the same command.
 
     DeepSpeed compiles its own AdamW for the processor: here into a folder of the test's, as a build
     that was killed leaves a lock for which every later one waits, and without what makes the
@@ -139,8 +188,14 @@ def second(recipes: Runs, whole: Path, tmp_path_factory: pytest.TempPathFactory)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TORCH_EXTENSIONS_DIR", str(outputs / "compiled"))
         patch.setenv("CXX", str(compiler))
-        run_all(runs, outputs)
-    return outputs
+        said = run_all(one_after_another(runs, outputs, killed.command))
+    return Second(outputs, said)
+
+
+@pytest.fixture(scope="session")
+def second(launched_again: Second) -> Path:
+    """The folder of the second launch's runs."""
+    return launched_again.outputs
 
 
 def can_compile() -> bool:
@@ -239,43 +294,30 @@ def test_an_adapter_is_saved_whole(whole: Path, alone: Path) -> None:
     assert moved and all(parameter.abs().max() > 0 for parameter in moved)
 
 
-def test_a_killed_process_ends_the_launch_and_the_same_command_goes_on(
-    recipes: Runs, whole: Path, tmp_path: Path
-) -> None:
-    output, recipe = tmp_path / "run", tmp_path / "recipe.yaml"
-    recipe.write_text(yaml.safe_dump(recipes["full"] | {"output_dir": str(output)}))
-    command = ["-m", "judge.cli", "train", "justifier", "--config", str(recipe)]
-    said_by_two = tmp_path / "two.log"
-    with (
-        said_by_two.open("wb") as file,
-        launch(command, stdout=file, stderr=subprocess.STDOUT) as two,
-    ):
-        _wait_for(output / f"checkpoint-{SAVED}" / "complete.json", two)
-        os.kill(_process(two.pid, rank=1), signal.SIGKILL)
-        two.wait(timeout=600)
-    errors = said_by_two.read_text(errors="replace")
-    assert two.returncode != 0 and not (output / "manifest.json").exists()
-    assert "SIGKILL" in errors  # torchrun says who died
+def test_a_killed_process_ends_the_launch(killed: Killed) -> None:
+    assert killed.code != 0
+    assert "SIGKILL" in killed.said  # torchrun says who died
     # Whoever is left says where to go on, unless torchrun ends it before it has noticed.
-    ours = [line for line in errors.splitlines() if line.startswith("error: ")]
-    assert len(ours) <= 1, errors[-6000:]
+    ours = [line for line in killed.said.splitlines() if line.startswith("error: ")]
+    assert len(ours) <= 1, killed.said[-6000:]
     for line in ours:
         assert "another process of this launch has ended" in line
-        assert f"{output}/checkpoint-" in line and "same command" in line
-    assert not re.search(r'File ".*judge/train', errors)  # no traceback through our code
+        assert f"{killed.output}/checkpoint-" in line and "same command" in line
+    assert not re.search(r'File ".*judge/train', killed.said)  # no traceback through our code
 
-    with launch(command) as again:
-        said, errors = again.communicate(timeout=900)
-    assert again.returncode == 0, errors[-6000:]
-    assert losses(output) == losses(whole / "full")
+
+def test_the_same_command_goes_on(killed: Killed, launched_again: Second, whole: Path) -> None:
+    assert losses(killed.output) == losses(whole / "full")
     # Both processes finish, one of them reports.
-    assert said.count(f"the model is in {output}\n") == 1, said
+    said = launched_again.said
+    assert said.count(f"the model is in {killed.output}\n") == 1, said
 
 
-def _wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 900
+def _wait_for(path: Path, process: subprocess.Popen[str], log: Path) -> None:
+    deadline = time.monotonic() + 1500
     while not path.exists():
-        assert process.poll() is None and time.monotonic() < deadline
+        running = process.poll() is None and time.monotonic() < deadline
+        assert running, log.read_text(errors="replace")[-6000:]
         time.sleep(0.02)
 
 

@@ -1,4 +1,5 @@
-"""Run under torchrun: the recipes of a JSON file, one after another in the same processes.
+"""Run under torchrun: the recipes and commands of a JSON file, one after another in the same
+processes.
 
 A test of its own would pay for starting two interpreters with DeepSpeed every time.
 """
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from judge import cli
 from judge.online import rloo
 from judge.train.align import dpo
 from judge.train.align.config import DPOConfig
@@ -31,9 +33,22 @@ def train(fields: dict[str, Any]) -> None:
         justifier.run(JustifierConfig.model_validate(fields))
 
 
+def command(words: list[str]) -> None:
+    """Run a command as ``python -m judge.cli`` does; a failed one ends the process."""
+    sys.argv = ["judge", *words]
+    try:
+        cli.main()
+    except SystemExit as ended:
+        if ended.code:
+            raise
+
+
 def main() -> None:
-    for fields in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")):
-        train(fields)
+    for entry in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")):
+        if "command" in entry:
+            command(entry["command"])
+        else:
+            train(entry)
 
 
 if __name__ == "__main__":

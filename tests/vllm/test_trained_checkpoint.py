@@ -14,7 +14,7 @@ from judge.infer.batch import run
 from judge.infer.engines.protocol import Engine
 from judge.infer.engines.registry import load_engine
 from tests.scripted import judgments, write_rows
-from tests.train.launches import ROOT, run_all, section, small_llama, smoke
+from tests.train.launches import ROOT, one_after_another, run_all, section, small_llama, smoke
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -46,7 +46,7 @@ def trained(prepared: Path, mini_tokenizer: Any, tmp_path_factory: pytest.TempPa
         "eval_limit": 2,
     }
     runs = {"full": smoke("smoke", **fields), "lora": smoke("smoke", **fields, lora={"r": 4})}
-    run_all(runs, folder, TRAINING, timeout=600)
+    run_all(one_after_another(runs, folder), TRAINING, timeout=600)
     return folder
 
 
