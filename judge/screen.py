@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.progress import (
@@ -27,6 +27,7 @@ from judge.report.tables import Table, listing, shown
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
+    from judge.data.manifest import PreparedManifest
     from judge.infer.dryrun import DryRun
     from judge.infer.score import ScoreDryRun
     from judge.runs.summary import Summary
@@ -222,24 +223,24 @@ def dry_run_table(found: DryRun) -> RichTable:
     return table
 
 
-def prepared_table(manifest: dict[str, Any]) -> RichTable:
+def prepared_table(manifest: PreparedManifest) -> RichTable:
     """Return the table of ``judge data prepare``: what was kept, what dropped by which rule."""
     table = listing()
-    for side, counts in manifest["sides"].items():
-        names = told_apart(counts["pairs"])
-        for source, pairs in counts["pairs"].items():
-            table.add_row(Text(f"{side}, {names[source]}: read"), f"{pairs['read']:,}")
-            for rule, dropped in pairs["dropped"].items():
+    for side, rows in manifest.sides.items():
+        names = told_apart(rows.pairs)
+        for source, pairs in rows.pairs.items():
+            table.add_row(Text(f"{side}, {names[source]}: read"), f"{pairs.read:,}")
+            for rule, dropped in pairs.dropped.items():
                 table.add_row(f"  dropped: {rule}", f"{dropped:,}")
-            table.add_row("  kept", f"{pairs['kept']:,}")
-        for kind, examples in counts.get("examples", {}).items():
+            table.add_row("  kept", f"{pairs.kept:,}")
+        for kind, examples in rows.table("examples").items():
             table.add_row(f"{side}, examples {kind}", f"{examples:,}")
-        for attribute, rated in counts.get("rated", {}).items():
+        for attribute, rated in rows.table("rated").items():
             table.add_row(f"{side}, rated {attribute}", f"{rated:,}")
-    listed = manifest["outputs"].get("disagreements.jsonl")
+    listed = manifest.outputs.get("disagreements.jsonl")
     if listed is not None:
-        table.add_row("differ from the released consensus", f"{listed['rows']:,}")
-    for reason, problems in manifest["problems"]["counts"].items():
+        table.add_row("differ from the released consensus", f"{listed.rows:,}")
+    for reason, problems in manifest.problems.counts.items():
         table.add_row(f"problems: {reason}", f"{problems:,}")
     return table
 

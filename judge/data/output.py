@@ -16,6 +16,7 @@ import orjson
 
 from judge.errors import UsageError
 from judge.runs.identity import ANEW, refuse_another
+from judge.runs.training import OutputFile
 from judge.runs.whole import write_whole
 
 MANIFEST, DISAGREEMENTS = "manifest.json", "disagreements.jsonl"
@@ -76,12 +77,12 @@ class SetFile:
         self._hash.update(data)
         self.rows += len(lines)
 
-    def close(self) -> dict[str, Any]:
-        """Wait until the file is on the disk; return ``{"rows", "sha256"}``."""
+    def close(self) -> OutputFile:
+        """Wait until the file is on the disk."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        return {"rows": self.rows, "sha256": self._hash.hexdigest()}
+        return OutputFile(rows=self.rows, sha256=self._hash.hexdigest())
 
 
 class Workshop:

@@ -18,6 +18,7 @@ from judge.annotated import Problem
 from judge.data.config import PrepareConfig
 from judge.data.justifier import justifier_outcome
 from judge.data.leave_out import read_findings
+from judge.data.manifest import PreparedManifest
 from judge.data.outcome import Made, Outcome
 from judge.data.output import DISAGREEMENTS, SetFile, Workshop, digest, refuse_another_config
 from judge.data.preference import preference_outcome, rated_pair_id, rated_pair_outcome
@@ -32,6 +33,7 @@ from judge.formats.annotated import input_files, read_annotated, read_rated
 from judge.formats.prompts import read_prompts
 from judge.idset import IdSet
 from judge.prompt import load_template
+from judge.runs.training import OutputFile
 
 __all__ = ["PrepareConfig", "run"]
 
@@ -39,7 +41,7 @@ WRITTEN = ("train", "val")
 _Row = TypeVar("_Row")
 
 
-def run(config: PrepareConfig, progress: Callable[[int], None] | None = None) -> dict[str, Any]:
+def run(config: PrepareConfig, progress: Callable[[int], None] | None = None) -> PreparedManifest:
     """Write the training sets and return their manifest. Same input and config: same bytes.
 
     The order of the sets does not depend on the order of the input.
@@ -68,12 +70,15 @@ def run(config: PrepareConfig, progress: Callable[[int], None] | None = None) ->
                 progress(number)
         sides.settle(config.val_share)
         outputs = _write(config, workshop.folder, sides, spill, tally)
-        if not outputs["train.jsonl"]["rows"]:
+        if not outputs["train.jsonl"].rows:
             raise UsageError(f"{config.input}: no training example is left; {tally.summary()}")
-        if not outputs[DISAGREEMENTS]["rows"]:
+        if not outputs[DISAGREEMENTS].rows:
             del outputs[DISAGREEMENTS]
-        manifest = {**identity, **tally.report(), "outputs": outputs}
-        workshop.publish(list(outputs), manifest)
+        counts = tally.report()
+        manifest = PreparedManifest(
+            **identity, sides=counts.sides, problems=counts.problems, outputs=outputs
+        )
+        workshop.publish(list(outputs), manifest.to_json())
     return manifest
 
 
@@ -175,7 +180,7 @@ def _rows(config: PrepareConfig, items: Iterator[_Row | Problem], tally: Tally) 
 
 def _write(
     config: PrepareConfig, folder: Path, sides: Sides, spill: Spill, tally: Tally
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, OutputFile]:
     """Write the sets in the order of the spill; return the manifest's entry of each file.
 
     Of rows with the same prompt a set of prompts has the first one in this order.

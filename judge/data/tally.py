@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import Any
 
 from judge.annotated import Problem
 from judge.data.justification import POSITIONS
+from judge.data.manifest import Problems, RowCounts, SideRows, SourceRows
 from judge.data.outcome import Outcome
 
 PROBLEMS_LISTED = 200
@@ -81,30 +81,25 @@ class Tally:
         problems = self._reasons.total()
         return f"{read} rows read, {problems} problems, dropped: {rules or 'none'}"
 
-    def report(self) -> dict[str, Any]:
-        """Return all counts, JSON-ready, in a fixed order."""
-        sides: dict[str, Any] = {}
+    def report(self) -> RowCounts:
+        """Return all counts, in a fixed order."""
+        sides: dict[str, SideRows] = {}
         for side in sorted({side for side, _ in self._pairs}):
             pairs = {
-                source: {
-                    "read": counts["read"],
-                    "kept": counts["kept"],
-                    "dropped": dict(sorted(self._dropped[side, source].items())),
-                }
+                source: SourceRows(
+                    read=counts["read"],
+                    kept=counts["kept"],
+                    dropped=dict(sorted(self._dropped[side, source].items())),
+                )
                 for (of, source), counts in sorted(self._pairs.items())
                 if of == side
             }
             tables = self._tables[side]
             for name, entries in self._always.items():
                 tables[name].update(dict.fromkeys(entries, 0))
-            sides[side] = {
-                "pairs": pairs,
-                **{name: dict(sorted(counts.items())) for name, counts in sorted(tables.items())},
+            ordered = {
+                name: dict(sorted(counts.items())) for name, counts in sorted(tables.items())
             }
-        return {
-            "sides": sides,
-            "problems": {
-                "counts": dict(sorted(self._reasons.items())),
-                "listed": [problem.model_dump() for problem in self._problems],
-            },
-        }
+            sides[side] = SideRows(pairs=pairs, **ordered)
+        counts = dict(sorted(self._reasons.items()))
+        return RowCounts(sides=sides, problems=Problems(counts=counts, listed=self._problems))

@@ -64,7 +64,7 @@ def test_the_training_pipeline_reads_the_export_unchanged(reviewed: Team, tmp_pa
             styles=("elaboration_first", "statement_only"),
             val_share=0,
         )
-    )
+    ).to_json()
     (counts,) = manifest["sides"]["train"]["pairs"].values()
     assert counts == {"read": 4, "dropped": {"spread": 1, "zero": 1}, "kept": 2}
     assert "disagreements.jsonl" not in manifest["outputs"]  # our consensus is theirs

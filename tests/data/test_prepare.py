@@ -57,7 +57,7 @@ def lines(path: Path):
 
 
 def test_every_row_read_is_kept_or_dropped(source, tmp_path):
-    manifest = run(PrepareConfig(input=source, output_dir=str(tmp_path / "out")))
+    manifest = run(PrepareConfig(input=source, output_dir=str(tmp_path / "out"))).to_json()
     assert manifest["sides"]["train"]["pairs"] == {
         "s": {
             "read": 11,
@@ -180,7 +180,7 @@ def test_the_released_consensus_is_compared(tmp_path):
     source = tmp_path / "preference.jsonl"
     source.write_text("".join(json.dumps(r) + "\n" for r in rows))
     out = tmp_path / "out"
-    manifest = run(PrepareConfig(input=str(source), output_dir=str(out), val_share=0))
+    manifest = run(PrepareConfig(input=str(source), output_dir=str(out), val_share=0)).to_json()
     train = manifest["sides"]["train"]
     assert train["released_strength"] == {"differs": 1, "same": 4}
     assert train["released_similar"] == {"differs": 1, "same": 1}
@@ -207,7 +207,7 @@ def test_the_ablations_keep_more_or_other_pairs(source, tmp_path):
         manifest = run(
             PrepareConfig(input=source, output_dir=str(tmp_path / "o"), fresh=True, **options)
         )
-        return manifest["sides"]["train"]["pairs"]["s"]
+        return manifest.to_json()["sides"]["train"]["pairs"]["s"]
 
     assert kept()["dropped"]["spread"] == 1
     assert "spread" not in kept(max_spread=None)["dropped"]
@@ -229,7 +229,7 @@ def test_many_problems_are_counted_and_the_first_listed(tmp_path):
     source = tmp_path / "p.jsonl"
     good = "".join(json.dumps(row(n)) + "\n" for n in range(2))
     source.write_text(good + "{\n" * 300)
-    manifest = run(PrepareConfig(input=str(source), output_dir=str(tmp_path / "out")))
+    manifest = run(PrepareConfig(input=str(source), output_dir=str(tmp_path / "out"))).to_json()
     problems = manifest["problems"]
     assert problems["counts"] == {"bad_json": 300}
     assert [p["line"] for p in problems["listed"]] == list(range(3, 203))
@@ -239,7 +239,9 @@ def test_many_problems_are_counted_and_the_first_listed(tmp_path):
 def test_a_file_with_a_source_a_row_has_a_short_manifest(tmp_path):
     source = tmp_path / "p.jsonl"
     source.write_text("".join(json.dumps(row(n, source=f"s{n}")) + "\n" for n in range(300)))
-    manifest = run(PrepareConfig(input=str(source), output_dir=str(tmp_path / "out"), val_share=0))
+    manifest = run(
+        PrepareConfig(input=str(source), output_dir=str(tmp_path / "out"), val_share=0)
+    ).to_json()
     pairs = manifest["sides"]["train"]["pairs"]
     assert len(pairs) == 201
     assert pairs["(other sources)"]["read"] == 100
@@ -343,7 +345,7 @@ def test_human_pairs(tmp_path, shared):
     styles = ("statement_only", "elaboration_first")
     out = tmp_path / "out"
     source = str(shared / "data" / "human_pairs")
-    manifest = run(PrepareConfig(input=source, output_dir=str(out), styles=styles))
+    manifest = run(PrepareConfig(input=source, output_dir=str(out), styles=styles)).to_json()
     train = manifest["sides"]["train"]
     assert sum(source["read"] for source in train["pairs"].values()) == 25_161
     assert train["pairs"]["e-CARE"]["dropped"] == {"prompt_in_val": 141}

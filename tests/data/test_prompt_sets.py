@@ -36,7 +36,9 @@ def written(path: Path, rows: Iterable[Any]) -> Path:
 
 def prepare(source: Path, **options: Any) -> dict[str, Any]:
     given = {"kind": "prompts", "val_share": 0, "fresh": True, **options}
-    return run(PrepareConfig(input=str(source), output_dir=str(source.parent / "out"), **given))
+    return run(
+        PrepareConfig(input=str(source), output_dir=str(source.parent / "out"), **given)
+    ).to_json()
 
 
 def lines(source: Path, name: str = "train.jsonl") -> list[dict[str, Any]]:

@@ -45,7 +45,7 @@ def prepare(folder: Path, name: str, rows: list[Any], **options: Any) -> dict[st
     content = "".join(json.dumps(row) + "\n" for row in rows).encode()
     source.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
     options = {"val_share": 0, "output_dir": str(folder / "out"), "fresh": True, **options}
-    return run(PrepareConfig(input=options.pop("input", str(source)), **options))
+    return run(PrepareConfig(input=options.pop("input", str(source)), **options)).to_json()
 
 
 def lines(folder: Path, name: str = "train.jsonl") -> dict[str, dict[str, Any]]:
@@ -208,7 +208,7 @@ def test_options_that_do_not_belong_together(options: dict[str, Any], message: s
 def test_human_ratings(tmp_path: Path, shared: Path) -> None:
     source = str(shared / "data" / "human_pairs")
     config = PrepareConfig(input=source, output_dir=str(tmp_path / "out"), kind="regression")
-    sides = run(config)["sides"]
+    sides = run(config).to_json()["sides"]
     assert sides["train"]["rated"] == {"helpfulness": 616}
     assert sides["val"]["rated"] == {"helpfulness": 122}
     row = next(iter(lines(tmp_path).values()))
