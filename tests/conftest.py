@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +22,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Before torch: the processes that share the files of tests fill the cores by themselves.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Looking for cycles among all the libraries' objects takes a twentieth of the tests' time.
+gc.set_threshold(20_000)
 
 # No deadline: another process on the same cores is no failure of ours.
 settings.register_profile(

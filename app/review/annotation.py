@@ -85,7 +85,7 @@ class Annotated(BaseModel):
         return "edited" if judges and shares_a_run(text, judges) else "own"
 
 
-class Decision(BaseModel):
+class Adjudication(BaseModel):
     """What an adjudicator decided, in the pair's own order."""
 
     model_config = ConfigDict(frozen=True)
@@ -126,7 +126,7 @@ class Task(BaseModel):
     judge: JudgeSaid | None
     annotations: tuple[Annotated, ...]
     """The complete ones, first completed first."""
-    decision: Decision | None
+    decision: Adjudication | None
     begun: bool
     """Whether anyone has it in hand or completed it."""
 

@@ -112,7 +112,7 @@ class PacePoint(BaseModel):
     completed: int
 
 
-class Progress(BaseModel):
+class ProjectProgress(BaseModel):
     """How far the project is; gold tasks, checks and withdrawn tasks are not counted."""
 
     model_config = ConfigDict(frozen=True)
@@ -138,7 +138,7 @@ class Dashboard(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     computed_at: datetime
-    progress: Progress
+    progress: ProjectProgress
     agreement_first: Agreement
     """Of the choices before the reveal."""
     agreement_final: Agreement

@@ -10,7 +10,7 @@ from statistics import fmean
 from pydantic import BaseModel, ConfigDict
 
 from app.review.agreement import share_of
-from app.review.figures import PacePoint, Progress, Share, WorkFigures
+from app.review.figures import PacePoint, ProjectProgress, Share, WorkFigures
 from app.review.project import Settings
 from app.review.ratings import RatedAnnotation, RatedTask, Side
 from app.review.work import pace, progress, work
@@ -57,7 +57,7 @@ class RatingBoard(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     computed_at: datetime
-    progress: Progress
+    progress: ProjectProgress
     dropped: int
     """Finished responses whose ratings that agree most still spread by more than 2."""
     attributes: tuple[AttributeFigures, ...]

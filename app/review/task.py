@@ -216,7 +216,7 @@ class TaskView(BaseModel):
     """Why this person skipped it."""
 
 
-class Reward(BaseModel):
+class ShownReward(BaseModel):
     """A reward model's rewards of the responses shown as 1 and 2."""
 
     model_config = ConfigDict(frozen=True)
@@ -241,7 +241,7 @@ class Reveal(BaseModel):
     probability: float | None
     """P(the response shown as 1 is better)."""
     consistent: bool | None
-    rewards: tuple[Reward, ...]
+    rewards: tuple[ShownReward, ...]
     attributes: dict[str, dict[str, list[float]]] = {}
     """By reward model and attribute the values of the responses shown as 1 and 2."""
 
@@ -312,7 +312,7 @@ def reveal_of(model: str, judgment: Judgment, order: Order) -> Reveal:
         probability=seen.probability,
         consistent=seen.consistent,
         rewards=tuple(
-            Reward(name=name, response_1=pair[0], response_2=pair[1])
+            ShownReward(name=name, response_1=pair[0], response_2=pair[1])
             for name, pair in seen.rewards.items()
         ),
         attributes={

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any, Protocol
 
 from app.review.agreement import share_of
-from app.review.figures import PacePoint, Progress
+from app.review.figures import PacePoint, ProjectProgress
 from app.review.pace import LATEST, per_hour, seconds_left
 from app.review.project import Settings
 from app.review.rules import is_too_fast
@@ -45,7 +45,7 @@ class Counted(Protocol):
 
 def progress(
     tasks: Sequence[Counted], counted: Sequence[Counted], flagged: int, disputed: int = 0
-) -> Progress:
+) -> ProjectProgress:
     """Return how far a project is.
 
     Args:
@@ -62,7 +62,7 @@ def progress(
     for task in tasks:
         for one in task.annotations:
             moments[one.name].append(one.completed_at)
-    return Progress(
+    return ProjectProgress(
         tasks=len(counted),
         untouched=untouched,
         in_progress=len(counted) - whole - untouched,

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import aliased
 
-from app.review.annotation import Annotated, Decision, JudgeSaid, Task
+from app.review.annotation import Adjudication, Annotated, JudgeSaid, Task
 from app.review.ratings import RatedAnnotation, RatedChoice, RatedTask
 from app.review.task import Choice, Final
 from app.store.database import Transaction
@@ -135,7 +135,7 @@ def _task(row: Any, said: list[Annotated]) -> Task:
             elaboration=judgment["elaboration"] or "",
         )
     if row.data is not None:
-        decision = Decision(
+        decision = Adjudication(
             name=row.decider,
             choice=Choice.model_validate_json(row.data),
             reason=row.reason,

@@ -34,7 +34,7 @@ _TITLES = (
 )
 
 
-class Figures:
+class CachedFigures:
     """The figures of each project, computed at most once in :data:`EVERY_SECONDS` whoever looks."""
 
     def __init__(self, service: Service) -> None:
@@ -54,7 +54,7 @@ class Figures:
 
 def build(page: gr.Blocks, service: Service) -> None:
     """Add the dashboard to the page that is being built."""
-    figures = Figures(service)
+    figures = CachedFigures(service)
     # A gr.State would make every page of ours, the task page too, hold a connection open for ever.
     seen = gr.Textbox("", visible=False)
     gr.Markdown("# Dashboard")

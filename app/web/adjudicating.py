@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api")
 EXCERPT = 80
 
 
-class Decision(Body):
+class SentDecision(Body):
     """What stands for a task, and why the adjudicator decided so."""
 
     decision: Choice
@@ -58,7 +58,7 @@ def other_view(service: Reviewing, who: Who, task_id: Id, view: View) -> dict[st
 
 
 @router.post("/disputes/{task_id}/decide")
-def decide(service: Reviewing, who: Who, task_id: Id, body: Decision) -> dict[str, Any]:
+def decide(service: Reviewing, who: Who, task_id: Id, body: SentDecision) -> dict[str, Any]:
     """Store what stands for the task."""
     return _json(service.adjudicating.decide(who, task_id, body.decision, body.reason, body.token))
 

@@ -31,6 +31,7 @@ def list_models() -> None:
 
 @app.command("fetch")
 def fetch(
+    # No field of a configuration: it is all that this command is asked, and nothing keeps it.
     source: Annotated[
         Path | None,
         typer.Option(

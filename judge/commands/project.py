@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Projects of the review UI: people, tasks, exports.", no_args_is_help=True)
 
+# Written once each, here and not as fields: they name what a command acts on, in turns of two or
+# three, and nothing keeps them. A configuration for each of these commands would be longer.
 Where = Annotated[
     str,
     typer.Argument(

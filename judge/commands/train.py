@@ -62,11 +62,11 @@ def ablation(config: Recipe, overrides: Overrides = None) -> None:
 
         judging = partial(judge_file, max_new_tokens=recipe.max_new_tokens)
         with watched() as screen:
-            table = judges.run(recipe, judging, screen)["table"]
+            table = judges.run(recipe, judging, screen).table
     else:
         recipe = load_recipe(config, overrides or [], rewards.AblationConfig)
         with watched() as screen:
-            table = rewards.run(recipe, screen)["table"]
+            table = rewards.run(recipe, screen).table
     typer.echo(table)
     typer.echo(f"written to {recipe.output_dir}")
 
@@ -95,7 +95,7 @@ def expo(given: dict[str, Any]) -> None:
     record = run(config)
     for line in read_curve(config.output_dir) if config.search is not None else []:
         typer.echo(line)
-    _show_log(record, config.output_dir)
+    _show_log(record.to_json(), config.output_dir)
 
 
 @app.command("weights")

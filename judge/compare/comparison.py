@@ -23,7 +23,7 @@ from judge.compare.disagreements import Disagreement, disagreements, with_texts
 from judge.compare.explanations import Explanations, explanations
 from judge.compare.gather import STRENGTH, Gathered, gather
 from judge.compare.matching import RunMatch
-from judge.compare.rewards import Rewards, reward_distributions
+from judge.compare.rewards import RewardDistributions, reward_distributions
 from judge.compare.significance import Paired, paired_tests
 from judge.compare.slices import Slice, slices
 from judge.compare.systems import Kind, System
@@ -90,7 +90,7 @@ class Comparison(BaseModel):
     agreement: SystemsAgreement
     slices: list[Slice]
     calibration: list[Calibration]
-    rewards: list[Rewards]
+    rewards: list[RewardDistributions]
     explanations: list[Explanations]
     """Whether each judge's explanations speak for the response that its statements name."""
     disagreements: dict[str, int]

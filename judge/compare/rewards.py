@@ -42,7 +42,7 @@ class Gaps(BaseModel):
     """Pairs whose preferred response has the higher reward."""
 
 
-class Rewards(BaseModel):
+class RewardDistributions(BaseModel):
     """One reward model's rewards, over :data:`BINS` bins of equal width from least to greatest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,19 +60,19 @@ class Rewards(BaseModel):
     """Of pairs on which people prefer a response."""
 
 
-def reward_distributions(systems: Sequence[Column], people: Column) -> list[Rewards]:
+def reward_distributions(systems: Sequence[Column], people: Column) -> list[RewardDistributions]:
     """Return the rewards of every reward model."""
     return [_rewards(s, people) for s in systems if s.kind == "reward_model"]
 
 
-def _rewards(system: Column, people: Column) -> Rewards:
+def _rewards(system: Column, people: Column) -> RewardDistributions:
     scored = ~np.isnan(system.difference)
     every = system.rewards[scored].ravel()
     edges = np.histogram_bin_edges(every, BINS) if len(every) else np.array([])
     rows = np.flatnonzero(scored & people.preferred)
     side = (people.choice[rows] > 0).astype(int)
     preferred, other = system.rewards[rows, side], system.rewards[rows, 1 - side]
-    return Rewards(
+    return RewardDistributions(
         system=system.name,
         edges=[rounded(edge) for edge in edges],
         preferred=_spread(preferred, edges),

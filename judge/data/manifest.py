@@ -50,7 +50,7 @@ class Problems(BaseModel):
     """The first ones."""
 
 
-class RowCounts(BaseModel):
+class PreparedRows(BaseModel):
     """What became of every row that was read."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 
 from judge.annotated import Problem
 from judge.data.justification import POSITIONS
-from judge.data.manifest import Problems, RowCounts, SideRows, SourceRows
+from judge.data.manifest import PreparedRows, Problems, SideRows, SourceRows
 from judge.data.outcome import Outcome
 
 PROBLEMS_LISTED = 200
@@ -81,7 +81,7 @@ class Tally:
         problems = self._reasons.total()
         return f"{read} rows read, {problems} problems, dropped: {rules or 'none'}"
 
-    def report(self) -> RowCounts:
+    def report(self) -> PreparedRows:
         """Return all counts, in a fixed order."""
         sides: dict[str, SideRows] = {}
         for side in sorted({side for side, _ in self._pairs}):
@@ -100,6 +100,6 @@ class Tally:
             ordered = {
                 name: dict(sorted(counts.items())) for name, counts in sorted(tables.items())
             }
-            sides[side] = SideRows(pairs=pairs, **ordered)
+            sides[side] = SideRows.model_validate({"pairs": pairs, **ordered})
         counts = dict(sorted(self._reasons.items()))
-        return RowCounts(sides=sides, problems=Problems(counts=counts, listed=self._problems))
+        return PreparedRows(sides=sides, problems=Problems(counts=counts, listed=self._problems))

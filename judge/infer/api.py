@@ -24,7 +24,7 @@ from judge.idset import IdSet
 from judge.infer.api_options import JudgeOptions
 from judge.infer.held import Held
 from judge.infer.pairwise import Numbered
-from judge.infer.protocols import Judge as Judging
+from judge.infer.protocols import PairJudge
 from judge.judgment import Failure, Judgment
 from judge.pair import Message, Pair
 from judge.reward import Reward
@@ -40,14 +40,14 @@ Note = Callable[[str], None]
 _log = logging.getLogger("judge")
 
 
-class _Loaded(Held[Judging]):
+class _Loaded(Held[PairJudge]):
     """A model in memory that judges pairs. Not to be used by two threads at once."""
 
     window: int
     """Pairs that are judged together. Another one may change a figure's last digits."""
 
     def __init__(
-        self, judging: Judging, window: int, strip_thinking: bool, empty_responses: bool
+        self, judging: PairJudge, window: int, strip_thinking: bool, empty_responses: bool
     ) -> None:
         if window < 1:
             raise UsageError(f"window is {window}; expected 1 or more")
@@ -253,7 +253,7 @@ def _config(model: str | JudgeConfig | None, options: JudgeOptions) -> JudgeConf
     return load_config(JudgeConfig, None, {"model": model, **options})
 
 
-def _load(config: JudgeConfig, note: Note) -> Judging:
+def _load(config: JudgeConfig, note: Note) -> PairJudge:
     """Load the reward models, which are smaller, then the judge."""
     from judge.infer.engines.registry import load_engine
     from judge.infer.pairwise import PairwiseJudge

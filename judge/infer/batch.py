@@ -18,7 +18,7 @@ from judge.infer.engines.protocol import Engine
 from judge.infer.input_labels import InputLabels, labels_of
 from judge.infer.label_tally import LabelTally
 from judge.infer.pairwise import Numbered, PairwiseJudge
-from judge.infer.protocols import Judge, Progress, Streamed, Unwatched
+from judge.infer.protocols import PairJudge, Progress, Streamed, Unwatched
 from judge.infer.rows import Kind, Ran, run_rows
 from judge.infer.scorers.files import read_weights
 from judge.infer.scorers.pairs import JudgeWithScorers, PairScorer
@@ -66,7 +66,7 @@ def run(
         "weights": {name: read_weights(Path(file)) for name, file in config.weights.items()},
     }
 
-    def load_judge() -> Judge | Streamed:
+    def load_judge() -> PairJudge | Streamed:
         if engine_kind(config.engine).judges_windows:
             from judge.infer.engines.registry import load_streamed
 
@@ -82,7 +82,7 @@ def judge_rows(
     config: RowsConfig,
     source: Source,
     identity: Mapping[str, Any],
-    load: Callable[[], Judge | Streamed],
+    load: Callable[[], PairJudge | Streamed],
     names: Sequence[str],
     progress: Progress | None = None,
 ) -> Summary:
@@ -112,7 +112,7 @@ def judge_rows(
 class _Judging:
     """A judge as the worker of a run."""
 
-    judge: Judge | Streamed
+    judge: PairJudge | Streamed
 
     def work(self, windows: Iterator[Sequence[Numbered]]) -> Generator[list[Judgment | Failure]]:
         if not isinstance(self.judge, Streamed):

@@ -1,7 +1,7 @@
 """What a run over rows asks of whoever judges, and tells whoever watches.
 
 Whoever judges (a judge with or without reward models beside it, a reward model alone) is a
-:class:`Judge`, or :class:`Streamed`; the rest of a run is the same.
+:class:`PairJudge`, or :class:`Streamed`; the rest of a run is the same.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from judge.infer.pairwise import Numbered
 from judge.judgment import Failure, Judgment
 
 
-class Judge(Protocol):
+class PairJudge(Protocol):
     """What turns the pairs of a window into judgments."""
 
     def judge(self, pairs: Sequence[Numbered]) -> list[Judgment | Failure]:
@@ -36,7 +36,7 @@ class Streamed(Protocol):
     def judge_windows(
         self, windows: Iterator[Sequence[Numbered]]
     ) -> Generator[list[Judgment | Failure]]:
-        """Yield what :meth:`Judge.judge` returns for each window, in order, reading on ahead."""
+        """Yield what :meth:`PairJudge.judge` returns for each window in order, reading ahead."""
         ...
 
     def describe(self) -> dict[str, Any]: ...

@@ -17,7 +17,7 @@ from judge.formats.sources import open_source
 from judge.idset import IdSet
 from judge.infer.batch import judge_rows
 from judge.infer.dryrun import PROBE, Tokens
-from judge.infer.protocols import Judge, Progress
+from judge.infer.protocols import PairJudge, Progress
 from judge.infer.resume import windows_of
 from judge.infer.scorers.files import read_weights
 from judge.infer.scorers.pairs import PairScorer, RewardJudge
@@ -43,7 +43,7 @@ def run(
     name = scorer_name(config.model)
     identity = {**config.identity(), "weights": weights}
 
-    def load_judge() -> Judge:
+    def load_judge() -> PairJudge:
         return RewardJudge(name, load())
 
     return judge_rows(config, source, identity, load_judge, [name], progress)

@@ -16,7 +16,7 @@ from judge.cli import app
 from judge.compare.columns import column
 from judge.compare.reports.reward_figure import FIGURE, write_figure
 from judge.compare.reports.run import write_report
-from judge.compare.rewards import Rewards, reward_distributions
+from judge.compare.rewards import RewardDistributions, reward_distributions
 from judge.compare.systems import Decision, System
 from judge.formats.sources import open_source
 from judge.report.histograms import ticks
@@ -30,7 +30,7 @@ PREFERS = ["response_2", "response_2", "response_1", "response_1", None]
 
 
 @pytest.fixture
-def made() -> Rewards:
+def made() -> RewardDistributions:
     ids = [str(number) for number in range(len(REWARDS))]
     model = System(
         "bt",
@@ -42,7 +42,7 @@ def made() -> Rewards:
     return found
 
 
-def test_differences_are_of_preferred_less_the_other(made: Rewards) -> None:
+def test_differences_are_of_preferred_less_the_other(made: RewardDistributions) -> None:
     differences = [2.0, -1.5, 0.0, 5.0]
     assert made.gaps.spread.n == 4 and made.gaps.above == 2
     assert made.gaps.spread.mean == pytest.approx(np.mean(differences))
@@ -54,7 +54,7 @@ def test_differences_are_of_preferred_less_the_other(made: Rewards) -> None:
 
 
 def test_the_picture_has_a_row_a_model_and_a_bar_a_filled_bin(
-    made: Rewards, tmp_path: Path
+    made: RewardDistributions, tmp_path: Path
 ) -> None:
     named = made.model_copy(update={"system": "<b>&\x07 much"})
     [path] = write_figure([made, named], tmp_path)
@@ -71,7 +71,7 @@ def test_the_picture_has_a_row_a_model_and_a_bar_a_filled_bin(
 
 
 def test_without_labels_there_is_no_picture_and_an_old_one_goes(
-    made: Rewards, tmp_path: Path
+    made: RewardDistributions, tmp_path: Path
 ) -> None:
     write_figure([made], tmp_path)
     bare = made.model_copy(update={"gaps": made.gaps.model_copy(update={"edges": []})})

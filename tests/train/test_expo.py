@@ -20,6 +20,7 @@ from judge.models import shards
 from judge.train.expo import extrapolate as expo
 from judge.train.expo.config import ExpoConfig
 from judge.train.expo.extrapolate import run
+from judge.train.expo.record import ExpoRecord
 from tests.checkpoints import SHAPES, read, save_model, tensors, tiny_model, write
 
 ROOT = Path(__file__).parent.parent.parent
@@ -27,7 +28,7 @@ NAMES = list(SHAPES)
 FIVE = ["helpfulness", "correctness", "coherence", "complexity", "verbosity"]
 
 
-def expo_of(folder: Path, factor: float = 1.5, **options: Any) -> dict[str, Any]:
+def expo_of(folder: Path, factor: float = 1.5, **options: Any) -> ExpoRecord:
     return run(
         ExpoConfig(
             weak=str(folder / "weak"),
@@ -177,9 +178,9 @@ def test_what_belongs_to_strong_comes_along_with_a_record(tmp_path: Path) -> Non
     ]
     card = json.loads((out / "judge.json").read_text())
     assert card["objective"] == "scaled_bt" and card["outputs"] == ["reward"]
-    assert card["expo"] == record
-    assert record["factor"] == 1.52
-    assert record["weak"] != record["strong"] and record["weak"].startswith("sha256:")
+    assert card["expo"] == record.to_json()
+    assert record.factor == 1.52
+    assert record.weak != record.strong and record.weak.startswith("sha256:")
 
 
 def test_integers_and_other_formats_are_copied_where_equal(tmp_path: Path) -> None:
@@ -288,7 +289,7 @@ def test_a_strong_head_with_one_output_goes_on_from_helpfulness(tmp_path: Path) 
     write(tmp_path / "weak", weak, names)
     write(tmp_path / "strong", strong, ["reward"])
     record = expo_of(tmp_path, 1.5)
-    assert record["weak_output"] == "helpfulness"
+    assert record.weak_output == "helpfulness"
     expected = weak["score.weight"][1:2] + 1.5 * (strong["score.weight"] - weak["score.weight"][1])
     torch.testing.assert_close(read(tmp_path / "out")["score.weight"], expected)
 

@@ -105,7 +105,7 @@ def test_a_search_writes_the_best_factor_and_its_curve(models: Path, tmp_path: P
     record = run(config(models, tmp_path / "out", search=str(file), search_limit=12))
     found = json.loads((tmp_path / "out" / "expo_search.json").read_text())
     assert found["pairs"] == 12
-    assert found["best"]["factor"] == record["factor"]
+    assert found["best"]["factor"] == record.factor
     assert found["best"]["right"] == max(p["right"] for p in found["curve"])
     assert found["weak"]["factor"] == 0 and found["strong"]["factor"] == 1
     assert len(found["curve"]) >= 28
@@ -115,7 +115,7 @@ def test_a_search_writes_the_best_factor_and_its_curve(models: Path, tmp_path: P
     picture = (tmp_path / "out" / "expo_search.svg").read_text()
     assert picture.startswith("<svg") and picture.count("<circle") == len(found["curve"]) + 1
 
-    run(config(models, tmp_path / "same", factor=record["factor"]))
+    run(config(models, tmp_path / "same", factor=record.factor))
     one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("out", "same"))
     assert one == two
 

@@ -15,9 +15,10 @@ from judge.data.prepare import run as prepare
 from judge.errors import UsageError
 from judge.train.ablation.justifiers import JustifierAblationConfig, planned_runs, run
 from judge.train.ablation.justifiers_table import JustifierRow, render, summary_of
+from judge.train.ablation.result import JudgeRunResult
 from judge.train.ablation.rewards_table import OVERALL
 from judge.train.evaluation.labelled import Labelled, labelled
-from judge.train.evaluation.verdict_accuracy import hits_of, measure, write_pairs
+from judge.train.evaluation.verdict_accuracy import FIGURES, hits_of, measure, write_pairs
 from judge.train.sft import training as justifier
 from judge.train.sft.examples import read_rows
 from tests.train.reward_sets import annotated_pairs, tiny_base
@@ -125,7 +126,7 @@ def test_nothing_is_done_twice(
         if not (folder / "summary.json").is_file():
             loaded.append(folder.parent.name)
 
-    table = run(JustifierAblationConfig(**recipe), judging)["table"]
+    table = run(JustifierAblationConfig(**recipe), judging).table
     assert trained == ["label_only-2"] and loaded == []
     assert table in shown
 
@@ -198,8 +199,9 @@ def _judgment(pair_id: str, preference: str | None, given: int, flipped: int, ag
 
 
 def test_the_table_s_shape() -> None:
-    shares = {"a": [1.0, 2], "b": [2.0, 2]}
-    runs = [{"both_orders": shares, "one_order": shares, "consistent": shares}] * 2
+    shares = {figure: {"a": [1.0, 2], "b": [2.0, 2]} for figure in FIGURES}
+    trained = {"train_examples": 4, "steps": 1, "seconds": 1, "validation_losses": {}}
+    runs = [JudgeRunResult.model_validate({"seed": 1, **trained, **shares})] * 2
     table = render({JustifierRow("all_flipped", "justify"): summary_of(runs)}).splitlines()
     assert table[0] == (
         "| variant | verdict | both orders, overall | both orders, a | both orders, b | one order"

@@ -8,7 +8,7 @@ from typing import Any
 from judge.compare.calibration import CalibrationFigures
 from judge.compare.comparison import Comparison
 from judge.compare.probes.figures import Figure
-from judge.compare.rewards import Rewards
+from judge.compare.rewards import RewardDistributions
 from judge.compare.slices import Slice
 from judge.metrics import estimate
 from judge.metrics.estimate import Estimate
@@ -226,7 +226,7 @@ def longer(found: Comparison) -> Iterator[Plot]:
         )
 
 
-def rewards(of: Rewards, index: int, whose: str = PEOPLE) -> Iterator[Plot]:
+def rewards(of: RewardDistributions, index: int, whose: str = PEOPLE) -> Iterator[Plot]:
     """Yield a reward model's distributions, as Figure 2 of the paper: of both kinds of responses
     over the same bins, and of their differences; nothing without rewards."""
     if of.edges:
@@ -235,7 +235,7 @@ def rewards(of: Rewards, index: int, whose: str = PEOPLE) -> Iterator[Plot]:
         yield _gaps(of, index, whose)
 
 
-def _both_kinds(of: Rewards, index: int, whose: str) -> Plot:
+def _both_kinds(of: RewardDistributions, index: int, whose: str) -> Plot:
     split = of.preferred.n > 0
     given = (
         ((f"responses that {whose}", of.preferred, ONE), ("the others", of.other, TWO))
@@ -253,7 +253,7 @@ def _both_kinds(of: Rewards, index: int, whose: str) -> Plot:
     return Plot("rewards", f"rewards-{index}", tuple(traces), layout, caption)
 
 
-def _gaps(of: Rewards, index: int, whose: str) -> Plot:
+def _gaps(of: RewardDistributions, index: int, whose: str) -> Plot:
     spread = of.gaps.spread
     name = f"the response that {whose}, less the other"
     trace = histogram(of.gaps.edges, spread.counts, GAP, "preferred less the other")

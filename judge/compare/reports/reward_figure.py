@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from judge.compare.rewards import Rewards
+from judge.compare.rewards import RewardDistributions
 from judge.report.histograms import Layer, Panel, draw
 from judge.report.plots import GAP, ONE, TWO
 from judge.runs.whole import refused_in_one_line, write_whole
@@ -13,7 +13,7 @@ from judge.runs.whole import refused_in_one_line, write_whole
 FIGURE = "rewards.svg"
 
 
-def write_figure(found: Sequence[Rewards], folder: Path) -> list[Path]:
+def write_figure(found: Sequence[RewardDistributions], folder: Path) -> list[Path]:
     """Write ``rewards.svg``, a row a reward model; return its path, nothing where there is none.
 
     A picture of an earlier call is taken away where there is nothing to show now.
@@ -31,7 +31,7 @@ def write_figure(found: Sequence[Rewards], folder: Path) -> list[Path]:
     return [path]
 
 
-def _panels(of: Rewards) -> Iterator[Panel]:
+def _panels(of: RewardDistributions) -> Iterator[Panel]:
     both = (Layer("chosen", of.preferred.counts, ONE), Layer("rejected", of.other.counts, TWO))
     yield Panel(of.system, "reward", of.edges, both)
     gaps = of.gaps

@@ -14,7 +14,7 @@ from judge.compare.reports.reward_figure import write_figure
 from judge.compare.reports.run_labels import RunLabels
 from judge.compare.reports.run_plots import distributions, plots
 from judge.compare.reports.run_tables import SHOWN, tables
-from judge.compare.reports.run_texts import Texts, read_texts
+from judge.compare.reports.run_texts import InputTexts, read_texts
 from judge.compare.systems import read_run
 from judge.errors import UsageError
 from judge.formats.records import Source
@@ -184,14 +184,14 @@ def _model_name(config: Mapping[str, Any]) -> str:
     return Path(str(config["config"]["model"])).name or "the model"
 
 
-def _queue(queue: Queue, judgments: Mapping[str, Judgment], texts: Texts) -> Gallery:
+def _queue(queue: Queue, judgments: Mapping[str, Judgment], texts: InputTexts) -> Gallery:
     thinking = {judgment.pair_id: thinking_of(judgment) for judgment in judgments.values()}
     found = [_with_texts(d, judgments, texts) for d in queue.first]
     return gallery(found, queue.counts["all"], thinking)
 
 
 def _with_texts(
-    found: Disagreement, judgments: Mapping[str, Judgment], texts: Texts
+    found: Disagreement, judgments: Mapping[str, Judgment], texts: InputTexts
 ) -> Disagreement:
     judgment = judgments.get(found.pair_id)
     why = judgment and judgment.elaboration
@@ -203,7 +203,7 @@ def _with_texts(
 
 
 def _first(
-    summary: Summary, judgments: Mapping[str, Judgment], texts: Texts, has_judge: bool
+    summary: Summary, judgments: Mapping[str, Judgment], texts: InputTexts, has_judge: bool
 ) -> Gallery:
     title = f"The first {SHOWN} judgments" if summary.judged > SHOWN else "Judgments"
     shown = [

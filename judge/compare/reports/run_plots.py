@@ -11,7 +11,7 @@ from judge.compare.columns import Column, column
 from judge.compare.probes.position import position
 from judge.compare.reports.compare_plots import rewards, slots
 from judge.compare.reports.run_tables import STRENGTHS
-from judge.compare.rewards import Rewards, reward_distributions
+from judge.compare.rewards import RewardDistributions, reward_distributions
 from judge.compare.systems import Decision, System
 from judge.metrics.estimate import Estimate, share
 from judge.report.plots import NONE, ONE, TWO, Plot, bars, marks, shares
@@ -49,7 +49,7 @@ def plots(
 class Distributions(NamedTuple):
     """How the rewards of a run lie."""
 
-    rewards: list[Rewards]
+    rewards: list[RewardDistributions]
     """One for each of its reward models."""
     whose: str
     """Who prefers the responses that are told apart, in words: ``the labels prefer``."""

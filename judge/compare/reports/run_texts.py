@@ -16,7 +16,7 @@ from judge.reward import Preference
 
 
 @dataclass
-class Texts:
+class InputTexts:
     """What the input says of the pairs: lengths of those drawn from, texts of those shown."""
 
     lengths: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -32,7 +32,7 @@ def read_texts(
     shown: Collection[str],
     asked: Mapping[str, Any],
     labelled: bool,
-) -> Texts:
+) -> InputTexts:
     """Return what the input says.
 
     Args:
@@ -42,7 +42,7 @@ def read_texts(
         asked: the run's configuration, which says how its rows were read.
         labelled: whether labels are wanted.
     """
-    found = Texts()
+    found = InputTexts()
     as_judged = [bool(asked.get(name)) for name in ("strip_thinking", "empty_responses")]
     wanted, seen = {*drawn, *shown}, IdSet()
     if labelled and isinstance(source, FileSource):

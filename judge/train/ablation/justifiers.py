@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,12 @@ from judge.runs.whole import replace_json, write_whole
 from judge.train.ablation.justifiers_table import JustifierRow, render, summary_of
 from judge.train.ablation.paired_table import Comparisons, Hits, check_names, compare
 from judge.train.ablation.paired_table import render as render_differences
+from judge.train.ablation.result import (
+    JudgeAblation,
+    JudgeRowResult,
+    JudgeRunResult,
+    JudgeTest,
+)
 from judge.train.checkpoints.manifest import claim_output, git_revision, versions
 from judge.train.config import JustifierConfig
 from judge.train.evaluation.labelled import Labelled, labelled
@@ -97,7 +102,7 @@ class JustifierRun:
 
 def run(
     config: JustifierAblationConfig, judging: Judging, progress: TrainingProgress = UNWATCHED
-) -> dict[str, Any]:
+) -> JudgeAblation:
     """Train and test what is not yet; write ``ablation.json`` and the table; return both.
 
     After an interruption the same command goes on: finished runs and tests are not repeated, the
@@ -115,7 +120,7 @@ def run(
     claim_output(output, config)
     pairs = labelled(config.test, config.test_limit)
     write_pairs(pairs, output / PAIRS_FILE)
-    results: dict[JustifierRow, list[dict[str, Any]]] = {}
+    results: dict[JustifierRow, list[JudgeRunResult]] = {}
     hits: dict[str, list[list[float]]] = {}
     for number, one in enumerate(runs, start=1):
         folder = Path(one.recipe.output_dir)
@@ -131,18 +136,22 @@ def run(
             if mode == one.variant.modes[0]:
                 both_orders = hits_of(folder / f"test-{mode}", pairs)["both_orders"]
                 hits.setdefault(one.variant.name, []).append(both_orders)
-            found = {"seed": one.recipe.seed, **measured, **_trained(manifest)}
+            found = _result(one, measured, manifest)
             results.setdefault(JustifierRow(one.variant.name, mode), []).append(found)
     return _write(output, config, pairs, results, hits)
 
 
-def _trained(manifest: TrainingManifest) -> dict[str, Any]:
-    return {
+def _result(
+    one: JustifierRun, measured: Mapping[str, Any], manifest: TrainingManifest
+) -> JudgeRunResult:
+    trained = {
+        "seed": one.recipe.seed,
         "train_examples": manifest.counts["train_examples"],
         "steps": manifest.steps,
         "seconds": manifest.seconds_this_session,
         "validation_losses": manifest.validation_losses,
     }
+    return JudgeRunResult.model_validate({**trained, **measured})
 
 
 def planned_runs(config: JustifierAblationConfig) -> Iterator[JustifierRun]:
@@ -175,32 +184,24 @@ def _write(
     output: Path,
     config: JustifierAblationConfig,
     pairs: list[Labelled],
-    results: dict[JustifierRow, list[dict[str, Any]]],
+    results: dict[JustifierRow, list[JudgeRunResult]],
     hits: Mapping[str, Hits],
-) -> dict[str, Any]:
+) -> JudgeAblation:
     """Write result and table; return them."""
     summaries = {row: summary_of(runs) for row, runs in results.items()}
     differences = compare(config.compare, hits)
-    table = "\n".join(filter(None, (render(summaries), render_differences(differences))))
-    result = {
-        "recipe": config.model_dump(mode="json"),
-        "test": {"pairs": len(pairs)},
-        "rows": [
-            {
-                "variant": row.variant,
-                "mode": row.mode,
-                "summary": {
-                    figure: {source: cell.to_json() for source, cell in cells.items()}
-                    for figure, cells in summaries[row].items()
-                },
-                "runs": runs,
-            }
+    result = JudgeAblation(
+        recipe=config.model_dump(mode="json"),
+        test=JudgeTest(pairs=len(pairs)),
+        rows=[
+            JudgeRowResult(variant=row.variant, mode=row.mode, summary=summaries[row], runs=runs)
             for row, runs in results.items()
         ],
-        "compared": [one.to_json() for one in differences],
-        "git_revision": git_revision(),
-        "versions": versions(),
-    }
-    replace_json(output / RESULT_FILE, json.loads(json.dumps(result)))
-    write_whole(output / TABLE_FILE, table)
-    return result | {"table": table}
+        compared=differences,
+        git_revision=git_revision(),
+        versions=versions(),
+        table="\n".join(filter(None, (render(summaries), render_differences(differences)))),
+    )
+    replace_json(output / RESULT_FILE, result.to_json())
+    write_whole(output / TABLE_FILE, result.table)
+    return result

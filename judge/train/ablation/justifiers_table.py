@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from judge.train.ablation.result import JudgeRunResult
 from judge.train.ablation.rewards_table import OVERALL, AccuracyCell, summarise
 from judge.train.evaluation.verdict_accuracy import FIGURES
 
@@ -23,9 +23,9 @@ class JustifierRow:
     mode: str
 
 
-def summary_of(runs: Sequence[dict[str, Any]]) -> Summary:
+def summary_of(runs: Sequence[JudgeRunResult]) -> Summary:
     """Return the cells of a row's runs, one a seed."""
-    return {figure: summarise([run[figure] for run in runs]) for figure in FIGURES}
+    return {figure: summarise([getattr(run, figure) for run in runs]) for figure in FIGURES}
 
 
 def render(rows: Mapping[JustifierRow, Summary]) -> str:

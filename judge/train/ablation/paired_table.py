@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
@@ -37,9 +37,6 @@ class Difference:
     would have trained."""
     seen: float
     """The smallest true difference that such a test shows in 80 of 100 cases."""
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def compare(asked: Comparisons, hits: Mapping[str, Hits]) -> list[Difference]:

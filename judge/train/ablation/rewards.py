@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from judge.errors import UsageError
-from judge.metrics.accuracy import by_source
+from judge.metrics.accuracy import Accuracy, by_source
 from judge.reward import Objective
 from judge.runs.whole import replace_json, write_whole
 from judge.train.ablation.paired_table import Comparisons, check_names, compare
 from judge.train.ablation.paired_table import render as render_differences
+from judge.train.ablation.result import (
+    Counted,
+    RewardAblation,
+    RewardRowResult,
+    RewardRunResult,
+    RewardTest,
+    TestedReward,
+)
 from judge.train.ablation.rewards_table import EXPO, LENGTH, RewardRow, render, summarise
 from judge.train.checkpoints.manifest import claim_output, git_revision, versions
 from judge.train.config import RewardConfig
@@ -97,18 +105,18 @@ class RunResults:
 
     pairs: list[LabelledPair]
     digest: str
-    results: dict[RewardRow, list[dict[str, Any]]] = field(default_factory=dict)
+    results: dict[RewardRow, list[RewardRunResult]] = field(default_factory=dict)
     hits: dict[str, list[list[float]]] = field(default_factory=dict)
 
     def add(self, row: RewardRow, name: str, folder: Path, figures: dict[str, Any]) -> None:
         """Test the model in ``folder``, unless it is known how it does; keep its figures."""
         tested = _tested(folder, self.pairs, self.digest)
-        accuracy = {"accuracy": tested["accuracy"]}
-        self.results.setdefault(row, []).append({**figures, **accuracy})
-        self.hits.setdefault(name, []).append(tested["hits"])
+        result = RewardRunResult(**figures, accuracy=tested.accuracy)
+        self.results.setdefault(row, []).append(result)
+        self.hits.setdefault(name, []).append(tested.hits)
 
 
-def run(config: AblationConfig, progress: TrainingProgress = UNWATCHED) -> dict[str, Any]:
+def run(config: AblationConfig, progress: TrainingProgress = UNWATCHED) -> RewardAblation:
     """Train what is not trained yet, test it, write ``ablation.json`` and the table; return both.
 
     After an interruption the same command goes on: finished runs are not repeated, the one that was
@@ -220,58 +228,62 @@ def _extrapolated(config: AblationConfig, strong: RewardRun) -> tuple[Path, dict
         search_limit=config.expo_pairs,
     )
     record = expo.run(asked)
-    return Path(asked.output_dir), {"factor": record["factor"], "validation": record["accuracy"]}
+    return Path(asked.output_dir), {"factor": record.factor, "validation": record.accuracy}
 
 
-def _tested(folder: Path, pairs: list[LabelledPair], digest: str) -> dict[str, Any]:
-    """Return right and all pairs by source (``accuracy``) and 1 or 0 for each pair (``hits``).
-
-    From the file of an earlier test on the same pairs, if there is one.
-    """
+def _tested(folder: Path, pairs: list[LabelledPair], digest: str) -> TestedReward:
+    """Return what a model gets right: from the file of an earlier test on the same pairs, if there
+    is one."""
     path = folder / _ACCURACY_FILE
     if path.is_file():
-        known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if known["pairs"] == digest and "hits" in known:
-            return known
+        with suppress(ValidationError):  # an older version's, without ``hits``
+            known = TestedReward.model_validate_json(path.read_bytes())
+            if known.pairs == digest:
+                return known
     right = [chosen > rejected for chosen, rejected in reward_values(folder, pairs)]
-    by = by_source((pair.source, hit) for pair, hit in zip(pairs, right, strict=True))
-    found = {
-        "pairs": digest,
-        "accuracy": {source: accuracy.to_json() for source, accuracy in by.items()},
-        "hits": [int(hit) for hit in right],
-    }
-    replace_json(path, found)
+    found = TestedReward(
+        pairs=digest,
+        accuracy=_counted(
+            by_source((pair.source, hit) for pair, hit in zip(pairs, right, strict=True))
+        ),
+        hits=[int(hit) for hit in right],
+    )
+    replace_json(path, found.model_dump())
     return found
+
+
+def _counted(by: Mapping[str, Accuracy]) -> Counted:
+    return {source: (accuracy.right, accuracy.pairs) for source, accuracy in by.items()}
 
 
 def _digest(pairs: list[LabelledPair]) -> str:
     return hashlib.sha256("\n".join(map(repr, pairs)).encode()).hexdigest()[:16]
 
 
-def _write(output: Path, config: AblationConfig, found: RunResults) -> dict[str, Any]:
+def _write(output: Path, config: AblationConfig, found: RunResults) -> RewardAblation:
     """Write result and table; return them."""
-    baseline = {s: a.to_json() for s, a in longer_is_better(found.pairs).items()}
-    summary = {row: summarise([r["accuracy"] for r in runs]) for row, runs in found.results.items()}
+    baseline = _counted(longer_is_better(found.pairs))
+    summary = {row: summarise([r.accuracy for r in runs]) for row, runs in found.results.items()}
     differences = compare(config.compare, found.hits)
     tables = (render({LENGTH: summarise([baseline]), **summary}), render_differences(differences))
-    table = "\n".join(filter(None, tables))
-    result = {
-        "recipe": config.model_dump(mode="json"),
-        "test": {"pairs": len(found.pairs), "digest": found.digest, "longer_response": baseline},
-        "rows": [
-            {
-                "start": row.start,
-                "objective": row.objective,
+    result = RewardAblation(
+        recipe=config.model_dump(mode="json"),
+        test=RewardTest(pairs=len(found.pairs), digest=found.digest, longer_response=baseline),
+        rows=[
+            RewardRowResult(
+                start=row.start,
+                objective=row.objective,
+                summary=summary[row],
+                runs=runs,
                 **({"data": row.data} if config.sets else {}),
-                "summary": {name: cell.to_json() for name, cell in summary[row].items()},
-                "runs": runs,
-            }
+            )
             for row, runs in found.results.items()
         ],
-        "compared": [one.to_json() for one in differences],
-        "git_revision": git_revision(),
-        "versions": versions(),
-    }
-    replace_json(output / RESULT_FILE, result)
-    write_whole(output / TABLE_FILE, table)
-    return result | {"table": table}
+        compared=differences,
+        git_revision=git_revision(),
+        versions=versions(),
+        table="\n".join(filter(None, tables)),
+    )
+    replace_json(output / RESULT_FILE, result.to_json())
+    write_whole(output / TABLE_FILE, result.table)
+    return result

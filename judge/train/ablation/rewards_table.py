@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from judge.metrics.accuracy import Accuracy
 
@@ -45,9 +44,6 @@ class AccuracyCell:
     low: float | None
     high: float | None
     """95 % Wilson interval of the mean for the number of test pairs; None for the overall."""
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
     def __str__(self) -> str:
         spread = "" if self.deviation is None else f" ± {self.deviation:.3f}"

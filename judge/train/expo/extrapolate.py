@@ -12,7 +12,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from judge import __version__
 from judge.errors import UsageError
 from judge.models import JUDGE_FILE
 from judge.models.checkpoint import CONFIG, Checkpoint, open_checkpoint
@@ -21,13 +20,14 @@ from judge.runs.identity import refuse_another
 from judge.runs.whole import PART, refused_in_one_line, replace_json
 from judge.train.expo.config import ExpoConfig
 from judge.train.expo.matching import HEAD_ROW, OutputRow, TensorMatch, match
+from judge.train.expo.record import ExpoRecord, WeakAndStrong
 
 _IDENTITY = "expo.json"
 """In the unfinished folder: what it is being made from."""
 
 
-def run(config: ExpoConfig) -> dict[str, Any]:
-    """Write the checkpoint of ``config``; return its record, the ``expo`` part of ``judge.json``.
+def run(config: ExpoConfig) -> ExpoRecord:
+    """Write the checkpoint of ``config``; return its record.
 
     The folder appears whole: it is made beside its place and moved there at the end. The same
     command after an interruption keeps what is done; a finished folder stays as it is.
@@ -49,15 +49,16 @@ def run(config: ExpoConfig) -> dict[str, Any]:
     if finished is not None:
         return finished
     work = _workplace(output, identity)
-    record = {
-        "version": __version__,
-        "names": {"weak": weak.folder.name, "strong": strong.folder.name},
+    factor, accuracy = _chosen(config, matches, strong, work)
+    by_row = any(isinstance(pair.weak, OutputRow) for pair in matches.values())
+    record = ExpoRecord(
+        names=WeakAndStrong(weak=weak.folder.name, strong=strong.folder.name),
         **identity,
-        **_chosen(config, matches, strong, work),
-    }
-    if any(isinstance(pair.weak, OutputRow) for pair in matches.values()):
-        record["weak_output"] = HEAD_ROW
-    _write_weights(work, matches, strong, record["factor"])
+        factor=factor,
+        accuracy=accuracy,
+        weak_output=HEAD_ROW if by_row else None,
+    )
+    _write_weights(work, matches, strong, factor)
     _write_beside(work, strong, record)
     with refused_in_one_line(output):
         work.rename(output)
@@ -67,14 +68,15 @@ def run(config: ExpoConfig) -> dict[str, Any]:
 
 def _chosen(
     config: ExpoConfig, matches: dict[str, TensorMatch], strong: Checkpoint, work: Path
-) -> dict[str, Any]:
+) -> tuple[float, float | None]:
     """Return the factor, after a search with the accuracy that it was chosen for."""
-    if config.search is None:
-        return {"factor": config.factor}
+    if config.factor is not None:
+        return config.factor, None
     from judge.train.expo.search import run_search  # loads transformers, which a factor does not
 
-    best = run_search(matches, strong, Path(config.search), config.search_limit, work).best
-    return {"factor": best.factor, "accuracy": best.accuracy}
+    pairs = Path(str(config.search))
+    best = run_search(matches, strong, pairs, config.search_limit, work).best
+    return best.factor, best.accuracy
 
 
 def _identity(config: ExpoConfig, weak: Checkpoint, strong: Checkpoint) -> dict[str, Any]:
@@ -89,15 +91,15 @@ def _identity(config: ExpoConfig, weak: Checkpoint, strong: Checkpoint) -> dict[
     return {"weak": weak.digest(), "strong": strong.digest(), "asked": asked}
 
 
-def _finished(output: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
+def _finished(output: Path, identity: dict[str, Any]) -> ExpoRecord | None:
     """Return the record of ``output`` when it holds this very checkpoint, None when nothing."""
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return None
     try:
-        record: dict[str, Any] = json.loads((output / JUDGE_FILE).read_bytes())["expo"]
-        before = {key: record[key] for key in identity}
+        record = ExpoRecord.model_validate(json.loads((output / JUDGE_FILE).read_bytes())["expo"])
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(f"{output} exists and holds no ExPO checkpoint; choose another") from None
+    before = record.model_dump(include=set(identity))
     refuse_another(output, before, identity, "an ExPO checkpoint", "Choose another folder")
     return record
 
@@ -152,10 +154,10 @@ def _write_weights(
         replace_json(work / INDEX, index)
 
 
-def _write_beside(work: Path, strong: Checkpoint, record: dict[str, Any]) -> None:
+def _write_beside(work: Path, strong: Checkpoint, record: ExpoRecord) -> None:
     """Write configuration, tokenizer and the rest of ``strong``, and the record."""
     with refused_in_one_line(work):
         for name, path in strong.beside().items():
             shutil.copyfile(path, work / name)
     replace_json(work / CONFIG, strong.config)
-    replace_json(work / JUDGE_FILE, {**strong.card, "expo": record})
+    replace_json(work / JUDGE_FILE, {**strong.card, "expo": record.to_json()})

@@ -88,7 +88,7 @@ class RayJudge:
             raise damage
 
     def describe(self) -> dict[str, Any]:
-        """As :meth:`~judge.infer.protocols.Judge.describe`: what a replica's vLLM engine says."""
+        """As :meth:`judge.infer.protocols.PairJudge.describe`: what a replica's engine says."""
         return {f"engine.{name}": value for name, value in self._described.items()}
 
     def counts(self) -> dict[str, dict[str, int]]:
