@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Protocol
 
-from judge.config import BatchConfig
+from judge.config import BatchConfig, ScoreConfig
 from judge.errors import RowError
 from judge.formats.pairs import read_row
+from judge.formats.records import Source
 from judge.idset import IdSet
 from judge.infer.batch import open_input
 from judge.infer.engines.protocol import Engine
@@ -63,6 +65,55 @@ class DryRun:
     """Where the estimate comes from."""
 
 
+class Found(Protocol):
+    """What a dry run counts, whatever it is of."""
+
+    rows: int
+    failures: Counter[str]
+
+
+@dataclass
+class Probe:
+    """The first pairs that can be judged, at most :data:`PROBE`."""
+
+    pairs: list[Pair] = field(default_factory=list)
+    tokens: int = 0
+    """Theirs."""
+    all_tokens: int = 0
+    """Those of every pair that can be judged."""
+
+
+def read_all(
+    config: BatchConfig | ScoreConfig,
+    source: Source,
+    found: Found,
+    count: Callable[[Sequence[Pair]], Sequence[int]],
+) -> Probe:
+    """Read every row, add what was read to ``found``, and return the first pairs to measure with.
+
+    Args:
+        count: returns the tokens of each pair, 0 for one that cannot be judged.
+
+    Raises:
+        UsageError: when the input is damaged.
+    """
+    probe, seen = Probe(), IdSet()
+    for window in windows_of(islice(source.records(), config.limit), config.window):
+        rows = [
+            read_row(record, seen, config.strip_thinking, config.empty_responses)
+            for record in window
+        ]
+        found.rows += len(rows)
+        pairs = [row for row in rows if isinstance(row, Pair)]
+        found.failures.update(row.reason for row in rows if not isinstance(row, Pair))
+        for pair, size in zip(pairs, count(pairs), strict=True):
+            probe.all_tokens += size
+            if size and len(probe.pairs) < PROBE:
+                probe.pairs.append(pair)
+                probe.tokens += size
+    return probe
+
+
 def dry_run(config: BatchConfig, load: Callable[[], Engine]) -> DryRun:
     """Read every row and build its prompts, judge a few to measure the rate, write nothing.
 
@@ -72,40 +123,28 @@ def dry_run(config: BatchConfig, load: Callable[[], Engine]) -> DryRun:
     source, _ = open_input(config)
     judge = PairwiseJudge(load(), config.mode, config.orders)
     found = DryRun(tokens={order: Tokens() for order in judge.orders}, limit=judge.longest)
-    probe: list[Numbered] = []
-    probe_tokens = fitting_tokens = 0
-    seen = IdSet()
-    for window in windows_of(islice(source.records(), config.limit), config.window):
-        rows = [
-            read_row(record, seen, config.strip_thinking, config.empty_responses)
-            for record in window
-        ]
-        found.rows += len(rows)
-        pairs = [(0, row) for row in rows if isinstance(row, Pair)]
-        found.failures.update(row.reason for row in rows if not isinstance(row, Pair))
-        for pair, size in zip(pairs, _count(judge, pairs, found), strict=True):
-            fitting_tokens += size
-            if size and len(probe) < PROBE:
-                probe.append(pair)
-                probe_tokens += size
-    if probe:
-        _estimate(judge, probe, probe_tokens, fitting_tokens, found)
+    probe = read_all(config, source, found, lambda pairs: _count(judge, _numbered(pairs), found))
+    if probe.pairs:
+        _estimate(judge, probe, found)
     return found
 
 
-def _estimate(
-    judge: PairwiseJudge, probe: list[Numbered], tokens: int, all_tokens: int, found: DryRun
-) -> None:
-    """Judge ``probe``, of so many prompt tokens, and set the time of a run of ``all_tokens``."""
-    first = _seconds(judge, probe[:1])  # what happens only once is in it
+def _numbered(pairs: Sequence[Pair]) -> list[Numbered]:
+    return [(0, pair) for pair in pairs]
+
+
+def _estimate(judge: PairwiseJudge, probe: Probe, found: DryRun) -> None:
+    """Judge ``probe`` and set the time of a run of all pairs."""
+    pairs = _numbered(probe.pairs)
+    first = _seconds(judge, pairs[:1])  # what happens only once is in it
     if first > PATIENCE:
         found.seconds = first * found.judged
         found.basis = f"measured: the first pair took {first:.1f} s; batches are usually faster"
         return
-    rate = tokens / _seconds(judge, probe)
-    found.seconds = all_tokens / rate
+    rate = probe.tokens / _seconds(judge, pairs)
+    found.seconds = probe.all_tokens / rate
     found.basis = (
-        f"measured: the first {len(probe)} pairs ran at {rate:,.0f} prompt tokens/s;"
+        f"measured: the first {len(pairs)} pairs ran at {rate:,.0f} prompt tokens/s;"
         " larger batches are usually faster"
     )
 

@@ -7,18 +7,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 from judge.config import ScoreConfig
 from judge.errors import RowError
-from judge.formats.pairs import read_row
 from judge.formats.sources import open_source
-from judge.idset import IdSet
 from judge.infer.batch import judge_rows
-from judge.infer.dryrun import PROBE, Tokens
+from judge.infer.dryrun import Tokens, read_all
 from judge.infer.protocols import PairJudge, Progress
-from judge.infer.resume import windows_of
 from judge.infer.scorers.files import read_weights
 from judge.infer.scorers.pairs import PairScorer, RewardJudge
 from judge.pair import Pair
@@ -81,26 +77,11 @@ def dry_run(config: ScoreConfig, load: Callable[[], PairScorer]) -> ScoreDryRun:
     source = open_source(config.input, config.split, config.subset, config.revision)
     scorer = load()
     found = ScoreDryRun(limit=scorer.scorer.context)
-    probe: list[Pair] = []
-    probe_tokens = fitting_tokens = 0
-    seen = IdSet()
-    for window in windows_of(islice(source.records(), config.limit), config.window):
-        rows = [
-            read_row(record, seen, config.strip_thinking, config.empty_responses)
-            for record in window
-        ]
-        found.rows += len(rows)
-        pairs = [row for row in rows if isinstance(row, Pair)]
-        found.failures.update(row.reason for row in rows if not isinstance(row, Pair))
-        for pair, size in zip(pairs, _count(scorer, pairs, found), strict=True):
-            fitting_tokens += size
-            if size and len(probe) < PROBE:
-                probe.append(pair)
-                probe_tokens += size
-    if probe:
+    probe = read_all(config, source, found, lambda pairs: _count(scorer, pairs, found))
+    if probe.pairs:
         started = time.monotonic()
-        scorer.score(probe)
-        found.seconds = (time.monotonic() - started) * fitting_tokens / probe_tokens
+        scorer.score(probe.pairs)
+        found.seconds = (time.monotonic() - started) * probe.all_tokens / probe.tokens
     return found
 
 

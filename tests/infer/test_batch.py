@@ -26,8 +26,8 @@ from judge.infer.engines.protocol import Engine, Mode, ScriptedEngine
 from judge.infer.interrupts import Interrupts
 from judge.prompt import Prompt
 from judge.runs import folder as rundir
-from judge.runs.jsonlines import append_synced
 from judge.verdict import Verdict
+from tests.kills import Writes, append_until, size_of, whole, writes_of
 from tests.scripted import answer, config, engine, failures, judgments, results, row, write_rows
 
 ROOT = Path(__file__).parent.parent.parent
@@ -55,19 +55,10 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def writes(mixed: Path, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, bytes]]:
+def writes(mixed: Path, tmp_path_factory: pytest.TempPathFactory) -> Writes:
     """What an uninterrupted run appends, in order."""
     out = tmp_path_factory.mktemp("whole") / "run"
-    log: list[tuple[str, bytes]] = []
-
-    def logged(path: Path, data: bytes) -> None:
-        log.append((path.name, data))
-        append_synced(path, data)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rundir, "append_synced", logged)
-        run(config(mixed, out), engine)
-    return log
+    return writes_of(lambda: run(config(mixed, out), engine))
 
 
 def test_rows_come_out_in_input_order_and_failures_say_why(mixed: Path, tmp_path: Path) -> None:
@@ -140,37 +131,26 @@ def test_a_finished_run_is_not_repeated(mixed: Path, tmp_path: Path) -> None:
     assert results(tmp_path / "run") == before
 
 
-def killed_after(writes: list[tuple[str, bytes]], cut: int, out: Path, source: Path) -> None:
+def killed_after(writes: Writes, cut: int, out: Path, source: Path) -> None:
     """Leave in ``out`` what a run killed after ``cut`` bytes leaves."""
     with rundir.RunDir.open(out) as folder:
         run_config = config(source, out)
         folder.begin(
             run_config.model_dump(), {**run_config.identity(), "engine.engine": "scripted"}
         )
-    for name, data in writes:
-        with open(out / name, "ab") as file:
-            file.write(data[:cut])
-        cut = max(0, cut - len(data))
+    append_until(writes, cut, out)
 
 
 @given(data=st.data())
 def test_a_kill_at_any_byte_leaves_no_trace(
-    data: st.DataObject,
-    mixed: Path,
-    writes: list[tuple[str, bytes]],
-    tmp_path_factory: pytest.TempPathFactory,
+    data: st.DataObject, mixed: Path, writes: Writes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    whole = tuple(
-        b"".join(text for file, text in writes if file == name)
-        for name in ("judgments.jsonl", "failures.jsonl")
-    )
     out = tmp_path_factory.mktemp("killed") / "run"
-    cut = data.draw(st.integers(0, sum(len(text) for _, text in writes)))
-    killed_after(writes, cut, out, mixed)
+    killed_after(writes, data.draw(st.integers(0, size_of(writes))), out, mixed)
     if data.draw(st.booleans(), label="interrupted again"):
         run(config(mixed, out, limit=data.draw(st.integers(1, 30))), engine)
     summary = run(config(mixed, out), engine)
-    assert results(out) == whole
+    assert results(out) == whole(writes, "judgments.jsonl", "failures.jsonl")
     assert (summary.rows, summary.complete) == (23, True)
 
 
@@ -387,7 +367,8 @@ SLOW = textwrap.dedent("""
     from pathlib import Path
     from judge.infer.batch import run
     from judge.infer.engines.protocol import ScriptedEngine
-    from tests.scripted import answer, config
+    from tests.kills import Writes, append_until, size_of, whole, writes_of
+from tests.scripted import answer, config
 
     def slow(text, mode):
         time.sleep(0.004)

@@ -23,10 +23,10 @@ from judge.infer.respond.dryrun import dry_run
 from judge.infer.respond.run import run
 from judge.runs import folder as rundir
 from judge.runs.completeness import check_run
-from judge.runs.jsonlines import append_synced
 from judge.runs.responses import layout, read_response_summary, read_responses
 from judge.thinking import Reply
 from tests import scripted
+from tests.kills import Writes, append_until, size_of, whole, writes_of
 from tests.scripted import write_rows
 from tests.writers import ScriptedWriter, config, lines, results
 
@@ -60,18 +60,10 @@ SAMPLES = {"samples": 3, "temperature": 0.7}
 
 
 @pytest.fixture(scope="module")
-def writes(mixed: Path, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, bytes]]:
+def writes(mixed: Path, tmp_path_factory: pytest.TempPathFactory) -> Writes:
     """What an uninterrupted run of several samples appends, in order."""
-    log: list[tuple[str, bytes]] = []
-
-    def logged(path: Path, data: bytes) -> None:
-        log.append((path.name, data))
-        append_synced(path, data)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rundir, "append_synced", logged)
-        run(config(mixed, tmp_path_factory.mktemp("whole") / "run", **SAMPLES), ScriptedWriter)
-    return log
+    out = tmp_path_factory.mktemp("whole") / "run"
+    return writes_of(lambda: run(config(mixed, out, **SAMPLES), ScriptedWriter))
 
 
 def test_answers_come_out_in_input_order_and_failures_say_why(mixed: Path, tmp_path: Path) -> None:
@@ -194,29 +186,18 @@ def test_two_runs_agree_and_a_finished_one_is_not_repeated(mixed: Path, tmp_path
 
 @given(data=st.data())
 def test_a_kill_at_any_byte_leaves_no_trace(
-    data: st.DataObject,
-    mixed: Path,
-    writes: list[tuple[str, bytes]],
-    tmp_path_factory: pytest.TempPathFactory,
+    data: st.DataObject, mixed: Path, writes: Writes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    whole = tuple(
-        b"".join(text for file, text in writes if file == name)
-        for name in ("responses.jsonl", "failures.jsonl")
-    )
     out = tmp_path_factory.mktemp("killed") / "run"
-    cut = data.draw(st.integers(0, sum(len(text) for _, text in writes)))
     asked = config(mixed, out, **SAMPLES)
     with rundir.RunDir.open(out, layout=layout(3)) as folder:
         folder.begin(asked.model_dump(), {**asked.identity(), "engine.engine": "scripted"})
-    for name, text in writes:
-        with open(out / name, "ab") as file:
-            file.write(text[:cut])
-        cut = max(0, cut - len(text))
+    append_until(writes, data.draw(st.integers(0, size_of(writes))), out)
     if data.draw(st.booleans(), label="interrupted again"):
         limit = data.draw(st.integers(1, 12))
         run(config(mixed, out, limit=limit, **SAMPLES), ScriptedWriter)
     assert run(asked, ScriptedWriter).complete
-    assert results(out) == whole
+    assert results(out) == whole(writes, "responses.jsonl", "failures.jsonl")
 
 
 @settings(max_examples=20)

@@ -27,11 +27,10 @@ from judge.infer.score import dry_run, run, scorer_name
 from judge.infer.scorers import load as scorer_loading
 from judge.infer.scorers.pairs import PairScorer
 from judge.infer.scorers.protocol import ScriptedScorer
-from judge.runs import folder as rundir
 from judge.runs.folder import read_judgments
-from judge.runs.jsonlines import append_synced
 from tests import reward_models as tiny
 from tests.infer.test_batch import mixed_rows, reached, until
+from tests.kills import Writes, append_until, size_of, whole, writes_of
 from tests.scripted import TEMPLATE, config, engine, failures, judgments, results, row, write_rows
 from tests.scripted_scorers import FIVE, beside, bt, five, score_config, scored_config, value
 
@@ -88,42 +87,24 @@ def test_attributes_are_kept_beside_the_reward_they_make(special: Path, tmp_path
 
 
 @pytest.fixture(scope="module")
-def writes(special: Path, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, bytes]]:
+def writes(special: Path, tmp_path_factory: pytest.TempPathFactory) -> Writes:
     """What an uninterrupted scoring run appends, in order."""
-    log: list[tuple[str, bytes]] = []
-
-    def logged(path: Path, data: bytes) -> None:
-        log.append((path.name, data))
-        append_synced(path, data)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rundir, "append_synced", logged)
-        run(score_config(special, tmp_path_factory.mktemp("whole") / "run"), bt)
-    return log
+    out = tmp_path_factory.mktemp("whole") / "run"
+    return writes_of(lambda: run(score_config(special, out), bt))
 
 
 @given(st.data())
 @settings(max_examples=25)
 def test_a_kill_at_any_byte_leaves_no_trace(
-    special: Path,
-    writes: list[tuple[str, bytes]],
-    tmp_path_factory: pytest.TempPathFactory,
-    data: st.DataObject,
+    special: Path, writes: Writes, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    cut = data.draw(st.integers(0, sum(len(text) for _, text in writes)))
     out = tmp_path_factory.mktemp("killed") / "run"
     run(score_config(special, out, limit=1), bt)
     for name in ("judgments.jsonl", "failures.jsonl"):
         (out / name).write_bytes(b"")
-    for name, text in writes:
-        with (out / name).open("ab") as file:
-            file.write(text[:cut])
-        cut -= len(text[:cut])
+    append_until(writes, data.draw(st.integers(0, size_of(writes))), out)
     run(score_config(special, out), bt)
-    whole: dict[str, bytes] = {"judgments.jsonl": b"", "failures.jsonl": b""}
-    for name, text in writes:
-        whole[name] += text
-    assert results(out) == (whole["judgments.jsonl"], whole["failures.jsonl"])
+    assert results(out) == whole(writes, "judgments.jsonl", "failures.jsonl")
 
 
 def test_another_model_or_other_weights_are_refused(special: Path, tmp_path: Path) -> None:

@@ -247,16 +247,21 @@ def test_an_engine_with_other_options_has_the_same_model_and_counts_anew(
     assert mini_engine.builder.template.name != other.builder.template.name == "guided.v1"
 
 
-def test_what_twins_share_goes_through_the_model_once(
-    mini_engine: TransformersEngine, builder: PromptBuilder
-) -> None:
+def twin_prompts(builder: PromptBuilder) -> list[Prompt]:
+    """Both orders of a pair with a long question."""
     pair = Pair(
         pair_id="x",
         prompt=parse_prompt("A long question. " * 60),
         response_1="Yes.",
         response_2="No, not at all.",
     )
-    twins = builder.build([pair, pair.flipped()])
+    return builder.build([pair, pair.flipped()])
+
+
+def test_what_twins_share_goes_through_the_model_once(
+    mini_engine: TransformersEngine, builder: PromptBuilder
+) -> None:
+    twins = twin_prompts(builder)
     before = mini_engine.counts.forwarded_tokens
     mini_engine.judge(twins, "verdict")
     forwarded = mini_engine.counts.forwarded_tokens - before

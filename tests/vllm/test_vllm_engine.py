@@ -13,7 +13,7 @@ from judge.judgment import Judgment
 from judge.pair import Pair, parse_prompt
 from judge.prompt import Prompt, PromptBuilder, load_template
 from judge.verdict import STRENGTHS, Verdict, parse_statement, render_statement
-from tests.infer.test_transformers_engine import agrees, reference
+from tests.infer.test_transformers_engine import agrees, reference, twin_prompts
 
 TEMPLATE = load_template("pairwise_justifier.v1")
 HOSTILE = (
@@ -133,13 +133,7 @@ def test_sampling_depends_on_seed_and_prompt(
 def test_what_a_pair_s_orders_and_branches_share_goes_through_the_model_once(
     vllm_engine: VllmEngine, builder: PromptBuilder
 ) -> None:
-    pair = Pair(
-        pair_id="x",
-        prompt=parse_prompt("A long question. " * 60),
-        response_1="Yes.",
-        response_2="No, not at all.",
-    )
-    twins = builder.build([pair, pair.flipped()])
+    twins = twin_prompts(builder)
     before = vllm_engine.counts.forwarded_tokens
     vllm_engine.judge(twins, "verdict")
     forwarded = vllm_engine.counts.forwarded_tokens - before
