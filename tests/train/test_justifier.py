@@ -19,11 +19,8 @@ from judge.pair import Pair, parse_prompt
 from judge.train.ablation.justifiers import JustifierAblationConfig
 from judge.train.ablation.rewards import AblationConfig
 from judge.train.align.config import DPOConfig, PolicySFTConfig
-<<<<<<< HEAD
-from judge.train.align.rloo_config import RLOOConfig
-=======
 from judge.train.align.iterate_config import IterateConfig
->>>>>>> 98ccd0e (Iterative DPO: recipes, plan of a round's DPO, page)
+from judge.train.align.rloo_config import RLOOConfig
 from judge.train.config import (
     JustifierConfig,
     PretrainConfig,
