@@ -8,7 +8,7 @@ from statistics import median
 
 from judge.metrics.formatting import DASH, number
 from judge.metrics.gains import Gain
-from judge.report.online_paid import Sign, plus_minus
+from judge.report.online_paid import Sign, plus_minus, prompts_of
 from judge.report.online_plots import PARTS, plots
 from judge.report.online_run import (
     OnlineRun,
@@ -30,7 +30,10 @@ LARGEST = 3
 MEASURED = 3.0
 """Standard errors from which a gain is called one without a caveat."""
 SECTIONS = {
-    "reward": ("Reward", "Of the rollouts that were trained on, and of prompts that never were."),
+    "reward": (
+        "Reward",
+        "Of the rollouts that were trained on, and of held-out prompts that never are.",
+    ),
     "signs": (
         "What to look at",
         "Whether the reward was gained by something else than better answers, and whether there"
@@ -80,7 +83,7 @@ def _about(run: OnlineRun) -> Iterator[str]:
             f"{recipe.get('model')}, rewarded by {scorer}, on the prompts of {recipe.get('data')};"
             f" {recipe.get('samples')} responses a prompt."
         )
-        yield f"The KL divergence costs {recipe.get('beta')} times {run.kl_unit}."
+        yield f"beta {recipe.get('beta')} on the KL divergence in {run.kl_unit}."
     yield "Loss (which stays near 0 by design), rate and memory: training.html."
 
 
@@ -98,7 +101,7 @@ def _sentence(run: OnlineRun) -> str:
 def _gain_in_words(pair: Paired, found: Gain) -> str:
     start = pair.start_mean(reward_of) or 0.0
     now = start + found.value
-    where = f"at {found.n:,} held-out prompts after {pair.now.step:,} steps"
+    where = f"at {found.n:,} held-out {prompts_of(found)} after {pair.now.step:,} steps"
     went = f"reward went from {start:.3f} to {now:.3f} {where}: {plus_minus(found)}"
     if found.beyond(MEASURED):
         said = went.capitalize()
@@ -138,7 +141,7 @@ def _tiles(run: OnlineRun) -> Iterator[tuple[str, str, str]]:
         value = f"{change.value / before:+.0%}" if before and change else DASH
         yield value, "length", "characters of the held-out answers against the start's"
     yield number(run.last.reward, 3), "reward", "mean of the last rollout"
-    yield number(run.last.kl, 4), "KL", f"last rollout, {run.kl_unit}"
+    yield number(run.last.kl, 3), "KL", f"last rollout, {run.kl_unit}"
     share = run.last.truncated
     yield (DASH if share is None else f"{share:.0%}"), "truncated", "of the last rollout"
     yield f"{run.steps:,}", "optimizer steps", f"{len(run.rollouts):,} rollouts of responses"
@@ -208,7 +211,7 @@ def _galleries(run: OnlineRun) -> Iterator[Gallery]:
 
 def _sample(run: OnlineRun, prompt_id: str) -> Shown:
     times = run.evaluations
-    chosen = dict.fromkeys((0, (len(times) - 1) // 2, len(times) - 1))
+    chosen = dict.fromkeys((0, len(times) // 2, len(times) - 1))
     answers = [(times[place], times[place].answers.get(prompt_id)) for place in chosen]
     versions = [_version(time.step, answer) for time, answer in answers if answer is not None]
     asked = times[0].answers[prompt_id].prompt or ()

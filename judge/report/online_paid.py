@@ -41,12 +41,16 @@ class Trait:
     """Whether less of it can be a trick too."""
 
 
+def _repeated(change: float) -> str:
+    return f"{round(change, 3) + 0.0:+.1%} of a response's 4-word sequences"
+
+
 LENGTH = Trait(
     "length", characters_of, lambda value: f"{value:+,.1f} characters",
     "responses became longer", "responses became shorter", True,
 )  # fmt: skip
 REPETITION = Trait(
-    "repetition", repetition_of, lambda value: f"{value:+.1%} of a response's 4-word sequences",
+    "repetition", repetition_of, _repeated,
     "responses repeat themselves more", "responses repeat themselves less", False,
 )  # fmt: skip
 
@@ -57,6 +61,10 @@ def plus_minus(found: Gain | None, places: int = 3) -> str:
         return "-"
     sign = f"{found.value:+,.{places}f}"
     return sign if found.se is None else f"{sign} \u00b1 {found.se:,.{places}f}"
+
+
+def prompts_of(found: Gain) -> str:
+    return "prompt" if found.n == 1 else "prompts"
 
 
 def paid_for(trait: Trait, last: Paired | None, within: Within | None = None) -> Sign:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from judge.metrics.formatting import number
-from judge.report.online_paid import LENGTH, REPETITION, Sign, paid_for, plus_minus
+from judge.report.online_paid import LENGTH, REPETITION, Sign, paid_for, plus_minus, prompts_of
 from judge.report.online_run import OnlineRun, Paired, kl_of, truncated_of
 
 HALF = 0.5
@@ -39,7 +39,8 @@ def gained(last: Paired | None) -> Sign:
     name, found = "held-out reward", last.gain() if last else None
     if last is None or found is None:
         return Sign(name, "not known", "The held-out prompts were not answered twice yet.")
-    said = f"{plus_minus(found)} at {found.n:,} prompts, step {last.now.step:,} against the start"
+    of = f"{found.n:,} {prompts_of(found)}, step {last.now.step:,} against the start"
+    said = f"{plus_minus(found)} at {of}"
     if found.up:
         return Sign(name, "fine", f"Reward rose: {said}.")
     if found.down:
@@ -82,8 +83,8 @@ def equal(run: OnlineRun) -> Sign:
 def divergence(run: OnlineRun) -> Sign:
     """Whether the policy went further from its start than was stated."""
     held = run.evaluations[-1].mean(kl_of) if run.evaluations else None
-    said = f"{number(run.last.kl, 4)} at the last rollout ({run.kl_unit})"
-    said += "" if held is None else f", {held:.4f} at the last held-out answers"
+    said = f"{number(run.last.kl, 3)} at the last rollout ({run.kl_unit})"
+    said += "" if held is None else f", {held:.3f} at the last held-out answers"
     bound = run.max_kl
     if bound is None:
         return Sign("KL", "not known", f"{said}. The recipe states no bound (max_kl).")

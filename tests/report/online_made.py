@@ -84,11 +84,14 @@ def planted(
         said = (text or (lambda r, w, s: text_of(r, w)))(rng, min(words, MAX_TOKENS), step)
         return said, better * step + rng.normal(), words >= MAX_TOKENS
 
-    for step in range(steps):
-        _rollout(folder, step, rng, answer, reward, kl * step)
+    found = [_rollout(step, rng, answer, reward, kl * step) for step in range(steps)]
+    append_lines(folder, [figures for figures, _ in found])
+    append_lines(folder, [line for _, lines in found for line in lines])
+    times = {"rollout": 8.0, "reward": 1.5, "log_probs": 1.0, "update": 3.5}
+    append_lines(folder, [Timing(step=step, **times) for step in range(steps)])
     bases = [float(base) for base in rng.uniform(10, 20, prompts)]
+    lines = []
     for step in range(0, steps + 1, every):
-        lines = []
         for number, base in enumerate(bases):
             said, quality, cut = answer(step, base)
             asked = (Message(role="user", content=f"Question {number}: how do I make tea?"),)
@@ -99,7 +102,7 @@ def planted(
                     reward=reward(said, quality, step), kl=kl * step, repetition=repetition(said),
                 )
             )  # fmt: skip
-        append_lines(folder, lines)
+    append_lines(folder, lines)
     (folder / "recipe.json").write_text(json.dumps({**RECIPE, **(recipe or {})}))
     rows = [_step(step + 1) for step in range(steps)]
     (folder / "steps.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
@@ -109,13 +112,12 @@ def planted(
 
 
 def _rollout(
-    folder: Path,
     step: int,
     rng: np.random.Generator,
     answer: Callable[[int, float], tuple[str, float, bool]],
     reward: Reward,
     kl: float,
-) -> None:
+) -> tuple[RolloutFigures, list[Drawn]]:
     drawn = []
     for prompt in range(8):
         base = float(rng.uniform(10, 20))
@@ -139,9 +141,7 @@ def _rollout(
         repetition=fmean(repetition(one.response) for one in drawn),
         equal_groups=fmean(len(group) == 1 for group in groups),
     )  # fmt: skip
-    append_lines(folder, drawn)
-    append_lines(folder, [figures])
-    append_lines(folder, [Timing(step=step, rollout=8.0, reward=1.5, log_probs=1.0, update=3.5)])
+    return figures, drawn
 
 
 def _step(step: int) -> dict[str, Any]:

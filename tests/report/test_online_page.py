@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ from typer.testing import CliRunner
 from judge.cli import app
 from judge.commands.watched import paged
 from judge.errors import UsageError
-from judge.report.online import write_page
+from judge.report.online import page_of, write_page
 from judge.report.online_paid import Sign
 from judge.report.online_run import characters_of, read_run, reward_of
 from judge.report.online_signs import signs
-from judge.report.page import OPENING, opened
+from judge.report.page import OPENING, opened, render
 from judge.runs.online import Drawn, HeldOut, RolloutFigures, append_lines, read_lines
 from tests.compare.pages import HOSTILE, Page, check_safe
 from tests.report.online_made import likes_length, likes_quality, planted, text_of
@@ -28,6 +29,11 @@ def seen(folder: Path) -> dict[str, Sign]:
 
 
 def shown(folder: Path) -> Page:
+    """The page without its figures, which take most of the time."""
+    return Page(render(replace(page_of(read_run(folder)), plots=())))
+
+
+def drawn(folder: Path) -> Page:
     return Page(write_page(folder).read_text(encoding="utf-8"))
 
 
@@ -81,7 +87,7 @@ def test_without_evaluations_the_rollouts_tell_what_is_paid_for(tmp_path: Path) 
         (planted(tmp_path / name, reward) / "held_out.jsonl").unlink()
     assert seen(tmp_path / "paid")["length"].verdict == "look"
     assert seen(tmp_path / "earned")["length"].verdict == "not known"
-    page = shown(tmp_path / "paid")
+    page = drawn(tmp_path / "paid")
     assert "without held-out prompts to tell whether it rose" in page.text
     assert "gains" not in page.plots and "rewards" in page.plots
 
@@ -117,7 +123,7 @@ def test_truncation_divergence_and_collapse(tmp_path: Path) -> None:
     assert {found[n].verdict for n in ("KL", "entropy", "no reward")} == {"look"}
     assert found["truncated responses"].verdict == "look"
     assert "nothing is learnt from them" in found["truncated responses"].text
-    page = shown(tmp_path)
+    page = drawn(tmp_path)
     assert "look at truncated responses, KL, no reward, entropy" in page.text
     assert [shape["y0"] for shape in page.plots["divergence"]["layout"]["shapes"]] == [0.5]
 
@@ -137,7 +143,7 @@ def test_figures_are_paired_by_prompt(paid: Path) -> None:
     assert found is not None and found.n == 48 == len(by_hand)
     assert found.value == pytest.approx(by_hand.mean(), abs=1e-6)
     assert found.se == pytest.approx(by_hand.std(ddof=1) / 48**0.5, abs=1e-6)
-    gains = shown(paid).plots["gains"]["data"][0]
+    gains = drawn(paid).plots["gains"]["data"][0]
     assert gains["x"] == [0, 10, 20] and gains["y"][2] == found.value
     assert gains["error_y"]["array"][2] == found.se
     longer = read_run(paid).paired[-1].gain(characters_of)
@@ -173,7 +179,7 @@ def test_texts_are_shown_and_run_nothing(tmp_path: Path) -> None:
         return f"{HOSTILE} {text_of(rng, words)} {'long ' * 400 if step == 20 else ''}"
 
     run = planted(tmp_path, likes_quality, text=hostile, recipe={"output_dir": HOSTILE})
-    page = shown(run)
+    page = drawn(run)
     check_safe(page)
     assert page.text.count(HOSTILE.split("<")[0]) > 10
     assert page.text.count("more characters") == 2 * 5 - 2, "five even ones, three by their gain"
@@ -204,7 +210,7 @@ def test_a_run_that_has_only_begun(tmp_path: Path) -> None:
     append_lines(tmp_path, [RolloutFigures(step=0, prompts=2, responses=8)])
     with (tmp_path / "responses.jsonl").open("w") as torn:
         torn.write('{"step": 0, "prom')
-    page = shown(tmp_path)
+    page = drawn(tmp_path)
     assert "The run is not finished: 0 optimizer steps, 1 rollout." in page.text
     check_safe(page)
 
@@ -223,7 +229,7 @@ def test_figures_that_are_null_are_gaps(tmp_path: Path) -> None:
     for name in ("rollouts.jsonl", "responses.jsonl", "held_out.jsonl", "timing.jsonl"):
         rows = [json.loads(line) for line in (run / name).read_text().splitlines()]
         (run / name).write_text("".join(f"{json.dumps(_emptied(row))}\n" for row in rows))
-    check_safe(shown(run))
+    check_safe(drawn(run))
     assert {sign.verdict for sign in seen(run).values()} <= {"not known", "fine"}
 
 
@@ -280,6 +286,6 @@ def test_many_rollouts_make_no_larger_page(tmp_path: Path) -> None:
     append_lines(tmp_path, lines)
     append_lines(tmp_path, [Drawn(step=0, prompt_id="p", sample=0, response="x", tokens=1,
                                   truncated=False, reward=1.0)])  # fmt: skip
-    page = shown(tmp_path)
+    page = drawn(tmp_path)
     assert len(page.plots["rewards"]["data"][0]["x"]) <= 1000
     assert "Rollouts (101 of 2,500)" in page.text
