@@ -7,11 +7,14 @@
   document.head.append(library);
   const plots = JSON.parse(document.getElementById("plots").textContent);
   const places = [...document.querySelectorAll("[data-plot]")];
+  // Not plotly's own "responsive", which forgets a figure's height: the figures would vanish.
+  const inside = (place) => place.clientWidth - 2 * parseFloat(getComputedStyle(place).paddingLeft);
   for (const place of places) {
     const { data, layout } = plots[place.dataset.plot];
-    await Plotly.newPlot(place, data, layout, { displayModeBar: false, responsive: true });
+    await Plotly.newPlot(place, data, { ...layout, width: inside(place) }, { displayModeBar: false });
   }
-  const fit = (width) => places.forEach((p) => Plotly.relayout(p, { width, autosize: !width }));
+  const fit = (width) => places.forEach((p) => Plotly.relayout(p, { width: width ?? inside(p) }));
+  addEventListener("resize", () => fit());
   addEventListener("beforeprint", () => fit(660));
-  addEventListener("afterprint", () => fit(null));
+  addEventListener("afterprint", () => fit());
 })().catch(() => document.body.classList.add("undrawn"));
