@@ -75,18 +75,18 @@ def test_colocated_engines_fit_eight_nodes_while_they_sleep() -> None:
     assert gib(memory.engine) == pytest.approx(16.4 + 10, abs=0.1)
     assert memory.total == memory.resting + memory.engine > memory.resting + memory.activations
     assert found.fits and found.online and found.online.engine.copies == 8
-    awake = asked("llama31_70b_rloo", *COLOCATED, "rollout.sleep=false", gpus=64).memory
-    asleep = memory.resting + memory.activations + max(memory.layer, memory.loss)
-    assert awake.total == asleep + memory.engine
 
 
-def test_colocated_engines_that_stay_do_not_fit_four_nodes() -> None:
-    found = asked(
-        "llama31_70b_rloo", *COLOCATED, "rollout.sleep=false", "per_device_batch_size=2", gpus=32
-    )
-    assert gib(found.memory.total) == pytest.approx(58.1 + 6.1 + 26.4, abs=0.2)
+def test_colocated_engines_do_not_fit_four_nodes() -> None:
+    """Nor would they if the policy's activations were beside them: 58.1 + 6.1 + 26.4 of 79.1."""
+    found = asked("llama31_70b_rloo", *COLOCATED, "per_device_batch_size=2", gpus=32)
+    memory = found.memory
+    training = memory.resting + memory.activations + max(memory.layer, memory.loss)
+    assert gib(training + memory.engine) == pytest.approx(58.1 + 6.1 + 26.4, abs=0.2)
+    assert memory.total == memory.resting + memory.engine
+    assert gib(memory.total) == pytest.approx(90.6 - 14.4, abs=0.5)
     assert not found.fits
-    assert "does not fit: 90." in "\n".join(lines(found))
+    assert f"does not fit: {gib(memory.total)}" in "\n".join(lines(found))
 
 
 def test_an_adapter_needs_no_second_model_and_three_nodes() -> None:

@@ -46,8 +46,6 @@ class RolloutSection(BaseModel):
     """Most tokens of a response; one that is cut there counts as truncated."""
     temperature: float = Field(default=1.0, gt=0)
     """Logits are divided by it; the estimator is exact at 1 alone."""
-    sleep: bool = True
-    """Of ``vllm`` in the trainer's process: give its memory back while the policy is trained."""
     batch_tokens: int | None = Field(default=None, ge=1)
     """Of ``transformers``: most tokens of prompts, padding included, that are answered at once."""
 

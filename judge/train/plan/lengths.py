@@ -70,10 +70,7 @@ def paper_lengths(config: TrainerConfig) -> ExampleLengths:
     sample: list[tuple[int, ...]]
     kind = data_kind(config)
     if isinstance(config, RLOOConfig):
-        counts = PAPER_EXAMPLES[kind]
-        train, validation = ([_tokens(SAMPLE[i % 12][0]) for i in range(n)] for n in counts)
-        text = f"the paper's {counts[0]:,} prompts, lengths of 12 sample rows"
-        return _answered(config, train, validation, text)
+        return _paper_prompts(config)
     if kind == "justifier":
         sample = [(_tokens(sum(row) + JUSTIFICATION),) for row in SAMPLE]
     elif kind == "preference":
@@ -92,6 +89,13 @@ def paper_lengths(config: TrainerConfig) -> ExampleLengths:
         "characters a token"
     )
     return _within(config, repeated(train), repeated(validation), kind == "justifier", text)
+
+
+def _paper_prompts(config: RLOOConfig) -> ExampleLengths:
+    counts = PAPER_EXAMPLES["prompts"]
+    prompts = [[_tokens(SAMPLE[i % len(SAMPLE)][0]) for i in range(count)] for count in counts]
+    text = f"the paper's {counts[0]:,} prompts, lengths of {len(SAMPLE)} sample rows"
+    return _answered(config, prompts[0], prompts[1], text)
 
 
 def data_lengths(config: TrainerConfig, data: Path) -> ExampleLengths:
@@ -140,12 +144,14 @@ def _answered(
     if not fitting:
         raise UsageError(f"no prompt is shorter than max_length less max_new_tokens: {room}")
     response = round(response_tokens(config))
-    answered = [(n + response,) for n in fitting[: config.train_limit]]
-    held_out = [(n + response,) for n in validation if n <= room][: config.held_out]
-    examples = [item for item in answered for _ in range(config.samples)]
+    samples = range(config.samples)
+    examples: list[tuple[int, ...]] = [
+        (n + response,) for n in fitting[: config.train_limit] for _ in samples
+    ]
+    held_out: list[tuple[int, ...]] = [(n + response,) for n in validation if n <= room]
     too_long = len(train) - len(fitting)
     source += f", {response} tokens a response"
-    return ExampleLengths(examples, held_out, False, source, too_long)
+    return ExampleLengths(examples, held_out[: config.held_out], False, source, too_long)
 
 
 def _within(

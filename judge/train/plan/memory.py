@@ -50,9 +50,7 @@ class Memory:
     reward: int = 0
     """A reward model in the trainer's process."""
     engine: int = 0
-    """What draws responses on this GPU."""
-    engine_sleeps: bool = True
-    """Whether it gives its memory back while the policy is trained."""
+    """What draws responses on this GPU; it gives its memory back while the policy is trained."""
 
     @property
     def states(self) -> int:
@@ -69,9 +67,7 @@ class Memory:
     def total(self) -> int:
         """The peak: of training, or of drawing responses where that needs more."""
         training = self.resting + self.activations + max(self.layer, self.loss)
-        if self.engine_sleeps:
-            return max(training, self.resting + self.engine)
-        return training + self.engine
+        return max(training, self.resting + self.engine)
 
 
 def memory_of(config: TrainerConfig, model: Architecture, gpus: int) -> Memory:

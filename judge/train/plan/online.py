@@ -53,7 +53,6 @@ def memory_on(config: TrainerConfig, model: Architecture, gpu: Gpu, gpus: int) -
         reference=_reference(config, model, gpus),
         reward=0 if config.reward.url else scoring_bytes(config, reward_model(config, model), 1),
         engine=_engine_here(config, model, gpu, gpus),
-        engine_sleeps=config.rollout.engine != "vllm" or config.rollout.sleep,
     )
 
 

@@ -95,11 +95,7 @@ def _memory(plan: Plan) -> list[str]:
         ("CUDA, libraries", memory.context, "assumed"),
         ("the reference", memory.reference, ""),
         ("the reward model", memory.reward, ""),
-        (
-            "what draws responses",
-            memory.engine,
-            "while nothing is trained" if memory.engine_sleeps else "",
-        ),
+        ("what draws responses", memory.engine, "while nothing is trained"),
     ]
     usable = plan.gpu.memory_gib * (1 - plan.margin)
     text = ["GiB a GPU at the longest batch"]
@@ -190,11 +186,7 @@ def _verdict(plan: Plan) -> list[str]:
 
 def as_json(plan: Plan) -> dict[str, Any]:
     """Return a plan as JSON: figures in GiB, hours and tokens; the recipe as it was resolved."""
-    parts = {
-        name: round(value / 2**30, 3)
-        for name, value in vars(plan.memory).items()
-        if name != "engine_sleeps"
-    }
+    parts = {name: round(value / 2**30, 3) for name, value in vars(plan.memory).items()}
     batches = plan.batches
     return {
         "recipe": plan.recipe,
