@@ -7,9 +7,7 @@ a training set's ``manifest.json`` say how many lines there were.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from judge.errors import UsageError
 from judge.runs.folder import FAILURES, JUDGMENTS, RESPONSES, SUMMARY

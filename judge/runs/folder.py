@@ -30,11 +30,11 @@ from judge.errors import UsageError
 from judge.judgment import Failure, Judgment
 from judge.runs.identity import ANEW, plain, refuse_another
 from judge.runs.index import RunIndex, Scanned
+from judge.runs.jsonlines import append_synced, read_rows, repair_tail
 from judge.runs.layout import FAILURES as FAILURES
 from judge.runs.layout import JUDGED, Key, Layout
 from judge.runs.layout import JUDGMENTS as JUDGMENTS
 from judge.runs.layout import RESPONSES as RESPONSES
-from judge.runs.jsonlines import append_synced, read_rows, repair_tail
 from judge.runs.whole import refused_in_one_line, replace_json
 
 CONFIG = "config.json"
@@ -220,7 +220,8 @@ class RunDir:
             strays = [name for name in _FILES if (self.path / name).exists()]
             if strays:
                 raise UsageError(
-                    f"{self.path} holds {', '.join(strays)} but no {CONFIG}, so it is not a run folder"
+                    f"{self.path} holds {', '.join(strays)} but no {CONFIG}, so it is not a run"
+                    " folder"
                 )
             return None
         try:

@@ -8,17 +8,15 @@ summary.json     counts, lengths and timings (:class:`ResponseSummary`)
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from judge.errors import FailureReason, UsageError
+from judge.errors import FailureReason
 from judge.pair import Message
-from judge.runs.folder import SUMMARY
 from judge.runs.jsonlines import read_rows
 from judge.runs.layout import FAILURES, RESPONSES, Layout, leading_id
 from judge.runs.summary import read_summary_as

@@ -1,4 +1,5 @@
-"""What ``judge train select`` found, as types; their fields, in this order, are ``select.json``'s."""
+"""What ``judge train select`` found, as types; their fields, in this order, are those of
+``select.json``."""
 
 from __future__ import annotations
 

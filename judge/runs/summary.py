@@ -145,8 +145,8 @@ def read_summary_as(kind: type[S], folder: Path) -> S:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "all of it"
         raise UsageError(
-            f"{path} is damaged, of another version or of another kind of run ({field}: {first['msg']});"
-            " the command of the run writes it again"
+            f"{path} is damaged, of another version or of another kind of run"
+            f" ({field}: {first['msg']}); the command of the run writes it again"
         ) from None
     except ValueError as error:
         raise UsageError(f"{path} is damaged ({error})") from None

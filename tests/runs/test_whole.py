@@ -54,7 +54,7 @@ def test_files_take_their_names_together_or_not_at_all(tmp_path: Path) -> None:
             file.write(b"1")
         assert names(tmp_path) == ["a.part", "b.part"]
     with (
-        pytest.raises(UsageError, match="b holds other pairs. Choose another --out"),
+        pytest.raises(UsageError, match=r"b holds other pairs\. Choose another --out"),
         whole_files(paths, check=lambda: refuse_others(paths, "other pairs")) as files,
     ):
         for file, data in zip(files, (b"1", b"2"), strict=True):
@@ -94,5 +94,5 @@ def test_another_configuration_is_refused_by_its_fields(tmp_path: Path) -> None:
         f"{tmp_path} holds a run of another configuration: new is null there, [1] now;"
         " old is 1 there, null now. Stop"
     )
-    with pytest.raises(UsageError, match='seed is 0 there, "xx.*xx[.]{3} now'):
+    with pytest.raises(UsageError, match=r'seed is 0 there, "xx.*xx[.]{3} now'):
         refuse_another(tmp_path, there, {"seed": "x" * 99}, "a run", "Stop", shared=True)
