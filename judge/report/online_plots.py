@@ -59,7 +59,7 @@ def plots(run: OnlineRun) -> Iterator[Plot]:
 
 
 def _shares(run: OnlineRun, rows: Sequence[dict[str, Any]]) -> Iterator[Plot]:
-    percent = {"tickformat": ".0%"}
+    percent = {"tickformat": ".2~%"}
     yield _over_steps(
         run, rows, "length", "truncated", "truncated", truncated_of,
         "Share of responses that were cut at the most tokens.", percent,

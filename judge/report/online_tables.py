@@ -125,8 +125,8 @@ def _time(run: OnlineRun) -> Table:
 
 
 def _sign_table(seen: Sequence[Sign]) -> Table:
-    rows = tuple((sign.name, _LOOK[sign.verdict], sign.text) for sign in seen)
-    return Table("signs", "Signs", ("sign", "", "what was seen"), rows, worded=True)
+    rows = tuple((f"{_LOOK[sign.verdict]}: {sign.name}", sign.text) for sign in seen)
+    return Table("signs", "Signs", ("sign", "what was seen"), rows, worded=True)
 
 
 def _percent(share: float | None) -> str:
