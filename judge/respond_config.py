@@ -35,7 +35,7 @@ class RespondConfig(ModelConfig, InputConfig):
     max_new_tokens: int = Field(default=1024, ge=1)
     """Most tokens of an answer, thinking included; one that is cut there is kept and counted."""
     top_p: float = Field(default=1.0, gt=0, le=1)
-    """Draw from the likeliest tokens alone that have so much probability together."""
+    """Draw only from the likeliest tokens that together have this much probability."""
     window: Annotated[int, Option(default="64; vllm, server: 1024")] = Field(default=64, ge=1)
     """Answers that are written together; a resumed run does the last window again."""
     limit: Annotated[int | None, Option(metavar="N")] = Field(default=None, ge=1)

@@ -36,7 +36,7 @@ def rloo(config: Recipe, overrides: Overrides = None) -> None:
 
 @app.command("ppo", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 def ppo() -> None:
-    """Not here; says why, and ends with 2. Use `judge align rloo`."""
+    """Not available: says why and ends with exit code 2. Use `judge align rloo`."""
     raise UsageError(
         "there is no PPO here: no library of ours has it any more (TRL took its trainer out), and"
         " at 70 billion parameters its value model needs 36 GiB more of each of 32 GPUs, which they"

@@ -134,7 +134,7 @@ def password(where: Where, name: AccountName, password_file: PasswordFile = None
 
 @app.command("lock")
 def lock(where: Where, name: AccountName) -> None:
-    """Let a person sign in no longer, in any project, and end the person's sessions."""
+    """Keep a person from signing in, to any project, and end the person's sessions."""
     with opened(where) as service:
         service.accounts.set_active(None, name, False)
     typer.echo(f"{name} can no longer sign in")

@@ -242,7 +242,7 @@ def _model(fields: Mapping[str, Any], *names: str) -> str:
     for name in names:
         if isinstance(value := fields.get(name), str) and value.strip():
             return text(name, value)
-    raise RowError("missing_field", f"{names[0]} is missing: nobody says whose answer it is")
+    raise RowError("missing_field", f"{names[0]} is missing: it names the model that answered")
 
 
 def _list(name: str, value: Any) -> list[Any]:

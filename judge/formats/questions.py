@@ -129,5 +129,8 @@ def _reference(fields: Mapping[str, Any]) -> tuple[str, ...] | None:
         return None
     answers = [value] if isinstance(value, str) else value
     if not isinstance(answers, list) or not all(isinstance(answer, str) for answer in answers):
-        raise RowError("wrong_type", f"reference is {shown(value)}, expected texts, one a turn")
+        raise RowError(
+            "wrong_type",
+            f"reference is {shown(value)}, expected a list of texts, one for each turn",
+        )
     return tuple(text("reference", answer) for answer in answers)

@@ -151,7 +151,7 @@ def test_several_results_are_one_page_and_one_table(tmp_path: Path) -> None:
 
 
 def bad() -> Iterator[tuple[list[str], str]]:
-    yield ["pairs", FILES[0], "--baseline", "oak", "--out", "o"], "nobody to compare with"
+    yield ["pairs", FILES[0], "--baseline", "oak", "--out", "o"], "no other model to compare with"
     yield ["pairs", *FILES, "--out", "o"], "--baseline is missing"
     yield ["pairs", *FILES, "--baseline", "oak"], "--out is missing"
     yield ["pairs", *FILES, "--baseline", "elm", "--out", "o"], "no baseline 'elm'"

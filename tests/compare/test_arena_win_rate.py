@@ -143,11 +143,19 @@ def test_answers_meet_across_layouts() -> None:
 @pytest.mark.parametrize(
     ("files", "baseline", "said"),
     [
-        (["oak.json"], "oak", "nobody to compare with the baseline 'oak'"),
-        (["oak.json", "pine.json"], "elm", "no baseline 'elm': no such file, and the models are"),
+        (["oak.json"], "oak", "no other model to compare with the baseline 'oak'"),
+        (
+            ["oak.json", "pine.json"],
+            "elm",
+            "no baseline 'elm': it is not a file, and the models are",
+        ),
         (["oak.json", "again=oak.json", "again=pine.json"], "oak", "both hold answers of 'again'"),
         (["oak.json", "other.json"], "oak", "'other' answers none of the prompts of the baseline"),
-        (["oak.json", "ids.jsonl"], "oak", "names its question by id alone: --questions FILE"),
+        (
+            ["oak.json", "ids.jsonl"],
+            "oak",
+            "names its question by id alone: give the question.jsonl",
+        ),
         (["oak.json", "missing.json"], "oak", "cannot read"),
     ],
 )

@@ -74,7 +74,10 @@ GOOD: dict[str, Any] = {"instruction": "Why?", "output": "So.", "generator": "oa
             {"text": "what?"},
             "line 1: unknown layout, the fields are text; expected a row of answers",
         ),
-        ({**GOOD, "generator": ""}, "line 1: generator is missing: nobody says whose answer"),
+        (
+            {**GOOD, "generator": ""},
+            "line 1: generator is missing: it names the model that answered",
+        ),
         ({**GOOD, "output": 3}, "line 1: output is a number, expected text"),
         ({"question_id": 1, "model_id": "oak", "choices": "x"}, "choices is text, expected a list"),
         (

@@ -102,7 +102,7 @@ def test_responses_and_labels_are_never_looked_at() -> None:
         ({"instruction": "Add.", "input": "1 2"}, "bad_prompt", "both in one prompt"),
         ({"id": [1], "prompt": "Why?"}, "wrong_type", "id is a list"),
         ({"prompt": "Why?", "reference": 3}, "wrong_type", "reference is 3"),
-        ({"turns": ["Why?"], "reference": [None]}, "wrong_type", "expected texts"),
+        ({"turns": ["Why?"], "reference": [None]}, "wrong_type", "expected a list of texts"),
         ({"prompt": "x" * (LONGEST_LINE + 1)}, "line_too_long", "bytes"),
     ],
 )

@@ -100,7 +100,7 @@ class MtBenchConfig(RespondConfig):
     """What ``judge arena mt-bench`` is asked; also the fields of its ``--config`` file (YAML)."""
 
     answers: Annotated[tuple[str, ...], Option(metavar="ANSWERS...")] = Field(min_length=1)
-    """Models' answers, as of the other rules; both turns of each are graded."""
+    """Models' answers, in the layouts of the other rules; both turns of each are graded."""
     questions: Annotated[str | None, Option(metavar="FILE")] = None
     """The questions (question.jsonl of MT-bench), for answers that hold their ids alone."""
     references: Annotated[str | None, Option(metavar="FILE")] = None

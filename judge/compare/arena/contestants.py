@@ -112,14 +112,16 @@ def with_baseline(
     if not named:
         if not Path(own).exists() and "/" not in own:
             known = ", ".join(told_apart(c.name for c in contestants).values())
-            raise UsageError(f"no baseline {baseline!r}: no such file, and the models are {known}")
+            raise UsageError(
+                f"no baseline {baseline!r}: it is not a file, and the models are {known}"
+            )
         contestants = read_contestants([*inputs, baseline], questions, strip_thinking)
         named = [c for c in contestants if c.source == own]
     if len(named) != 1:
         raise UsageError(f"{own} holds {len(named)} models; name one of them as the baseline")
     others = [c for c in contestants if c is not named[0]]
     if not others:
-        raise UsageError(f"nobody to compare with the baseline {named[0].name!r}")
+        raise UsageError(f"there is no other model to compare with the baseline {named[0].name!r}")
     return others, named[0]
 
 
@@ -162,8 +164,8 @@ def _asked(
         return _first(answer), category
     if questions is None:
         raise UsageError(
-            f"{path} line {answer.line} names its question by id alone: --questions FILE, the"
-            " question.jsonl that it is of"
+            f"{path} line {answer.line} names its question by id alone: give the"
+            " question.jsonl that it belongs to as --questions FILE"
         )
     return None if question is None else (question.prompt, question.category)
 

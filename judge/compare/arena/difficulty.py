@@ -53,8 +53,8 @@ def read_difficulty(name: str, baseline: Contestant) -> dict[str, float]:
         found = {p: by_text[texts[p]] for p in prompts if texts[p] in by_text}
     elif len(by_index) != len(prompts):
         raise UsageError(
-            f"{name} has the difficulties of {len(by_index):,} instructions, the baseline"
-            f" {baseline.name!r} {len(prompts):,} answers: they are of other instructions"
+            f"{name} has the difficulties of {len(by_index):,} instructions, but the baseline"
+            f" {baseline.name!r} {len(prompts):,} answers: they belong to other instructions"
         )
     else:
         found = {p: by_index[place] for place, p in enumerate(prompts) if place in by_index}

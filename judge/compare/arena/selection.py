@@ -54,6 +54,8 @@ class WinRateOverStart:
         met = result.wins + result.ties + result.losses + failed
         self.asked = met
         if result.lowest is None:
-            raise UsageError(f"{folder}: no prompt was answered by both; nothing to choose by")
+            raise UsageError(
+                f"{folder}: no prompt was answered by both models, so there is nothing to choose by"
+            )
         won = result.wins + result.ties / 2
         return Score.of(result.lowest, {"prompts": [won, met]}, failed)

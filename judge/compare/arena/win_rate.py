@@ -165,8 +165,8 @@ def answer_notes(contestants: Sequence[Contestant], results: Sequence[Result]) -
         several = sum(answer.several for answer in contestant.answers.values())
         if several:
             notes.append(
-                f"{several:,} answers of {contestant.name} go on for several turns: the first is"
-                " compared, later ones of two models have no prompt in common"
+                f"{several:,} answers of {contestant.name} have several turns: only the first"
+                " is compared, as later turns of two models share no prompt"
             )
     for one in results:
         if missing := one.failures.get(MISSING):

@@ -22,7 +22,7 @@ class AnswerSection(BaseModel):
     temperature: float = Field(default=1.0, gt=0)
     """Of the draws; at 0 all answers to a prompt would be one."""
     top_p: float = Field(default=1.0, gt=0, le=1)
-    """Draw from the likeliest tokens alone that have so much probability together."""
+    """Draw only from the likeliest tokens that together have this much probability."""
     max_new_tokens: int = Field(default=1024, ge=1)
     """Most tokens of an answer; one that is cut there makes no pair."""
     batch_tokens: int | None = Field(default=None, ge=1)

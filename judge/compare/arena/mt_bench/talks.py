@@ -121,8 +121,8 @@ def _question(
         return answer.question_id if answer.question_id in questions else None
     if not answer.asked:
         raise UsageError(
-            f"{path} line {answer.line} names its question by id alone: --questions FILE, the"
-            " question.jsonl that it is of"
+            f"{path} line {answer.line} names its question by id alone: give the"
+            " question.jsonl that it belongs to as --questions FILE"
         )
     name = answer.question_id or content_id(answer.asked)
     users = [place for place, m in enumerate(answer.asked) if m.role == "user"]
@@ -137,8 +137,8 @@ def _question(
     there = asked.questions.setdefault(name, question)
     if there.messages != question.messages:
         raise UsageError(
-            f"{path} line {answer.line}: question {name!r} is another one than before: the answers"
-            " are to different sets of questions"
+            f"{path} line {answer.line}: question {name!r} has another text than before: the"
+            " answers belong to different sets of questions"
         )
     return name
 

@@ -53,7 +53,7 @@ def load_server_engine(
     client = Client(config.url or "", patience, note)
     listed = client.run(find_model, client, config.model)
     if listed.problem is not None:
-        note(f"{listed.problem}; it is asked anyway")
+        note(f"{listed.problem}; requests are sent to it anyway")
     tokenizer = _tokenizer(config, listed.card, listed.base)
     if tokenizer is not None:
         trained = served_judge((config.tokenizer, config.model))

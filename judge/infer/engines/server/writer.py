@@ -139,7 +139,7 @@ def load_server_writer(config: RespondConfig, note: Callable[[str], None]) -> Se
     client = Client(config.url or "", patience, note)
     listed = client.run(find_model, client, config.model)
     if listed.problem is not None:
-        note(f"{listed.problem}; it is asked anyway")
+        note(f"{listed.problem}; requests are sent to it anyway")
     drawing = drawing_of(config)
     fields = request_fields(drawing, config.chat_template_kwargs, dialect_of(listed.card))
     fit = client.run(chat_fit, client, config.model, fields, listed.problem)
