@@ -11,6 +11,8 @@ LONGEST ?= 5
 ZERO3 := tests/train/test_zero3.py
 INSTALL := tests/test_install.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Each of the processes that tests start would compile anew what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-core demo review services test test-slow test-both test-zero3 test-install test-vllm check format setup-vllm bench bench-data bench-train bench-server bench-review bench-vllm bench-llamacpp screenshots mini small ablation ablation-small align-small align-online-small

@@ -13,8 +13,9 @@ venv="${VENV:-.venv}"
 constraints="${CONSTRAINTS:-constraints.txt}"
 log=$venv/setup.log
 pip=("$venv/bin/python" -m pip --disable-pip-version-check)
-# A module is compiled when it is first imported: most never are.
-install=(install --no-compile)
+# A module is compiled when it is first imported, which most never are; but not where that is not kept.
+install=(install)
+[[ -n "${PYTHONDONTWRITEBYTECODE:-}" ]] || install+=(--no-compile)
 
 fail() {
     echo "setup: $1" >&2
