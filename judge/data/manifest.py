@@ -67,5 +67,5 @@ class PreparedManifest(SetManifest):
     outputs: dict[str, OutputFile]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the file's content; only a justifier's set has a template."""
-        return self.model_dump(exclude={"template"} if self.template is None else None)
+        """Return the file's content: what was given, as only a justifier's set has a template."""
+        return self.model_dump(exclude_unset=True)

@@ -82,7 +82,7 @@ def test_preference_pairs_are_the_decided_ones(tmp_path: Path) -> None:
     assert train["pairs"]["s"]["dropped"] == {"identical_responses": 1, "spread": 1, "zero": 1}
     assert train["strengths"] == {"-3": 1, "1": 1}
     assert manifest["sides"]["test"]["pairs"]["s"]["kept"] == 1
-    assert "template" not in manifest
+    assert manifest.keys() == {"options", "input", "sides", "problems", "outputs"}
     assert manifest["options"]["kind"] == "preference"
     assert "styles" not in manifest["options"]
 
