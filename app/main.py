@@ -17,6 +17,7 @@ from app.listening import url_of
 from app.live import LiveJudge
 from app.options import Options
 from app.service import Service
+from app.service.uploads import remove_leftovers
 from app.ui.pages import build
 from app.web import (
     adjudicating,
@@ -79,6 +80,7 @@ def create_app(service: Service, options: Options, judge: LiveJudge | None = Non
 
 def serve(service: Service, options: Options, listener: socket.socket) -> None:
     """Serve the pages on a bound socket until a signal ends it, and the live judge with it."""
+    remove_leftovers()
     judge = LiveJudge(options.judge, os.environ.get("JUDGE_API_KEY")) if options.judge else None
     config = uvicorn.Config(
         create_app(service, options, judge),

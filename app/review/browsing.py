@@ -57,6 +57,8 @@ class TaskQuery(BaseModel):
     """In prompt, responses or pair id, letter case aside; a number is a task's."""
     state: TaskState | None = None
     annotator: str | None = None
+    assigned: str | None = None
+    """A person or a group that tasks go to alone."""
     kind: TaskKind | None = None
     flagged: bool = False
     against_judge: bool = False
@@ -147,6 +149,7 @@ def _fits(row: TaskRow, query: TaskQuery, found: frozenset[int] | None) -> bool:
         and query.state in (None, row.state)
         and query.kind in (None, row.kind)
         and (query.annotator is None or query.annotator in row.annotators)
+        and query.assigned in (None, *row.assigned)
         and (not query.flagged or row.flags > 0)
         and (not query.against_judge or row.against_judge)
         and query.check in (None, *row.checks)

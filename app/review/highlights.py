@@ -103,22 +103,22 @@ def objection(highlights: Sequence[Highlight], sources: Mapping[MarkedField, Sou
     for one in sorted(highlights, key=lambda one: (one.field, one.start, one.end)):
         where, source = NAMES[one.field], sources.get(one.field)
         if source is None:
-            return f"“{_short(one)}” is marked in {where}, which this task does not show you"
+            return f"“{_short(one)}” is highlighted in {where}, which this task does not show you"
         if one.digest != source.digest:
             return (
-                f"the text of {where} changed since you marked “{_short(one)}”: mark it anew in the"
-                " text as it is now, or take the mark away; it is kept until then"
+                f"the text of {where} changed since you highlighted “{_short(one)}”: highlight it"
+                " anew in the text as it is now, or remove it; it is kept until then"
             )
         if one.end > len(source.text) or not _quotes(one, source.text):
             return (
-                f"the mark “{_short(one)}” ({one.start:,} to {one.end:,}) does not lie in the text"
-                f" of {where}, which has {len(source.text):,} characters: mark it anew"
+                f"the highlight “{_short(one)}” ({one.start:,} to {one.end:,}) does not lie in the"
+                f" text of {where}, which has {len(source.text):,} characters: highlight it anew"
             )
         before = last.get(one.field)
         if before is not None and one.start < before.end:
             return (
-                f"the marks “{_short(before)}” and “{_short(one)}” in {where} overlap: shorten one"
-                " of them, or take it away"
+                f"the highlights “{_short(before)}” and “{_short(one)}” in {where} overlap: shorten"
+                " one of them, or remove it"
             )
         last[one.field] = one
     return None

@@ -8,11 +8,13 @@ whoever made the folder chose that path.
 from __future__ import annotations
 
 import gzip
+import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from threading import BoundedSemaphore
 from typing import IO, Any, Literal
 
@@ -36,6 +38,33 @@ UNPACKED = 4
 LARGEST_ARRAY = 64 << 20
 """Bytes of a .json file, which is read as a whole."""
 _OF_A_RUN = (CONFIG, JUDGMENTS, FAILURES, SUMMARY)
+
+
+_PREFIX = "review-upload-"
+"""Of the folders for temporary files; the process's number follows."""
+
+
+def remove_leftovers() -> int:
+    """Remove what processes that were killed left in the folder for temporary files; return how
+    many uploads. Called when a server starts, which has none of its own yet."""
+    removed = 0
+    for path in Path(gettempdir()).glob(f"{_PREFIX}*-*"):
+        number = path.name.removeprefix(_PREFIX).partition("-")[0]
+        if not number.isdecimal() or (int(number) != os.getpid() and _runs(int(number))):
+            continue
+        shutil.rmtree(path, ignore_errors=True)  # another person's stays
+        removed += not path.exists()
+    return removed
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True  # it is another person's, or cannot be told
+    return True
 
 
 @dataclass(frozen=True)
@@ -88,7 +117,7 @@ class Uploads:
         if not self._reading.acquire(timeout=30):
             raise Refused("other files are being read; please send yours again in a minute")
         try:
-            with TemporaryDirectory(prefix="review-upload-") as made:
+            with TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as made:
                 folder = Path(made)
                 with _in_one_line(folder):
                     files = _laid_out(folder, sent, limit * UNPACKED)

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Select,
     bindparam,
@@ -153,7 +154,7 @@ def goes_to() -> ColumnElement[bool]:
 
 
 def _names_person() -> ColumnElement[bool]:
-    person = bindparam("account_id")
+    person: BindParameter[int] = bindparam("account_id")
     groups = select(group_member.c.group_id).where(group_member.c.account_id == person)
     return or_(assignee.c.account_id == person, assignee.c.group_id.in_(groups))
 
@@ -188,7 +189,8 @@ def standing(tx: Transaction, project_id: int, account_id: int) -> Standing | No
 @cache
 def _standing() -> Select[Any]:
     """One statement: asked with every lease, and whenever somebody's progress is shown."""
-    project, person = bindparam("project_id"), bindparam("account_id")
+    project: BindParameter[int] = bindparam("project_id")
+    person: BindParameter[int] = bindparam("account_id")
     given = select(func.count()).where(
         assignment.c.project_id == project, assignment.c.account_id == person
     )

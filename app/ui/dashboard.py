@@ -67,9 +67,10 @@ def build(page: gr.Blocks, service: Service) -> None:
                     titles.append(gr.Markdown(f"## {title}"))
                     shown.append(gr.Plot(show_label=False, container=False))
     gr.Markdown("## Agreement")
-    agreement = gr.Markdown()
+    # Two tables, not one a question: each is an eighth of the time in which the page comes.
+    agreement = [tables.frame(), tables.frame()]
     gr.Markdown("## Annotators")
-    annotators = gr.Markdown()
+    annotators = tables.frame()
     computed = gr.Markdown()
 
     def refresh(before: str, request: gr.Request) -> list[Any]:
@@ -79,16 +80,32 @@ def build(page: gr.Blocks, service: Service) -> None:
         now = f"Computed {board.computed_at:%Y-%m-%d %H:%M:%S} UTC; updates every 10 s."
         digest = sha256(board.model_dump_json(exclude={"computed_at"}).encode()).hexdigest()
         if digest == before:  # nothing is drawn again for nothing
-            return [digest, *[gr.skip()] * (3 + len(titles) + len(shown)), now]
+            return [digest, *[gr.skip()] * (len(outputs) - 2), now]
         if isinstance(board, RatingBoard):
-            texts = [rating_tables.summary(board), rating_tables.attributes(board)]
             heads = [f"## {title}" for title in _OF_RATINGS]
             hidden = [gr.update(visible=False)] * (len(shown) - len(heads))
-            plotted = [*rating_plots(board), *hidden]
-            return [digest, *texts, rating_tables.raters(board), *heads, *hidden, *plotted, now]
-        texts = [tables.summary(board), tables.agreement(board), tables.annotators(board)]
-        return [digest, *texts, *[gr.skip()] * len(titles), *plots(board), now]
+            found = [rating_tables.attributes(board), gr.update(visible=False)]
+            return [
+                digest,
+                rating_tables.summary(board),
+                *found,
+                rating_tables.raters(board),
+                *heads,
+                *hidden,
+                *rating_plots(board),
+                *hidden,
+                now,
+            ]
+        found = [*tables.agreement(board), tables.annotators(board)]
+        return [
+            digest,
+            tables.summary(board),
+            *found,
+            *[gr.skip()] * len(titles),
+            *plots(board),
+            now,
+        ]
 
-    outputs = [seen, summary, agreement, annotators, *titles, *shown, computed]
+    outputs = [seen, summary, *agreement, annotators, *titles, *shown, computed]
     page.load(refresh, seen, outputs, **QUIETLY)
     gr.Timer(EVERY_SECONDS).tick(refresh, seen, outputs, **QUIETLY)

@@ -10,7 +10,7 @@ import gradio as gr
 from app.review.project import Person
 from app.service import Service
 from app.ui.handling import QUIETLY, asked, project_of
-from app.ui.tables import NONE, escape_markdown, table
+from app.ui.tables import NONE, escape_markdown, frame, table
 
 PERSON, GROUP = "person:", "group:"
 """What stands before a name in a choice that holds both."""
@@ -19,7 +19,7 @@ PERSON, GROUP = "person:", "group:"
 def build(page: gr.Blocks, service: Service) -> None:
     """Add the section to the page that is being built."""
     gr.Markdown("## Groups")
-    groups = gr.Markdown()
+    groups = frame("A click fills the fields below", visible=False)
     name = gr.Dropdown(
         label="Group: an existing one, or a new name", choices=[], allow_custom_value=True
     )
@@ -32,15 +32,9 @@ def build(page: gr.Blocks, service: Service) -> None:
     def show(who: Person, project_id: int) -> list[Any]:
         found = service.grouping.groups(who, project_id)
         names = [one.name for one in service.projects.members(who, project_id)]
-        rows = [
-            [
-                escape_markdown(one.name),
-                escape_markdown(", ".join(one.people)) or NONE,
-                str(one.tasks),
-            ]
-            for one in found
-        ]
-        shown = table(["Group", "People", "Tasks assigned"], rows) if rows else "None yet."
+        rows = [[one.name, ", ".join(one.people) or NONE, str(one.tasks)] for one in found]
+        cells = table("Group|People|Tasks assigned", rows)
+        shown = gr.update(value=cells, visible=bool(rows))
         return [shown, gr.update(choices=[one.name for one in found]), gr.update(choices=names)]
 
     def load(request: gr.Request) -> list[Any]:
@@ -52,6 +46,10 @@ def build(page: gr.Blocks, service: Service) -> None:
             project_id = project_of(service, who, request, "manage").project_id
             found = {one.name: one for one in service.grouping.groups(who, project_id)}
         return list(found[name].people) if name in found else gr.skip()
+
+    def choose(request: gr.Request, event: gr.SelectData) -> list[Any]:
+        name = str(event.row_value[0])
+        return [name, look(name, request)]
 
     def clear(request: gr.Request) -> str:
         with asked(service, request) as who:
@@ -75,6 +73,7 @@ def build(page: gr.Blocks, service: Service) -> None:
 
     outputs = [groups, name, people]
     page.load(load, None, outputs, **QUIETLY)
+    groups.select(choose, None, [name, people], **QUIETLY)
     name.input(look, name, people, **QUIETLY)
     save.click(clear, None, happened, **QUIETLY).then(
         keep, [name, people], [*outputs, happened], **QUIETLY
@@ -90,6 +89,12 @@ def assignable(service: Service, who: Person, project_id: int) -> list[tuple[str
     named = [one.name for one in service.grouping.groups(who, project_id)]
     choices = [(f"group {one}", GROUP + one) for one in named]
     return [*choices, *((one, PERSON + one) for one in people)]
+
+
+def named(choices: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the names of people and groups that :func:`assignable` gave, each once."""
+    names = (value.removeprefix(GROUP).removeprefix(PERSON) for _, value in choices)
+    return list(dict.fromkeys(names))
 
 
 def chosen(values: Sequence[str] | None) -> tuple[list[str], list[str]]:

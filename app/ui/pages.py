@@ -15,9 +15,9 @@ MOUNT = "page"
 def build(service: Service, judge: LiveJudge | None) -> gr.Blocks:
     """Return the application; nothing in it holds a value of any project.
 
-    The task page and the adjudication page are filled by our own script: their keyboard, drafts and
-    equal panels are beyond what Gradio's components do, and what Gradio is given it also shows in
-    its configuration.
+    The task page and the adjudication page are filled by our own script: Gradio's components for
+    that (``gr.HTML`` with templates) run them by ``Function``, which the content security policy
+    forbids, and what Gradio is given it also shows in its configuration (CONTRIBUTING.md).
     """
     with gr.Blocks(title="Review", analytics_enabled=False, fill_width=True) as blocks:
         gr.Navbar(visible=False)

@@ -12,7 +12,7 @@ from app.review.practice import PassState
 from app.review.project import ROLES, Person
 from app.service import Service
 from app.ui.handling import QUIETLY, asked, project_of
-from app.ui.tables import NONE, escape_markdown, table
+from app.ui.tables import NONE, Cells, escape_markdown, frame, table
 
 NO_ROLE = "takes no part"
 Act = Callable[[Service, Person, int, str, Any, Any], tuple[str, str | None]]
@@ -22,20 +22,21 @@ Act = Callable[[Service, Person, int, str, Any, Any], tuple[str, str | None]]
 def build(page: gr.Blocks, service: Service) -> None:
     """Add the section to the page that is being built."""
     gr.Markdown("## People")
-    people = gr.Markdown()
+    people = frame("A click fills the fields below")
     name = gr.Textbox(label="Name", max_length=100)
     role = gr.Dropdown(label="Role", choices=[*ROLES, NO_ROLE], value="annotator")
     quota = gr.Textbox(
         label="Tasks at most; 0: no limit; empty: as the project says", max_length=10
     )
-    with gr.Row():
+    with gr.Row(equal_height=True):
         invite = gr.Button("Invite by link", variant="primary")
         change_role = gr.Button("Give this role")
         change_quota = gr.Button("Set the quota")
-        release = gr.Button("Release from practice")
-        renew = gr.Button("Link for a new password")
-        lock = gr.Button("Lock")
-        unlock = gr.Button("Unlock")
+    with gr.Row(equal_height=True):
+        renew = gr.Button("Link for a new password", min_width=130)
+        release = gr.Button("Release from practice", min_width=130)
+        lock = gr.Button("Lock", min_width=80)
+        unlock = gr.Button("Unlock", min_width=80)
     happened = gr.Markdown(elem_id="people-said")
     link = gr.Textbox(
         label="The link: works once, for 7 days; only you see it, and only now",
@@ -45,10 +46,20 @@ def build(page: gr.Blocks, service: Service) -> None:
         elem_id="invitation",
     )
 
-    def load(request: gr.Request) -> str:
+    def load(request: gr.Request) -> Cells:
         with asked(service, request) as who:
             project_id = project_of(service, who, request, "manage").project_id
             return members(service, who, project_id)
+
+    def choose(request: gr.Request, event: gr.SelectData) -> list[Any]:
+        with asked(service, request) as who:
+            project_id = project_of(service, who, request, "manage").project_id
+            found = {one.name: one for one in service.projects.members(who, project_id)}
+            one = found.get(str(event.row_value[0]))
+            if one is None:
+                raise Refused("this person takes no part any more; reload the page")
+            own = service.grouping.work(who, project_id)[one.account_id].quota
+        return [one.name, one.role, "" if own is None else str(own)]
 
     def clear(request: gr.Request) -> list[Any]:
         with asked(service, request) as who:
@@ -69,6 +80,7 @@ def build(page: gr.Blocks, service: Service) -> None:
         return run
 
     page.load(load, None, people, **QUIETLY)
+    people.select(choose, None, [name, role, quota], **QUIETLY)
     acts = (
         (invite, _invite),
         (change_role, _give_role),
@@ -85,7 +97,7 @@ def build(page: gr.Blocks, service: Service) -> None:
         )
 
 
-def members(service: Service, who: Person, project_id: int) -> str:
+def members(service: Service, who: Person, project_id: int) -> Cells:
     """Return who takes part, as a table."""
     pending = service.inviting.pending(who, project_id)
     usual = service.projects.get(who, project_id).settings.quota
@@ -104,15 +116,9 @@ def members(service: Service, who: Person, project_id: int) -> str:
             notes.append("released from practice")
         groups = ", ".join(own.groups)
         done = f"{own.done:,} of {quota:,}" if quota else f"{own.done:,}"
-        cells = [
-            escape_markdown(one.name),
-            one.role,
-            done,
-            escape_markdown(groups),
-            ", ".join(notes),
-        ]
+        cells = [one.name, one.role, done, groups, ", ".join(notes)]
         rows.append([cell or NONE for cell in cells])
-    return table(["Name", "Role", "Done", "Groups", "Note"], rows)
+    return table("Name|Role|Done|Groups|Note", rows)
 
 
 _STANDING: dict[PassState, str] = {

@@ -1,9 +1,9 @@
-"""The figures of a project that rates as markdown tables."""
+"""The figures of a project that rates as tables."""
 
 from __future__ import annotations
 
 from app.review.rating_figures import RatingBoard
-from app.ui.tables import cards, duration, escape_markdown, number, share, table
+from app.ui.tables import Cells, cards, duration, number, share, table
 
 
 def summary(board: RatingBoard) -> str:
@@ -21,11 +21,11 @@ def summary(board: RatingBoard) -> str:
     )
 
 
-def attributes(board: RatingBoard) -> str:
+def attributes(board: RatingBoard) -> Cells:
     """Return how far people agree in each attribute, and what the reveal changed."""
     names = "Attribute|Responses|Kappa before the reveal|Kappa|Alpha|Kappa of the three nearest"
     return table(
-        [*names.split("|"), "Mean", "Changed by the reveal", "From the models' values"],
+        f"{names}|Mean|Changed by the reveal|From the models' values",
         [
             [
                 found.attribute,
@@ -43,14 +43,14 @@ def attributes(board: RatingBoard) -> str:
     )
 
 
-def raters(board: RatingBoard) -> str:
+def raters(board: RatingBoard) -> Cells:
     """Return a line for each annotator."""
     names = "Annotator|Done|An hour|Median s|Too fast|Helpfulness from the others|Skipped|Flagged"
     return table(
-        names.split("|"),
+        names,
         [
             [
-                escape_markdown(one.name),
+                one.name,
                 str(one.completed),
                 number(one.per_hour, 1),
                 number(one.median_seconds, 0),

@@ -15,25 +15,7 @@ from app.ui.handling import QUIETLY, asked, project_of
 def build(page: gr.Blocks, service: Service) -> None:
     """Add the section to the page that is being built."""
     gr.Markdown("## Settings")
-    fields: dict[str, Any] = {
-        "name": gr.Textbox(label="Name", max_length=100),
-        "blind": gr.Checkbox(label="Blind: the judge is shown after the annotator's own choice"),
-        "annotations": gr.Number(label="Annotations a task", precision=0),
-        "more_on_disagreement": gr.Number(label="More where the first three disagree", precision=0),
-        "quota": gr.Number(label="Tasks a person at most; 0: no limit", precision=0),
-        "order": gr.Dropdown(label="Order of the queue", choices=list(get_args(QueueOrder))),
-        "lease_minutes": gr.Number(label="Minutes until an idle task goes back", precision=0),
-        "check_every": gr.Number(label="One check in every N tasks; 0: none", precision=0),
-        "practice": gr.Number(
-            label="Practice: so many gold tasks first, each with its answer; 0: none", precision=0
-        ),
-        "pass_mark": gr.Number(
-            label="Percent of the practice round that must be right; 0: no pass mark", precision=0
-        ),
-        "too_fast_seconds": gr.Number(label="Seconds under which a choice is too fast"),
-        "require_justification": gr.Checkbox(label="A reason in words is required"),
-        "load_images": gr.Checkbox(label="Images in texts may be loaded, one at a time"),
-    }
+    fields = _fields()
     began = gr.Textbox("", visible=False)
     save = gr.Button("Save", variant="primary")
     said = gr.Markdown(elem_id="settings-said")
@@ -71,3 +53,31 @@ def build(page: gr.Blocks, service: Service) -> None:
     save.click(clear, None, said, **QUIETLY).then(
         change, [began, *everything], [*everything, began, said], **QUIETLY
     )
+
+
+def _fields() -> dict[str, Any]:
+    """Make a component for each setting that is changed here, by its name."""
+    fields: dict[str, Any] = {
+        "name": gr.Textbox(label="Name", max_length=100),
+        "blind": gr.Checkbox(label="Blind: the judge is shown after the annotator's own choice"),
+    }
+    numbers = (
+        ("annotations", "Annotations a task"),
+        ("more_on_disagreement", "More where the first three disagree"),
+        ("quota", "Tasks a person at most; 0: no limit"),
+        ("lease_minutes", "Minutes until an idle task goes back"),
+        ("practice", "Practice: gold tasks first, with their answers; 0: none"),
+        ("pass_mark", "Percent of the practice that must be right; 0: any"),
+        ("check_every", "One check in every N tasks; 0: none"),
+        ("too_fast_seconds", "Seconds under which a choice is too fast"),
+    )
+    for pair in zip(numbers[::2], numbers[1::2], strict=True):
+        with gr.Row(equal_height=True):
+            for name, label in pair:
+                digits = None if name == "too_fast_seconds" else 0
+                fields[name] = gr.Number(label=label, precision=digits, min_width=120)
+    return fields | {
+        "order": gr.Dropdown(label="Order of the queue", choices=list(get_args(QueueOrder))),
+        "require_justification": gr.Checkbox(label="A reason in words is required"),
+        "load_images": gr.Checkbox(label="Images in texts may be loaded, one at a time"),
+    }

@@ -1,14 +1,20 @@
-"""The figures of the dashboard as markdown tables: what the plots show, for readers and for eyes
-that no plot reaches."""
+"""Tables of the pages, and the figures of the dashboard in them: what the plots show, for readers
+and for eyes that no plot reaches."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
 
 from app.review.figures import Against, Agreement, AnnotatorFigures, Dashboard, Share
 
 NONE = "\N{EN DASH}"
 """Stands where there is nothing to compute a figure of."""
+Cells = dict[str, list[Any]]
+"""Headers and rows of a table, as Gradio takes them."""
 _SPECIAL = re.compile(r"[^\w ]")
 
 
@@ -43,52 +49,48 @@ def cards(figures: list[tuple[str, str, str]]) -> str:
     return f'<dl class="cards">{shown}</dl>'
 
 
-def agreement(board: Dashboard) -> str:
-    """Return how far people agree with one another, and the judge with people."""
-    people = table(
-        ["People among themselves", "Tasks", "Kappa", "Alpha", "Same response"],
+def agreement(board: Dashboard) -> list[Cells]:
+    """Return how far people agree with one another and the judge with people; and what the reveal
+    changed, and what the judge's explanations were called."""
+    agree = table(
+        "Who|When|Tasks or choices|Kappa|Alpha|Mean difference|Same response",
         [
-            ["before the reveal", *_agreement(board.agreement_first)],
-            ["after it", *_agreement(board.agreement_final)],
-        ],
-    )
-    judge = table(
-        ["Judge against people", "Choices", "Kappa", "Mean difference", "Same response"],
-        [
-            ["before the reveal", *_against(board.judge_before)],
-            ["after it", *_against(board.judge_after)],
+            ["people among themselves", "before the reveal", *_agreement(board.agreement_first)],
+            ["people among themselves", "after it", *_agreement(board.agreement_final)],
+            ["the judge against people", "before the reveal", *_against(board.judge_before)],
+            ["the judge against people", "after it", *_against(board.judge_after)],
         ],
     )
     changed = board.anchoring
+    called = {"right": "right", "partly_right": "partly right", "wrong": "wrong"}
     reveal = table(
-        ["What the reveal changed", "Share"],
+        "What the reveal changed, and how explanations were called|Share",
         [
-            ["the choice (anchoring rate)", _share(changed.changed)],
-            ["the preferred response", _share(changed.changed_response)],
-            ["of the changes, towards the judge", _share(changed.towards_judge)],
+            ["changed: the choice (anchoring rate)", _share(changed.changed)],
+            ["changed: the preferred response", _share(changed.changed_response)],
+            ["of the changes: towards the judge", _share(changed.towards_judge)],
             ["choices of the response shown first", _share(board.position)],
+            *(
+                [f"the judge's explanation called {text}", str(board.explanations.get(key, 0))]
+                for key, text in called.items()
+            ),
         ],
     )
-    called = {"right": "right", "partly_right": "partly right", "wrong": "wrong"}
-    explanations = table(
-        ["The judge's explanation was called", "Times"],
-        [[text, str(board.explanations.get(key, 0))] for key, text in called.items()],
-    )
-    return "\n\n".join((people, judge, reveal, explanations))
+    return [agree, reveal]
 
 
-def annotators(board: Dashboard) -> str:
+def annotators(board: Dashboard) -> Cells:
     """Return a line for each annotator."""
     names = (
         "Annotator|Done|An hour|Median s|Too fast|Same as consensus|Kappa|Shown first|Changed"
         "|Checks right|Skipped|Flagged"
     )
-    return table(names.split("|"), [_annotator(person) for person in board.annotators])
+    return table(names, [_annotator(person) for person in board.annotators])
 
 
 def _annotator(person: AnnotatorFigures) -> list[str]:
     return [
-        escape_markdown(person.name),
+        person.name,
         str(person.completed),
         number(person.per_hour, 1),
         number(person.median_seconds, 0),
@@ -105,12 +107,12 @@ def _annotator(person: AnnotatorFigures) -> list[str]:
 
 def _agreement(found: Agreement) -> list[str]:
     kappa, alpha = number(found.kappa, 2), number(found.alpha, 2)
-    return [str(found.tasks), kappa, alpha, _share(found.same_response)]
+    return [str(found.tasks), kappa, alpha, NONE, _share(found.same_response)]
 
 
 def _against(found: Against) -> list[str]:
     kappa, difference = number(found.kappa, 2), number(found.mean_difference, 2)
-    return [str(found.tasks), kappa, difference, _share(found.same_response)]
+    return [str(found.tasks), kappa, NONE, difference, _share(found.same_response)]
 
 
 def _share(share: Share) -> str:
@@ -139,7 +141,23 @@ def duration(seconds: float | None) -> str:
     return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
-def table(names: list[str], rows: list[list[str]]) -> str:
-    """Return a markdown table; its cells are markdown."""
-    lines = [names, ["---"] * len(names), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def table(names: str, rows: Sequence[Sequence[str]]) -> Cells:
+    """Return what a table shows.
+
+    Args:
+        names: the headers, a ``|`` between them.
+    """
+    return {"headers": names.split("|"), "data": [list(row) for row in rows]}
+
+
+def frame(label: str | None = None, **more: Any) -> gr.Dataframe:
+    """Return a table that shows texts as they are, those of people too."""
+    return gr.Dataframe(
+        datatype="str",
+        type="array",
+        interactive=False,
+        label=label,
+        show_label=label is not None,
+        buttons=[],
+        **{"wrap": True, "max_height": 560, **more},
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, get_args
 
 import gradio as gr
@@ -14,7 +15,7 @@ from app.service import Service
 from app.service.browsing import Opened
 from app.ui import groups
 from app.ui.handling import QUIETLY, asked, project_of
-from app.ui.tables import NONE, escape_markdown, table
+from app.ui.tables import NONE, escape_markdown, frame, table
 
 ANY = "any"
 COLUMNS = (
@@ -23,33 +24,37 @@ COLUMNS = (
 )  # fmt: skip
 
 
+SAID = ("Who", "What", "Why")
+
+
 def build(page: gr.Blocks, service: Service) -> None:
     """Add the page to the one that is being built."""
     gr.Markdown("# Tasks")
     with gr.Row():
         text = gr.Textbox(
-            label="Search", max_length=500, info="Prompt, responses, pair id or number"
+            label="Search",
+            max_length=500,
+            placeholder="Prompt, responses, pair id, number",
+            scale=2,
+            min_width=220,
         )
-        state = gr.Dropdown(label="State", choices=[ANY, *get_args(TaskState)], value=ANY)
-        annotator = gr.Dropdown(label="Annotator", choices=[ANY], value=ANY)
-        kind = gr.Dropdown(label="Kind", choices=[ANY, *get_args(TaskKind)], value=ANY)
-        sort = gr.Dropdown(label="Order", choices=list(get_args(Sort)), value="number")
-    with gr.Row():
-        flagged = gr.Checkbox(label="Flagged")
-        against = gr.Checkbox(label="People against the judge")
-        check = gr.Dropdown(label="Checks answered", choices=[ANY, "right", "wrong"], value=ANY)
-        apart = gr.Slider(0, 6, value=0, step=1, label="Annotations at least this far apart")
+        state = _choice("State", get_args(TaskState))
+        annotator = _choice("Annotator")
+        goes_to = _choice("Assigned to")
+        kind = _choice("Kind", get_args(TaskKind))
+        check = _choice("Checks answered", ("right", "wrong"))
+    with gr.Row(equal_height=True):
+        flagged = gr.Checkbox(label="Flagged", min_width=100)
+        against = gr.Checkbox(label="People against the judge", min_width=180)
+        apart = gr.Slider(0, 6, value=0, step=1, label="Apart by at least", min_width=200)
+        sort = gr.Dropdown(
+            label="Order", choices=list(get_args(Sort)), value="number", min_width=120
+        )
         find = gr.Button("Find", variant="primary")
-    filters = [text, state, annotator, kind, sort, flagged, against, check, apart]
+    filters = [text, state, annotator, goes_to, kind, sort, flagged, against, check, apart]
     total = gr.Markdown()
-    rows = gr.Dataframe(
-        headers=list(COLUMNS),
-        datatype="str",
-        type="array",
-        interactive=False,
-        label="Tasks; a click opens one and selects it",
-        max_height=420,
-        wrap=False,
+    rows = frame(
+        "Tasks; a click opens one and selects it", headers=list(COLUMNS), max_height=420, wrap=False
     )
     with gr.Row():
         selected = gr.Dropdown(label="Selected", choices=[], multiselect=True)
@@ -77,7 +82,7 @@ def build(page: gr.Blocks, service: Service) -> None:
         prompt = gr.Textbox(label="Prompt", lines=6, max_lines=14, interactive=False)
         response_1 = gr.Textbox(label="Response 1", lines=6, max_lines=14, interactive=False)
         response_2 = gr.Textbox(label="Response 2", lines=6, max_lines=14, interactive=False)
-    said = gr.Markdown()
+    said = frame(headers=list(SAID), visible=False)
     shown = [opened, prompt, response_1, response_2, said]
 
     def search(request: gr.Request, *asked_for: Any) -> list[Any]:
@@ -97,8 +102,10 @@ def build(page: gr.Blocks, service: Service) -> None:
         assert request.request is not None
         query = request.request.query_params
         flag, number = bool(query.get("flagged")), query.get("task", "")
-        values = [number[:20], ANY, ANY, ANY, "number", flag, False, ANY, 0]
-        updates = [gr.update(choices=[ANY, *names]) if i == 2 else v for i, v in enumerate(values)]
+        values = [number[:20], ANY, ANY, ANY, ANY, "number", flag, False, ANY, 0]
+        updates = list(values)
+        updates[2] = gr.update(choices=[ANY, *names])
+        updates[3] = gr.update(choices=[ANY, *groups.named(choices)])
         return [*updates, gr.update(choices=choices), *search(request, *values)]
 
     def look(before: list[str] | None, request: gr.Request, event: gr.SelectData) -> list[Any]:
@@ -177,9 +184,13 @@ def build(page: gr.Blocks, service: Service) -> None:
         )
 
 
+def _choice(label: str, values: Sequence[str] = ()) -> gr.Dropdown:
+    return gr.Dropdown(label=label, choices=[ANY, *values], value=ANY, min_width=130)
+
+
 def _query(asked_for: Any) -> TaskQuery:
-    names = ("text", "state", "annotator", "kind", "sort", "flagged", "against_judge", "check")
-    values = dict(zip((*names, "least_spread"), asked_for, strict=True))
+    names = "text state annotator assigned kind sort flagged against_judge check least_spread"
+    values = dict(zip(names.split(), asked_for, strict=True))
     try:
         return TaskQuery.model_validate(
             {name: value for name, value in values.items() if value not in (ANY, None)}
@@ -203,15 +214,13 @@ def _cells(row: TaskRow) -> list[str]:
     ]
 
 
-def _texts(found: Opened, project_id: int) -> list[str]:
+def _texts(found: Opened, project_id: int) -> list[Any]:
     prompt = "\n\n".join(f"[{turn.role}]\n{turn.content}" for turn in found.pair.prompt)
-    said = table(
-        ["Who", "What", "Why"],
-        [[escape_markdown(part) for part in line] for line in found.said],
-    )
     heading = f"## Task {found.row.task_id}, pair {escape_markdown(found.row.pair_id)}"
     if found.row.state == "to adjudicate":
         way = f"/review/adjudicate?project={project_id}&task={found.row.task_id}"
         heading += f"\n\n[Adjudicate it]({way})"
-    texts = [heading, prompt, found.pair.response_1, found.pair.response_2]
-    return [*texts, said if found.said else "Nobody annotated it yet."]
+    if not found.said:
+        heading += "\n\nNobody annotated it yet."
+    said = gr.update(value=table("|".join(SAID), found.said), visible=bool(found.said))
+    return [heading, prompt, found.pair.response_1, found.pair.response_2, said]

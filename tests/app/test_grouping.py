@@ -49,6 +49,8 @@ def test_assigned_tasks_come_first_and_go_to_nobody_else(
     assert progress(team.people["dora"], team.project_id).available == 4
     assert progress(team.people["ben"], team.project_id).available == 6
     assert rows(team)[4] == ("ann", "ben", "cem") and rows(team)[5] == ()
+    found = team.service.browsing.search(None, team.project_id, TaskQuery(assigned="ben"))
+    assert [row.task_id for row in found.rows] == [4, 6]
     assert assign([4, 6]) == (2, 0)  # to everyone again
     assert numbers(team, "eva", 5) == [1, 2, 3, 4, 5]
     kinds = [e["kind"] for e in _history(team)]

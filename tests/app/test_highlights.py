@@ -93,7 +93,7 @@ def test_what_is_wrong_is_one_sentence_that_names_text_and_place() -> None:
             one.model_copy(update={"end": 99})
         ],
         "does not lie": [one.model_copy(update={"quote": "two"})],
-        "the text of Response 1 changed since you marked “one two”": [
+        "the text of Response 1 changed since you highlighted “one two”": [
             one.model_copy(update={"digest": "0" * 32})
         ],
         "the judge's explanation, which this task does not show you": [
@@ -155,7 +155,7 @@ def test_what_is_refused_stays_in_the_draft(team: Team) -> None:
     stale = good.model_copy(update={"digest": "0" * 32, "start": 6, "end": 9, "quote": "old"})
     draft = Draft(sequence=1, strength=2, highlights=(good, stale))
     team.service.annotating.save_draft(ann, task.assignment_id, draft)
-    with pytest.raises(Refused, match="changed since you marked “old”"):
+    with pytest.raises(Refused, match="changed since you highlighted “old”"):
         choose(team, task, [good, stale])
     seen = team.service.annotating.view(ann, task.assignment_id)
     assert seen.state == "open" and seen.draft and seen.draft.highlights == (good, stale)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import stat
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -19,7 +22,7 @@ from app.errors import NotAllowed, NotFound, Refused
 from app.review.project import Settings
 from app.service import Service
 from app.service.importing import Imported
-from app.service.uploads import Sent
+from app.service.uploads import Sent, remove_leftovers
 from app.unpacking import Unpacked
 from tests.app.made import Team, judgment, made_run, pair_row, write_pairs
 
@@ -279,3 +282,23 @@ def test_where_there_is_no_project_anyone_makes_the_first(service: Service) -> N
     assert service.projects.may_create(who)
     made = service.projects.create(who, Settings(name="first"))
     assert service.projects.get(who, made).role == "manager"
+
+
+def test_what_a_killed_server_left_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    theirs = [f"review-upload-{os.getppid()}-a", "review-upload-a", "review-upload--a"]
+    left = [
+        f"review-upload-{ended.pid}-a",
+        f"review-upload-{os.getpid()}-b",
+        f"review-upload-{10**30}-c",
+    ]
+    for name in (*theirs, *left):
+        (tmp_path / name / "run").mkdir(parents=True)
+        (tmp_path / name / "run" / "config.json").write_text("{}")
+    assert remove_leftovers() == 2
+    assert {path.name for path in tmp_path.iterdir()} == {*theirs, left[2]}
+    assert remove_leftovers() == 0

@@ -101,7 +101,7 @@ class AdjudicationPage {
       ["X", "Write the reason", { x: () => this.reason.focus() }],
       ["Enter", "Store and go on", { Enter: store }],
       ["Ctrl+Enter", "The same while writing", { "Ctrl+Enter": store }],
-      ["D", "Mark the words that differ", { d: () => pair.show("difference") }],
+      ["D", "Show the words that differ", { d: () => pair.show("difference") }],
       ["V", "The texts as they were written", { v: () => pair.show("source") }],
       ["Y", "Scroll both responses together, or not", { y: () => pair.toggleTogether() }],
       ["↓ ↑", "Scroll the responses", { ArrowDown: () => pair.scroll(0.15), ArrowUp: () => pair.scroll(-0.15) }],

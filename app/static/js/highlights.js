@@ -108,7 +108,7 @@ export class Highlights {
       this.isStale(mark) ? h("b", {}, " (the text changed)") : null,
     ];
     if (!this.onchange || this.decided) return h(`span.marked.${mark.kind}`, { title: mark.note }, ...parts);
-    return h(`button.marked.${mark.kind}`, { type: "button", title: "Change or remove this mark", onclick: () => this.change(mark) }, ...parts);
+    return h(`button.marked.${mark.kind}`, { type: "button", title: "Change or remove this highlight", onclick: () => this.change(mark) }, ...parts);
   }
 
   /** The field whose text holds the selection, and the selection; null where there is none. */
@@ -179,13 +179,13 @@ export class Highlights {
     const sources = await this.texts();
     if (!sources) return;
     const stale = this.isStale(mark);
-    const about = stale ? `The text changed since you marked “${short(mark.quote)}”: select the part anew, or remove the mark.` : "";
+    const about = stale ? `The text changed since you highlighted “${short(mark.quote)}”: select the part anew, or remove the highlight.` : "";
     const field = sources[mark.field] ? mark.field : Object.keys(sources)[0];
     const begin = stale ? { ...mark, field, start: 0, end: 0 } : mark;
     const said = await askSpan(sources, begin, (found) => this.problem(found, mark), about);
     if (!said) return;
     this.marks = this.marks.filter((each) => each !== mark);
-    if (said === "remove") this.changed("The mark is removed");
+    if (said === "remove") this.changed("The highlight is removed");
     else this.add(said);
   }
 
@@ -199,9 +199,9 @@ export class Highlights {
   /** Why a span cannot be marked, in one sentence; null where it can. */
   problem({ field, start, end }, instead = null) {
     const others = this.marks.filter((mark) => mark !== instead);
-    if (others.length >= MOST) return `A task takes ${MOST} marks; remove one first.`;
+    if (others.length >= MOST) return `A task takes ${MOST} highlights; remove one first.`;
     const hit = others.find((mark) => mark.field === field && !this.isStale(mark) && mark.start < end && start < mark.end);
-    return hit ? `This overlaps with “${short(hit.quote)}”, which is marked already: change or remove that mark first.` : null;
+    return hit ? `This overlaps with “${short(hit.quote)}”, which is highlighted already: change or remove that first.` : null;
   }
 
   changed(text) {
@@ -212,7 +212,7 @@ export class Highlights {
 }
 
 export const markButton = (onclick) =>
-  h("button", { type: "button", onclick, title: "Mark a part as wrong, good or unclear: select it, or press H" }, h("kbd", {}, "H"), h("span", {}, "Mark"));
+  h("button", { type: "button", onclick, title: "Highlight a part as wrong, good or unclear: select it, or press H" }, h("kbd", {}, "H"), h("span", {}, "Highlight"));
 
 /** A few buttons beside what is selected. */
 class SelectionBar {
@@ -224,7 +224,7 @@ class SelectionBar {
     this.keys = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind[0], () => onmark(kind)]));
     this.said = h("p.alert.problem", { role: "alert" });
     const buttons = [...Object.keys(KINDS).map(button), h("button", { type: "button", onclick: onopen, title: "With a note, or in the text as it was written" }, "…", h("span.sr", {}, "With a note, or in the text as it was written"))];
-    this.element = h("div.review.marker", { role: "toolbar", "aria-label": "Mark what is selected", hidden: true }, ...buttons, this.said);
+    this.element = h("div.review.marker", { role: "toolbar", "aria-label": "Highlight what is selected", hidden: true }, ...buttons, this.said);
     // A press on a button must not take the selection away.
     this.element.addEventListener("pointerdown", (event) => event.preventDefault());
     this.element.addEventListener("keydown", (event) => this.pressed(event));

@@ -12,7 +12,7 @@ export class PairView {
     this.turns = h("div.scroll", { tabIndex: 0, role: "region", "aria-label": "Conversation" });
     this.fold = tool("C", "Fold", "Fold the conversation", () => this.toggleConversation());
     this.tools = {
-      difference: tool("D", "Differences", "Mark the words that differ", () => this.show("difference")),
+      difference: tool("D", "Differences", "Show the words that differ", () => this.show("difference")),
       source: tool("V", "Source", "The texts as they were written", () => this.show("source")),
       together: tool("Y", "Together", "Scroll both responses together", () => this.toggleTogether()),
     };
@@ -28,7 +28,7 @@ export class PairView {
       h("div.scroll", { tabIndex: 0, role: "region", "aria-label": `Response ${number}` }),
     );
     this.heads = this.bodies.map(() => h("span.tools", {}));
-    this.feet = this.bodies.map((_, i) => h("div.foot", { role: "group", "aria-label": `Marked in response ${i + 1}` }));
+    this.feet = this.bodies.map((_, i) => h("div.foot", { role: "group", "aria-label": `Highlights in response ${i + 1}` }));
     const panels = this.bodies.map((body, i) => h("section.panel", {}, h("h2", {}, `Response ${i + 1}`, this.heads[i]), body, this.feet[i]));
     this.responses = h("div.responses", {}, ...panels);
     this.element = h("div.pair", {}, this.conversation, this.responses);

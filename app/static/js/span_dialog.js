@@ -31,21 +31,21 @@ export function askSpan(sources, mark, check, about = "") {
       h(
         "div.buttons",
         {},
-        isNew ? null : h("button", { value: "remove" }, "Remove the mark"),
+        isNew ? null : h("button", { value: "remove" }, "Remove the highlight"),
         h("button", { value: "" }, "Cancel"),
-        h("button.primary", { value: "yes" }, isNew ? "Mark it" : "Save"),
+        h("button.primary", { value: "yes" }, isNew ? "Highlight it" : "Save"),
       ),
     );
     form.addEventListener("submit", (event) => {
       if ((event.submitter?.value ?? "yes") !== "yes") return;
       found = parts.value;
-      const wrong = found ? check(found) : "Select the part that you want to mark first.";
+      const wrong = found ? check(found) : "Select the part that you want to highlight first.";
       if (!wrong) return;
       event.preventDefault();
       problem.textContent = wrong;
       found = null;
     });
-    const title = isNew ? "Mark a part of a text" : "A marked part";
+    const title = isNew ? "Highlight a part of a text" : "A highlighted part";
     const dialog = h("dialog.review.spans", { "aria-label": title }, h("h2", {}, title), form);
     dialog.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !event.target.closest("button")) {

@@ -12,7 +12,7 @@ export class Verdict {
     this.head = h("span.tools", {});
     this.said = h("div.said", {});
     this.why = h("div.scroll.why", { tabIndex: 0, role: "region", "aria-label": "The judge's explanation" });
-    this.foot = h("div.foot", { role: "group", "aria-label": "Marked in the explanation" });
+    this.foot = h("div.foot", { role: "group", "aria-label": "Highlights in the explanation" });
     this.facts = h("div.facts", {});
     this.waiting = h("p.quiet.waiting", {}, "Shown here once your own choice is stored.");
     this.element = h(

@@ -91,7 +91,7 @@ def test_from_a_selection_to_the_export(
     site = marking
     page = open_page(site, "ann")
     ready(page)
-    bar = page.get_by_role("toolbar", name="Mark what is selected")
+    bar = page.get_by_role("toolbar", name="Highlight what is selected")
     where = panel(page, "Counting")
     page.evaluate(SELECT, [where, "are", "of"])  # across two kinds of emphasis
     bar.get_by_role("button", name="Wrong").click()  # by mouse
@@ -114,7 +114,7 @@ def test_from_a_selection_to_the_export(
     page.keyboard.press("Escape")
     # A note, by way of the list; then the page is killed.
     page.get_by_role("button", name="are *four* of").click()
-    dialog = page.get_by_role("dialog", name="A marked part")
+    dialog = page.get_by_role("dialog", name="A highlighted part")
     area = dialog.get_by_label("The text as it was written")
     picked = "e => e.value.slice(e.selectionStart, e.selectionEnd)"
     assert area.evaluate(picked) == "are *four* of"
@@ -164,7 +164,7 @@ def test_by_keyboard_alone_and_where_the_source_is_not_what_is_seen(
     plain = panel(page, "Plainly")
     number = "1" if ":nth-child(1)" in plain else "2"
     press(page, "h")
-    dialog = page.get_by_role("dialog", name="Mark a part of a text")
+    dialog = page.get_by_role("dialog", name="Highlight a part of a text")
     dialog.get_by_role("radio", name=f"Response {number}").check()
     area = dialog.get_by_label("The text as it was written")
     area.focus()
@@ -190,7 +190,7 @@ def test_by_keyboard_alone_and_where_the_source_is_not_what_is_seen(
     marks = drafted(site, 2, page)
     assert spans(site, marks)[1] == ("&lt;", "unclear", "")  # after a line break of two characters
     page.get_by_role("button", name="ainly").click()
-    page.get_by_role("button", name="Remove the mark").click()
+    page.get_by_role("button", name="Remove the highlight").click()
     assert spans(site, drafted(site, 1, page)) == [("&lt;", "unclear", "")]
 
 
@@ -207,16 +207,18 @@ def test_what_was_marked_in_a_text_that_changed_is_kept_and_said(
     service.annotating.save_draft(ann, view.assignment_id, draft)
     page = open_page(site, "ann")
     ready(page)
-    foot = page.get_by_role("group", name="Marked in response 1")
+    foot = page.get_by_role("group", name="Highlights in response 1")
     expect(foot).to_contain_text("What stood there a note (the text changed)")
     press(page, "Enter")
     alert = page.locator(".decision").get_by_role("alert")
-    expect(alert).to_contain_text("the text of Response 1 changed since you marked “What stood")
+    expect(alert).to_contain_text(
+        "the text of Response 1 changed since you highlighted “What stood"
+    )
     kept = service.annotating.view(ann, view.assignment_id)
     assert kept.state == "open" and kept.draft and kept.draft.highlights == (old,)
     foot.get_by_role("button").click()
-    dialog = page.get_by_role("dialog", name="A marked part")
-    expect(dialog).to_contain_text("select the part anew, or remove the mark")
+    dialog = page.get_by_role("dialog", name="A highlighted part")
+    expect(dialog).to_contain_text("select the part anew, or remove the highlight")
     dialog.get_by_label("The text as it was written").select_text()
     page.keyboard.press("Enter")
     expect(foot).to_contain_text(" ".join(source.text.split()))
@@ -236,8 +238,8 @@ def test_on_a_telephone(marking: Site, open_page: Callable[..., Page]) -> None:
     expect(button).to_be_in_viewport(ratio=1)
     button.tap()
     assert spans(site, drafted(site, 1, page)) == [("four", "wrong", "")]
-    page.get_by_role("button", name="Mark", exact=False).first.tap()
-    expect(page.get_by_role("dialog", name="Mark a part of a text")).to_be_visible()
+    page.get_by_role("button", name="Highlight", exact=False).first.tap()
+    expect(page.get_by_role("dialog", name="Highlight a part of a text")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -255,12 +257,12 @@ def test_adjudicators_see_whose_mark_is_where(site: Site, open_page: Callable[..
         site.service.annotating.choose(who, view.assignment_id, said, token())
         team.finish(name, view, sign * strength, highlights=(marked,))
     page = open_page(site, "max", f"/review/adjudicate?project={team.project_id}&task=1")
-    foot = page.get_by_role("group", name="Marked in response 1")
+    foot = page.get_by_role("group", name="Highlights in response 1")
     expect(foot).to_contain_text("1. Wrong: There by ann")
     expect(foot).to_contain_text("by cem")
     for kind in ("wrong", "good", "unclear"):
         wait_until(page, f"() => ({DRAWN})('{kind}')[0] === 'There'")
-    expect(page.get_by_role("button", name="Mark")).to_have_count(0)
+    expect(page.get_by_role("button", name="Highlight")).to_have_count(0)
     assert violations(page) == []
     page.get_by_role("link", name="Task 1").click()
     expect(page.get_by_role("heading", name="Tasks")).to_be_visible()

@@ -81,9 +81,9 @@ def test_the_dashboard_shows_the_figures_and_what_is_new(
     board = site.service.figures.dashboard(site.team.people["ada"], site.team.project_id)
     kappa = board.agreement_final.kappa
     assert kappa is not None
-    expect(page.get_by_role("cell", name=f"{kappa:.2f}").first).to_be_visible()
+    expect(page.get_by_role("gridcell", name=f"{kappa:.2f}").first).to_be_visible()
     for name in ("ann", "ben", "cem"):
-        expect(page.get_by_role("cell", name=name, exact=True)).to_be_visible()
+        expect(page.get_by_role("gridcell", name=name, exact=True)).to_be_visible()
     task = site.service.adjudicating.queue(site.team.people["ada"], site.team.project_id)[0]
     site.service.projects.withdraw(None, task.task_id, "a test")
     expect(annotations).to_have_text("6 of 6")
@@ -97,9 +97,9 @@ def test_names_of_people_are_no_markdown(
     site.team.add(name)
     site.team.annotate(name, 2)
     page = open_page(site, "max", at(site, "dashboard"))
-    expect(page.get_by_role("cell", name=name, exact=True)).to_be_visible()
+    expect(page.get_by_role("gridcell", name=name, exact=True)).to_be_visible()
     page.goto(site.url + at(site, "manage"))
-    expect(page.get_by_role("cell", name=name, exact=True)).to_be_visible()
+    expect(page.get_by_role("gridcell", name=name, exact=True)).to_be_visible()
 
 
 def test_exports_are_taken_away(disputed: Site, open_page: Callable[..., Page]) -> None:
@@ -237,12 +237,10 @@ def test_a_manager_finds_tasks_again_and_changes_many(
     page.get_by_label("Search").fill("Question 1")
     page.keyboard.press("Enter")
     expect(page.get_by_text("1 tasks.", exact=True)).to_be_visible()
-    page.get_by_role("gridcell", name="pair-1").or_(
-        page.get_by_role("cell", name="pair-1")
-    ).first.click()
+    page.get_by_role("gridcell", name="pair-1").click()
     expect(page.get_by_role("heading", name="Task 2, pair pair-1")).to_be_visible()
     expect(page.get_by_label("Response 1")).to_have_value("There are 1 of them.")
-    expect(page.get_by_role("cell", name="ann", exact=True)).to_be_visible()
+    expect(page.get_by_role("gridcell", name="ann", exact=True)).to_be_visible()
     page.get_by_role("button", name="Withdraw").click()
     expect(page.get_by_text("please give a reason")).to_be_visible()
     page.get_by_label("Reason", exact=True).fill("The source is broken")

@@ -86,7 +86,7 @@ def test_two_responses_by_keyboard_blind_then_the_models_values(
     expect(page.locator(".cell label.was")).to_have_count(10)
     page.goto(f"{site.url}/review/?project={site.team.project_id}")
     manager = open_page(site, "max", f"/review/dashboard?project={site.team.project_id}")
-    expect(manager.get_by_role("cell", name="correctness", exact=True)).to_be_visible()
+    expect(manager.get_by_role("gridcell", name="correctness", exact=True)).to_be_visible()
     expect(manager.get_by_role("heading", name="Agreement by attribute")).to_be_visible()
     expect(manager.locator(".js-plotly-plot")).to_have_count(4)
     manager.goto(f"{site.url}/review/manage?project={site.team.project_id}")

@@ -163,5 +163,5 @@ def test_pictures_of_every_page(
 
     page = open_page(busy, "Max", f"/review/manage?project={project}", viewport=SIZE)
     expect(page.get_by_label("Annotations a task")).to_have_value("3")
-    expect(page.get_by_role("cell", name="Dana", exact=True)).to_be_visible()
+    expect(page.get_by_role("gridcell", name="Dana", exact=True)).to_be_visible()
     shoot(page, "manage")
