@@ -39,6 +39,6 @@ def test_from_the_choice_to_the_list_of_tasks(
     page.keyboard.press("Enter")
     expect(page.get_by_text("1 tasks.", exact=True)).to_be_visible()
     page.get_by_role("gridcell", name="finished").click()
-    said = page.locator(".prose", has_text="like Ω").last
-    expect(said).to_contain_text("wrong in")
-    expect(said).to_contain_text(first)
+    cell = page.get_by_role("gridcell")
+    expect(cell.filter(has_text="like Ω")).to_be_visible()
+    expect(cell.filter(has_text="wrong in")).to_contain_text(first)
