@@ -197,11 +197,11 @@ RULES = [
         but=r"judge/(cli|exits)\.py|judge/commands/.*|app/main\.py",
     ),
     Rule(
-        "only the vLLM engine and scorer import vllm",
+        "only the vLLM engine, scorer and rollouts import vllm",
         r"(judge|app)/.*\.py",
         ("vllm",),
         ("judge/infer/engines/registry.py", "def f():\n    import vllm"),
-        but=r"judge/infer/(engines/vllm/\w+|scorers/vllm)\.py",
+        but=r"judge/infer/(engines/vllm/\w+|scorers/vllm)\.py|judge/online/vllm_\w+\.py",
     ),
     Rule(
         "only the Ray engine imports ray",

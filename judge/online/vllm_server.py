@@ -171,7 +171,8 @@ class ServedRollouts:
             self._ask(f"{self._root}/collective_rpc", body, lambda reply: None)
 
     def _ask(self, path: str, body: dict[str, Any] | None, read: Read[T]) -> T:
-        return self._client.run(self._asked, path, body, read)
+        said: T = self._client.run(self._asked, path, body, read)
+        return said
 
     async def _asked(self, path: str, body: dict[str, Any] | None, read: Read[T]) -> T:
         """Return what ``read`` makes of the reply.
@@ -194,7 +195,7 @@ def _source(policy: Any) -> Any:
     """Return the policy's weights as vLLM's sender takes them: fresh at every pass."""
     from vllm.distributed.weight_transfer.base import ParamMeta, WeightSource
 
-    class PolicySource(WeightSource):
+    class PolicySource(WeightSource):  # type: ignore[misc]
         def __init__(self) -> None:
             self._known: list[Any] | None = None
 
