@@ -191,7 +191,7 @@ def _sizes(updates: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("where", "updates"), [("rollout", 1), ("scoring", 1), ("update", 1), ("update", 2)]
+    ("where", "updates"), [("rollout", 1), ("scoring", 2), ("update", 2)]
 )
 def test_an_interrupted_run_ends_with_the_same_bytes(
     where: str,
