@@ -112,30 +112,44 @@ class ConversationBuilder:
         """
         return self._build(conversations, reply=False)
 
-    def prompts(self, conversations: Sequence[Sequence[Message]]) -> list[list[int]]:
+    def prompts(
+        self, conversations: Sequence[Sequence[Message]], openings: Sequence[str] = ()
+    ) -> list[list[int]]:
         """Return the ids of each conversation with the assistant's turn opened after it.
+
+        Args:
+            openings: plain text that each turn begins with, encoded by itself; none: no text.
 
         Raises:
             RowError: as :meth:`build`.
         """
-        return self._build(conversations, reply=True)
+        built = self._build(conversations, reply=True)
+        if not any(openings):
+            return built
+        begun = self._plain.encode(openings)
+        return [[*ids, *own] for ids, own in zip(built, begun, strict=True)]
 
     def opened(self, roles: Sequence[str]) -> Marks | None:
         """Return the marks of a block of thinking that the prompts of such conversations leave
         open; None where they do not."""
         return opened_by(self._frame(tuple(roles), True).texts[-1])
 
-    def turns(self, conversations: Sequence[Sequence[Message]]) -> list[Turn]:
+    def turns(
+        self, conversations: Sequence[Sequence[Message]], openings: Sequence[str] = ()
+    ) -> list[Turn]:
         """Return each conversation, whose last message is the response, as prompt and response.
 
         The response is encoded by itself, as a model writes it after the prompt. What the template
         prints after the token that ends its turn is left away; where it prints none, the
         tokenizer's own end token stands there.
 
+        Args:
+            openings: as of :meth:`prompts`; part of the prompt.
+
         Raises:
             RowError: as :meth:`build`.
         """
-        prompts = self.prompts([messages[:-1] for messages in conversations])
+        prompts = self.prompts([messages[:-1] for messages in conversations], openings)
         frames = [self._frame(tuple(m.role for m in messages)) for messages in conversations]
         texts = [f.contents(m)[-1] for f, m in zip(frames, conversations, strict=True)]
         responses = self._plain.encode(texts)

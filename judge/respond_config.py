@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from judge.annotated import ATTRIBUTES
 from judge.config_base import InputConfig, ModelConfig, load_config, with_wide_window
 from judge.engine_options import AUTO, ENGINES
 from judge.options import Option
+from judge.steering import read_attributes
 
 EXAMPLE = "judge respond prompts.jsonl --model small-base --out answers/base"
 if TYPE_CHECKING:
@@ -36,12 +38,33 @@ class RespondConfig(ModelConfig, InputConfig):
     """Most tokens of an answer, thinking included; one that is cut there is kept and counted."""
     top_p: float = Field(default=1.0, gt=0, le=1)
     """Draw only from the likeliest tokens that together have this much probability."""
+    attributes: Annotated[str | None, Option(metavar="NAME=0..4,...")] = None
+    """Of a model that was trained by ``judge align sft`` with ``attributes`` (SteerLM): what its
+    answers are to be like, as ``helpfulness=4,verbosity=1``. What is not named has the most
+    frequent value of its training."""
     window: Annotated[int, Option(default="64; vllm, server: 1024")] = Field(default=64, ge=1)
     """Answers that are written together; a resumed run does the last window again."""
     limit: Annotated[int | None, Option(metavar="N")] = Field(default=None, ge=1)
     """Only the first N prompts; a later run with more goes on from there."""
     max_failures: Annotated[int | None, Option(metavar="N")] = Field(default=None, ge=0)
     """Stop when more than N answers have failed. None: any number is recorded."""
+
+    @field_validator("attributes")
+    @classmethod
+    def _in_one_order(cls, text: str | None) -> str | None:
+        if text is None:
+            return None
+        values = read_attributes(text)
+        return ",".join(f"{name}={values[name]}" for name in ATTRIBUTES if name in values)
+
+    @model_validator(mode="after")
+    def _attributes_are_tokens(self) -> RespondConfig:
+        if self.attributes is not None and self.engine == "server":
+            raise ValueError(
+                "attributes open the model's own turn, which no chat message does; use engine"
+                " transformers or vllm"
+            )
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
+from judge.commands.fields import from_fields
 from judge.commands.recipes import Overrides, Recipe, listed
 from judge.commands.watched import paged, train_as, watched
 from judge.errors import UsageError
+from judge.options import checked
 from judge.train.align.config import DPOConfig, PolicySFTConfig
 from judge.train.align.iterate_config import IterateConfig
+from judge.train.align.ratings_config import RatingsConfig
 from judge.train.align.rloo_config import RLOOConfig
 
 app = typer.Typer(help="Align models with preferences.", no_args_is_help=True)
@@ -56,3 +60,21 @@ def iterate(config: Recipe, overrides: Overrides = None) -> None:
         rounds = run(recipe, screen)
     typer.echo(f"the newest policy: {rounds.policy}")
     typer.echo(f"figures of all rounds: {Path(recipe.output_dir) / ROUNDS}")
+
+
+@app.command("rate")
+@from_fields(RatingsConfig, arguments=("data",), required=("data", "out"))
+def rate(given: dict[str, Any]) -> None:
+    """Rate responses by a regression reward model: the data of SteerLM."""
+    config = checked(RatingsConfig, given)
+    with watched() as screen:
+        from judge.online.ratings import run
+        from judge.online.rewards import ModelRewards
+        from judge.train.align.rloo_config import RewardSection
+
+        manifest = run(config, lambda: ModelRewards(RewardSection(model=config.model)), screen)
+    for name, file in manifest["outputs"].items():
+        typer.echo(f"{name}: {file['rows']:,} rated responses")
+    for why, count in manifest["left_out"].items():
+        typer.echo(f"left out: {count:,} {why}")
+    typer.echo(f"written to {config.out}")

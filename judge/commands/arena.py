@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Judge answers of several models by published rules.")
 _LEFT = ("input", "scorer", "weights", "split", "subset", "revision", "replicas", "ray_address")
 """Fields that are made here, or that are for what an arena does not take."""
-_LEFT_OF_GRADES = ("input", "samples", "split", "subset", "revision")
+_LEFT_OF_GRADES = ("input", "samples", "attributes", "split", "subset", "revision")
 Figures = Callable[["ArenaResult", Sequence["Match"], "Contestant"], "ArenaResult"]
 
 

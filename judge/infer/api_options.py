@@ -51,6 +51,7 @@ class ResponderOptions(TypedDict, total=False):
     max_new_tokens: int
     temperature: float
     top_p: float
+    attributes: str | None
     chat_template_kwargs: dict[str, Any]
     batch_tokens: int | None
     tensor_parallel_size: int | None

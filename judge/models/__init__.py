@@ -29,6 +29,8 @@ CARD_FILE = "README.md"
 JUDGE_FILE = "judge.json"
 """What a trained model says of itself: a judge the template it was trained with, a reward model its
 objective and outputs."""
+ATTRIBUTES_KNOWN = "attributes"
+"""What the ``judge.json`` of a policy calls the attributes that it was trained to be told."""
 GENERAL_TEMPLATE = "guided.v1"
 """The template of a model that does not say which one it was trained with."""
 
@@ -111,6 +113,16 @@ def answer_of(model: str) -> Answer:
         UsageError: as :func:`default_template`.
     """
     return "label" if _about(model).get("answer") == "label" else "statement"
+
+
+def attributes_known(model: str) -> dict[str, int]:
+    """Return the attributes that a model was trained to be told (SteerLM), as its ``judge.json``
+    says, with their most frequent values in its training; none of any other model."""
+    try:
+        about = json.loads((Path(resolve_model(model)) / JUDGE_FILE).read_text(encoding="utf-8"))
+        return {str(name): int(value) for name, value in about[ATTRIBUTES_KNOWN].items()}
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        return {}
 
 
 def refuse_reward(model: str) -> None:

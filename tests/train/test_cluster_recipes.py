@@ -20,8 +20,8 @@ from judge.train.plan.config import PlanRequest
 from judge.train.plan.planner import read_config
 from judge.train.recipe_files import RECIPES
 
-OURS = ("llama31_70b_iterate",)
-"""Whose hyper-parameters are not in the paper."""
+OURS = ("llama31_70b_iterate", "llama31_70b_steerlm")
+"""Whose hyper-parameters are not the paper's."""
 NAMES = sorted({path.stem for path in RECIPES.glob("llama*.yaml")} - set(OURS))
 CLUSTER = RECIPES / "cluster"
 PAPER = {

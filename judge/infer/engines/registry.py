@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from judge.engine_options import engine_kind
 from judge.errors import UsageError
 from judge.infer.engines.protocol import Engine
-from judge.models import refuse_reward
+from judge.models import attributes_known, refuse_reward
 from judge.prompt import Template, load_template
 
 if TYPE_CHECKING:
@@ -63,11 +63,28 @@ def load_writer(config: RespondConfig, note: Note = lambda text: None) -> Writer
         UsageError: as :func:`load_engine`; for a reward model, too.
     """
     refuse_reward(config.model)
+    _check_attributes(config, note)
     kind = engine_kind(config.engine)
     kind.check_installed(config.engine)
     module, _, function = kind.write.partition(":")
     writer: Writer = getattr(import_module(module), function)(config, note)
     return writer
+
+
+def _check_attributes(config: RespondConfig, note: Note) -> None:
+    """Refuse attributes that the model does not know, before it is loaded; tell of those it knows.
+
+    Raises:
+        UsageError: as :func:`judge.infer.engines.writing.opening_of`.
+    """
+    from judge.infer.engines.writing import opening_of
+
+    if config.engine == "server":
+        return
+    if config.attributes is not None:
+        note(f"attributes: {opening_of(config).strip()}")
+    elif known := attributes_known(config.model):
+        note(f"the model was trained to be told {', '.join(known)}; --attributes is not given")
 
 
 def _loaded(config: JudgeConfig, template: Template, note: Note, others: dict[str, Any]) -> Any:

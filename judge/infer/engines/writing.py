@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from judge.conversation import ConversationBuilder
-from judge.errors import RowError
+from judge.errors import RowError, UsageError
 from judge.infer.engines.protocol import Counts
 from judge.infer.engines.thought import unended
 from judge.infer.overlong import SLACK, beginnings
+from judge.models import attributes_known
 from judge.pair import Message
 from judge.runs.responses import Finish
+from judge.steering import attribute_line, read_attributes, without_lines
 from judge.thinking import Marks, Reply, known_marks, part
 
 if TYPE_CHECKING:
@@ -34,15 +36,42 @@ class Drawing:
     top_p: float = 1.0
     """Above a temperature of 0, only the likeliest tokens that have so much probability together
     are drawn."""
+    opening: str = ""
+    """What every answer's turn opens with: its line of attributes (:mod:`judge.steering`)."""
 
     def describe(self) -> dict[str, Any]:
         """Return what an engine says of how it writes."""
-        return dict(vars(self))
+        return {name: value for name, value in vars(self).items() if value or name != "opening"}
 
 
 def drawing_of(config: RespondConfig) -> Drawing:
-    """Return how a configuration wants answers written."""
-    return Drawing(config.max_new_tokens, config.temperature, config.top_p)
+    """Return how a configuration wants answers written.
+
+    Raises:
+        UsageError: as :func:`opening_of`.
+    """
+    options = config.max_new_tokens, config.temperature, config.top_p
+    return Drawing(*options, opening_of(config))
+
+
+def opening_of(config: RespondConfig) -> str:
+    """Return the line of attributes that a model is told; what is not named has its default.
+
+    Raises:
+        UsageError: for attributes that the model was not trained to be told.
+    """
+    if config.attributes is None:
+        return ""
+    known, asked = attributes_known(config.model), read_attributes(config.attributes)
+    if not known:
+        raise UsageError(
+            f"model {config.model} was not trained to be told attributes (its judge.json names"
+            " none); `judge align sft` with `attributes` trains one"
+        )
+    for name in asked:
+        if name not in known:
+            raise UsageError(f"model {config.model} knows {', '.join(known)}, not {name}")
+    return attribute_line(known | asked)
 
 
 @dataclass(frozen=True)
@@ -107,13 +136,21 @@ class Speech:
         """The most tokens of a conversation."""
         added = tokenizer.get_added_vocab()
         marks = {added[t] for m in known_marks(added) for t in (m.opening, m.closing)}
+        if drawing.opening and self.builder.opened(("user",)) is not None:
+            raise UsageError(
+                "the chat template opens a thought where the attributes are to stand; see"
+                " --chat-template-kwargs"
+            )
         self.ends = frozenset((self.builder.control_ids - marks) | {tokenizer.eos_token_id})
         """The tokens one of which ends an answer: all that control but the marks of thinking."""
 
     def prompts(self, waiting: Sequence[Waiting]) -> list[list[int] | RowError]:
         """Return the ids of each conversation, its answer's turn opened, or why it has none."""
-        hopeless = [self._hopeless(one.messages) for one in waiting]
-        rest = [one.messages for one, error in zip(waiting, hopeless, strict=True) if not error]
+        given = [one.messages for one in waiting]
+        if self.drawing.opening:
+            given = [without_lines(messages) for messages in given]
+        hopeless = [self._hopeless(messages) for messages in given]
+        rest = [messages for messages, error in zip(given, hopeless, strict=True) if not error]
         built = iter(self._build(rest))
         return [self._fit(next(built)) if error is None else error for error in hopeless]
 
@@ -136,15 +173,18 @@ class Speech:
 
     def _build(self, conversations: list[tuple[Message, ...]]) -> list[list[int] | RowError]:
         try:
-            return list(self.builder.prompts(conversations))
+            return list(self.builder.prompts(conversations, self._openings(len(conversations))))
         except RowError:  # one conversation spoils the call: ask for each by itself
             return [self._build_one(messages) for messages in conversations]
 
     def _build_one(self, messages: tuple[Message, ...]) -> list[int] | RowError:
         try:
-            return self.builder.prompts([messages])[0]
+            return self.builder.prompts([messages], self._openings(1))[0]
         except RowError as error:
             return error
+
+    def _openings(self, count: int) -> list[str]:
+        return [self.drawing.opening] * count
 
     def _hopeless(self, messages: tuple[Message, ...]) -> RowError | None:
         """Return the failure of a conversation whose beginning alone is too long."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from judge.annotated import Attribute
 from judge.reward import Objective
 from judge.train.config import TrainerConfig
 
@@ -46,8 +47,18 @@ class PolicySFTConfig(TrainerConfig):
 
     ``data`` is a folder of ``judge data prepare --kind preference``, whose chosen responses are
     learnt, or a file of JSON lines with ``messages`` (a conversation that ends with the assistant's
-    response).
+    response). With ``attributes`` it is of kind ``regression``, or the lines have ratings.
     """
 
     val_share: float = Field(default=0.05, ge=0, lt=1)
     """Of a file: the share of its conversations that is held out, by their prompts."""
+    attributes: tuple[Attribute, ...] | None = None
+    """SteerLM: the ratings, 0 to 4, that each response is told to have before it is written;
+    ``judge respond --attributes`` then chooses them. A row without one of them is left out."""
+
+    @model_validator(mode="after")
+    def _attributes_are_named_once(self) -> Self:
+        named = self.attributes
+        if named is not None and (not named or len(set(named)) != len(named)):
+            raise ValueError("attributes must name each attribute once, and at least one")
+        return self

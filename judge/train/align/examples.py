@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from judge.conversation import ConversationBuilder
+from judge.steering import opening_of
 from judge.train.align.config import BRADLEY_TERRY, PreferenceLoss
 from judge.train.batches.sequences import (
     Conversation,
@@ -68,7 +69,7 @@ def as_turns(builder: ConversationBuilder) -> Encode:
     """Return how a policy's conversations become ids: the prompt is given, the response written."""
 
     def encode(conversations: list[Conversation]) -> list[tuple[int, list[int]]]:
-        turns = builder.turns(conversations)
+        turns = builder.turns(conversations, [opening_of(c[-1]) for c in conversations])
         return [(len(turn.prompt), turn.prompt + turn.response) for turn in turns]
 
     return encode

@@ -11,14 +11,21 @@ import torch
 from transformers import EvalPrediction, PreTrainedTokenizerBase, TrainingArguments
 
 from judge.conversation import ConversationBuilder
+from judge.errors import UsageError
+from judge.models import ATTRIBUTES_KNOWN
 from judge.runs.training import TrainingData, TrainingFigures, TrainingManifest
 from judge.train import tuning
 from judge.train.align.config import PolicySFTConfig
-from judge.train.align.conversations import held_out, load_conversations, read_conversations
+from judge.train.align.conversations import (
+    Steering,
+    held_out,
+    load_conversations,
+    read_conversations,
+)
 from judge.train.align.log_probs import response_log_probs
 from judge.train.align.policy_tuning import PolicyTuning
 from judge.train.batches.sequences import SequenceExample
-from judge.train.checkpoints.manifest import read_data_manifest
+from judge.train.checkpoints.manifest import data_of_kind, read_data_manifest
 from judge.train.progress import UNWATCHED, TrainingFacts, TrainingProgress
 from judge.train.sequence_trainer import SequenceTrainer, figures_of
 
@@ -70,16 +77,35 @@ class PolicySFTTuning(PolicyTuning):
     def __init__(self, config: PolicySFTConfig) -> None:
         super().__init__(config)
         self.source = Path(config.data)
+        self.steering = None if config.attributes is None else Steering(config.attributes)
 
     def check_data(self) -> TrainingData:
-        return read_data_manifest(self.source) if self.source.is_dir() else TrainingData()
+        if not self.source.is_dir():
+            return TrainingData()
+        if self.steering is not None:
+            return data_of_kind(self.source, "regression", "SteerLM")
+        return read_data_manifest(self.source)
+
+    def card(self) -> dict[str, Any]:
+        """Add, of SteerLM, the attributes that it knows, with their most frequent values."""
+        told = {} if self.steering is None else {ATTRIBUTES_KNOWN: self.steering.most_frequent()}
+        return {**super().card(), **told}
 
     def read(self, tokenizer: PreTrainedTokenizerBase) -> None:
         """Read both sides, which share no prompt."""
         config, builder = self.config, ConversationBuilder(tokenizer)
+        if self.steering is not None and builder.opened(("user",)) is not None:
+            raise UsageError(
+                f"model {config.model}: its chat template opens a thought where the attributes are"
+                " to stand"
+            )
+        sides = (
+            (False, config.train_limit, self.steering),
+            (True, config.eval_limit, self.steering and Steering(self.steering.attributes)),
+        )
         train, evaluation = (
-            load_conversations(self._side(held), builder, config.max_length, limit)
-            for held, limit in ((False, config.train_limit), (True, config.eval_limit))
+            load_conversations(self._side(held), builder, config.max_length, limit, steering)
+            for held, limit, steering in sides
         )
         train.refuse_none(self.source, "conversation to train on")
         evaluation.refuse_none(self.source, "conversation to validate on")
@@ -88,9 +114,10 @@ class PolicySFTTuning(PolicyTuning):
     def _side(self, held: bool) -> Iterator[SequenceExample]:
         """Return the conversations that are held out for validation, or the others."""
         if self.source.is_dir():
-            return read_conversations(self.source / ("val.jsonl" if held else "train.jsonl"))
+            file = self.source / ("val.jsonl" if held else "train.jsonl")
+            return read_conversations(file, self.config.attributes)
         share = self.config.val_share
-        found = read_conversations(self.source)
+        found = read_conversations(self.source, self.config.attributes)
         return (one for one in found if held_out(one.conversations[0], share) is held)
 
     def trainer(

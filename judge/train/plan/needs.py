@@ -18,6 +18,7 @@ def data_kind(config: TrainerConfig) -> Kind:
     if isinstance(config, RLOOConfig):
         return "prompts"
     rated = isinstance(config, RewardConfig) and config.objective == "regression"
+    rated = rated or (isinstance(config, PolicySFTConfig) and config.attributes is not None)
     return "regression" if rated else "preference"
 
 
