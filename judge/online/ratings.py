@@ -157,7 +157,8 @@ def _lines(
         if said.failed is not None or said.reward is None:
             left_out[said.failed or "no_reward"] += 1
             continue
-        values: dict[str, float] = said.attributes or {str(outputs[0]): said.reward}
+        reward: float = said.reward
+        values = said.attributes if said.attributes else {str(outputs[0]): reward}
         ratings = {
             name: round(min(float(MAX_RATING), max(0.0, values[name])), _PLACES)
             for name in ATTRIBUTES
