@@ -152,19 +152,20 @@ def _lines(
     source: dict[str, Any],
     left_out: Counter[str],
 ) -> Iterator[bytes]:
-    outputs = source["outputs"] if found else []
+    outputs: list[str] = source["outputs"] if found else []
     for one, said in zip(responses, found, strict=True):
         if said.failed is not None or said.reward is None:
             left_out[said.failed or "no_reward"] += 1
             continue
-        reward: float = said.reward
-        values = said.attributes if said.attributes else {str(outputs[0]): reward}
-        ratings = {
+        values = dict(said.attributes)
+        if not values:  # of a single output
+            values[outputs[0]] = said.reward
+        ratings: dict[str, float] = {
             name: round(min(float(MAX_RATING), max(0.0, values[name])), _PLACES)
             for name in ATTRIBUTES
             if name in values
         }
-        row = {
+        row: dict[str, Any] = {
             "rating_id": one.name,
             "prompt": [message.model_dump() for message in one.prompt],
             "response": [message.model_dump() for message in one.response],
