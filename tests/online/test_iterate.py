@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from judge.errors import RowError, UsageError
 from judge.models import resolve_model
 from judge.online import reward_file
-from judge.online.iterative import pairs
+from judge.online.iterative import pairs, parts
 from judge.online.iterative.figures import (
     RoundFigures,
     held_out_line,
@@ -172,7 +172,7 @@ def test_rewards_go_on_where_they_were_cut(tmp_path: Path) -> None:
     assert other.asked == WINDOW + 6 and source_of(file)["name"] == "x"
 
 
-def _never() -> RewardSource:
+def _never(*asked: Any, **named: Any) -> RewardSource:
     raise AssertionError("the reward model was loaded for nothing")
 
 
@@ -363,6 +363,37 @@ def test_killed_anywhere_the_rounds_end_with_the_same_bytes(
     for one in (*whole["rounds"], *again["rounds"]):
         one.pop("policy")
     assert whole["rounds"] == again["rounds"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_parts_in_processes_of_their_own_give_the_same(
+    finished: Path, base: Path, prompts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``launch`` and ``answers.command``: files of options, commands, what is done is left."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent.parent))
+    monkeypatch.setenv("OUR_MODULE", "judge.cli")
+    words = json.dumps([sys.executable, "-m", "$OUR_MODULE"])
+    own = (f"launch={words}", f"answers.command={words}", "rounds=1")
+    asked = recipe(base, prompts, tmp_path / "out", *own)
+    run(asked, UNWATCHED, lambda *asked: Length())
+    before, again = tree(finished), tree(tmp_path / "out")
+    first = {name for name in before if name.startswith("round-1")}
+    assert first and {name: again[name] for name in first} == {n: before[n] for n in first}
+    assert (tmp_path / "out" / "round-1" / "policy.yaml").is_file()
+    monkeypatch.setattr(parts, "_run", _never)
+    run(asked, UNWATCHED, _never)
+
+
+def test_a_command_that_fails_is_told(base: Path, prompts: Path, tmp_path: Path) -> None:
+    false = sys.executable, "-c", "raise SystemExit(7)"
+    for words, said in (
+        (false, r"ended with 7; the same command"),
+        (("no-such",), "cannot be run"),
+    ):
+        own = f"answers.command={json.dumps(words)}"
+        with pytest.raises(UsageError, match=said):
+            run(recipe(base, prompts, tmp_path / str(len(words)), own), UNWATCHED, _never)
 
 
 @pytest.mark.parametrize(
