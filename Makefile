@@ -67,7 +67,7 @@ setup-vllm: ## Install vLLM into .venv-vllm; without a GPU its build for CPUs
 	@scripts/setup_vllm.sh
 
 test-vllm: setup-vllm ## Run the tests of the vLLM engine, in its environment
-	NEEDS_VLLM=1 .venv-vllm/bin/python -m pytest --durations=$(LONGEST) tests/vllm $(PYTEST_ARGS) || \
+	NEEDS_VLLM=1 .venv-vllm/bin/python -m pytest --timeout=900 --durations=$(LONGEST) tests/vllm $(PYTEST_ARGS) || \
 	  [ $$? = 5 -a -n "$(PYTEST_ARGS)" ]  # none of those that were asked for
 
 screenshots: setup services ## The pictures of the review UI's guides, made anew

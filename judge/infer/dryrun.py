@@ -65,7 +65,7 @@ class DryRun:
     """Where the estimate comes from."""
 
 
-class Found(Protocol):
+class RowsRead(Protocol):
     """What a dry run counts, whatever it is of."""
 
     rows: int
@@ -86,7 +86,7 @@ class Probe:
 def read_all(
     config: BatchConfig | ScoreConfig,
     source: Source,
-    found: Found,
+    found: RowsRead,
     count: Callable[[Sequence[Pair]], Sequence[int]],
 ) -> Probe:
     """Read every row, add what was read to ``found``, and return the first pairs to measure with.
