@@ -26,9 +26,9 @@ def build(page: gr.Blocks, service: Service) -> None:
     )
     began = gr.Textbox("", visible=False)
     with gr.Row():
-        save = gr.Button("Save the guidelines", variant="primary")
-        own = gr.Button("Begin with the program's own")
-        preview = gr.Button("Preview")
+        save = gr.Button("Save the guidelines", variant="primary", min_width=100)
+        own = gr.Button("Begin with the program's own", min_width=100)
+        preview = gr.Button("Preview", min_width=100)
     said = gr.Markdown(elem_id="guidelines-said")
     theirs = gr.Textbox(
         label="Theirs, as it is stored now",

@@ -29,12 +29,12 @@ def build(page: gr.Blocks, service: Service) -> None:
         label="Tasks at most; 0: no limit; empty: as the project says", max_length=10
     )
     with gr.Row(equal_height=True):
-        invite = gr.Button("Invite by link", variant="primary")
-        change_role = gr.Button("Give this role")
-        change_quota = gr.Button("Set the quota")
+        invite = gr.Button("Invite by link", variant="primary", min_width=100)
+        change_role = gr.Button("Give this role", min_width=100)
+        change_quota = gr.Button("Set the quota", min_width=100)
     with gr.Row(equal_height=True):
-        renew = gr.Button("Link for a new password", min_width=130)
-        release = gr.Button("Release from practice", min_width=130)
+        renew = gr.Button("Link for a new password", min_width=160)
+        release = gr.Button("Release from practice", min_width=160)
         lock = gr.Button("Lock", min_width=80)
         unlock = gr.Button("Unlock", min_width=80)
     happened = gr.Markdown(elem_id="people-said")

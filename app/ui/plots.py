@@ -161,7 +161,7 @@ def _judge(board: Dashboard) -> go.Figure:
         anchoring.changed,
         anchoring.towards_judge,
     ]
-    return _shares(names, shares, "judge and people: same response; changes of mind")
+    return _shares(names, shares, "same response; changed")
 
 
 def _position(board: Dashboard) -> go.Figure:

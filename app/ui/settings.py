@@ -72,7 +72,7 @@ def _fields() -> dict[str, Any]:
         ("too_fast_seconds", "Seconds under which a choice is too fast"),
     )
     for pair in zip(numbers[::2], numbers[1::2], strict=True):
-        with gr.Row(equal_height=True):
+        with gr.Row(equal_height=True, elem_classes="pair"):
             for name, label in pair:
                 digits = None if name == "too_fast_seconds" else 0
                 fields[name] = gr.Number(label=label, precision=digits, min_width=120)

@@ -34,7 +34,7 @@ def build(page: gr.Blocks, service: Service) -> None:
         text = gr.Textbox(
             label="Search",
             max_length=500,
-            placeholder="Prompt, responses, pair id, number",
+            placeholder="Text, pair id or number",
             scale=2,
             min_width=220,
         )
@@ -43,14 +43,16 @@ def build(page: gr.Blocks, service: Service) -> None:
         goes_to = _choice("Assigned to")
         kind = _choice("Kind", get_args(TaskKind))
         check = _choice("Checks answered", ("right", "wrong"))
-    with gr.Row(equal_height=True):
-        flagged = gr.Checkbox(label="Flagged", min_width=100)
-        against = gr.Checkbox(label="People against the judge", min_width=180)
-        apart = gr.Slider(0, 6, value=0, step=1, label="Apart by at least", min_width=200)
-        sort = gr.Dropdown(
-            label="Order", choices=list(get_args(Sort)), value="number", min_width=120
-        )
-        find = gr.Button("Find", variant="primary")
+    with gr.Row():
+        with gr.Column(min_width=220):
+            flagged = gr.Checkbox(label="Flagged")
+            against = gr.Checkbox(label="People against the judge")
+        with gr.Column(min_width=240):
+            apart = gr.Slider(0, 6, value=0, step=1, label="Apart by at least")
+        with gr.Column(min_width=160):
+            sort = gr.Dropdown(label="Order", choices=list(get_args(Sort)), value="number")
+        with gr.Column(min_width=160):
+            find = gr.Button("Find", variant="primary")
     filters = [text, state, annotator, goes_to, kind, sort, flagged, against, check, apart]
     total = gr.Markdown()
     rows = frame(
@@ -79,9 +81,12 @@ def build(page: gr.Blocks, service: Service) -> None:
     happened = gr.Markdown(elem_id="tasks-said")
     opened = gr.Markdown()
     with gr.Row():
-        prompt = gr.Textbox(label="Prompt", lines=6, max_lines=14, interactive=False)
-        response_1 = gr.Textbox(label="Response 1", lines=6, max_lines=14, interactive=False)
-        response_2 = gr.Textbox(label="Response 2", lines=6, max_lines=14, interactive=False)
+        prompt, response_1, response_2 = (
+            gr.Textbox(
+                label=name, lines=6, max_lines=14, min_width=240, interactive=False, visible=False
+            )
+            for name in ("Prompt", "Response 1", "Response 2")
+        )
     said = frame(headers=list(SAID), visible=False)
     shown = [opened, prompt, response_1, response_2, said]
 
@@ -223,4 +228,5 @@ def _texts(found: Opened, project_id: int) -> list[Any]:
     if not found.said:
         heading += "\n\nNobody annotated it yet."
     said = gr.update(value=table("|".join(SAID), found.said), visible=bool(found.said))
-    return [heading, prompt, found.pair.response_1, found.pair.response_2, said]
+    texts = (prompt, found.pair.response_1, found.pair.response_2)
+    return [heading, *(gr.update(value=text, visible=True) for text in texts), said]
