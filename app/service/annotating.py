@@ -38,7 +38,7 @@ from app.service.assignments import (
     view_of,
 )
 from app.service.highlighting import stored_highlights
-from app.store import browse, drafts, events, queue, views
+from app.store import browse, drafts, events, leasing, queue, views
 from app.store.database import Store
 
 MOST_AHEAD = 5
@@ -78,7 +78,7 @@ class Annotating:
             # Each in its own transaction: who holds one task's lock waits for no other's.
             with self._store.writing() as tx:
                 until = lease_end(settings, now)
-                new = queue.lease(tx, project_id, who.account_id, settings, now, until)
+                new = leasing.lease(tx, project_id, who.account_id, settings, now, until)
             if new is None:
                 break
             if new not in ids:

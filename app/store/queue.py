@@ -1,4 +1,4 @@
-"""The queue: which task comes next for a person, leases, and that a task never has too many.
+"""The queue: assignments and their leases, and that a task never has too many.
 
 ``task.taken`` counts the assignments of a task that are open, chosen or complete; the database
 itself refuses more than ``task.wanted``. Checks (gold tasks, attention checks) are for everyone and
@@ -11,35 +11,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Select,
-    and_,
     bindparam,
     case,
-    exists,
     func,
-    insert,
     or_,
     select,
     text,
     update,
 )
 
-from app.review.project import Settings
-from app.review.rules import TaskKind, is_check_turn, shown_order
+from app.review.rules import TaskKind
 from app.review.task import State
-from app.store import groups, practice
+from app.store import groups
 from app.store.database import Transaction
 from app.store.schema import assignment, task
 from judge.verdict import Order
 
 # Word for word the condition of the index, which is used for nothing else.
-_OPEN_TASKS = text("kind = 'task' AND NOT withdrawn AND taken < wanted")
-_Turn = Literal["gold", "check", "own", "everyones"]
-"""What is looked for: a gold task, any check, a task assigned to the person, one for everyone."""
+OPEN_TASKS = text("kind = 'task' AND NOT withdrawn AND taken < wanted")
 _RELEASED_AT_ONCE = 100
 
 
@@ -154,83 +147,17 @@ def in_hand(tx: Transaction, project_id: int, account_id: int, limit: int) -> li
     return list(rows)
 
 
-def lease(
-    tx: Transaction,
-    project_id: int,
-    account_id: int,
-    settings: Settings,
-    now: datetime,
-    until: datetime,
-) -> int | None:
-    """Give the person the next task, first of those that are assigned to them; return the
-    assignment's id, None where nothing is left or the person has all that they shall get."""
-    standing = groups.standing(tx, project_id, account_id)
-    if standing is None or not _may_have_more(tx, project_id, account_id, settings, standing):
-        return None
-    turns = _turns(tx, project_id, account_id, settings, standing)
-    practising = turns[:1] == ["gold"]
-    for turn in turns:
-        person = {"project_id": project_id, "account_id": account_id}
-        while (found := tx.scalar(_next(turn), person)) is not None:
-            attempt = tx.begin_nested()
-            places = lock(tx, found)
-            # Another may have taken the last place, or this person the task through another
-            # window, before we had the lock.
-            before = _of_person(tx, found, account_id)
-            if places.are_free and (before is None or before.state == "returned"):
-                attempt.commit()
-                practises = practising and turn == "gold"
-                return _give(tx, places, account_id, settings, now, until, practises, before)
-            # Its lock goes too: the next may come before it in the order in which others lock.
-            attempt.rollback()
-    return None
-
-
-def _turns(
-    tx: Transaction,
-    project_id: int,
-    account_id: int,
-    settings: Settings,
-    standing: groups.Standing,
-) -> list[_Turn]:
-    """Return what is looked for, one after the other."""
-    work: list[_Turn] = ["own", "everyones"] if standing.has_tasks else ["everyones"]
-    if settings.practice and settings.kind == "preference":
-        passing = practice.passing(tx, project_id, account_id, settings, standing.released)
-        if passing is not None and passing.state != "passed":
-            return ["gold"] if passing.goes_on else []
-        given = practice.given(tx, project_id, account_id)
-        if passing is None and not standing.released and given < settings.practice:
-            return ["gold", *work]
-    check = is_check_turn(settings, account_id, standing.given)
-    return ["check", *work] if check else work
-
-
-def _may_have_more(
-    tx: Transaction,
-    project_id: int,
-    account_id: int,
-    settings: Settings,
-    standing: groups.Standing,
-) -> bool:
-    quota = standing.quota_or(settings.quota)
-    if not quota:
-        return True
-    groups.lock_member(tx, project_id, account_id)
-    return groups.used(tx, project_id, account_id) < quota
-
-
 def take_place(tx: Transaction, places: Places) -> bool:
     """Take one of the locked task's places; return False where none is free."""
     if not places.are_free:
         return False
-    _change_taken(tx, places, 1)
+    change_taken(tx, places, 1)
     return True
 
 
 def free_place(tx: Transaction, places: Places) -> None:
     """Give one of the locked task's places back."""
-    _change_taken(tx, places, -1)
+    change_taken(tx, places, -1)
 
 
 def set_wanted(tx: Transaction, task_id: int, wanted: int) -> None:
@@ -306,43 +233,19 @@ def available(tx: Transaction, project_id: int, account_id: int, has_tasks: bool
 def _available(has_tasks: bool) -> Select[Any]:
     of_queue = select(func.count()).select_from(task)
     theirs = or_(~task.c.reserved, groups.goes_to()) if has_tasks else ~task.c.reserved
-    everything = of_queue.where(task.c.project_id == bindparam("project_id"), _OPEN_TASKS, theirs)
+    everything = of_queue.where(task.c.project_id == bindparam("project_id"), OPEN_TASKS, theirs)
     own = of_queue.join(assignment, assignment.c.task_id == task.c.id).where(
         assignment.c.project_id == bindparam("project_id"),
         assignment.c.account_id == bindparam("account_id"),
         assignment.c.state != "returned",
-        _OPEN_TASKS,
+        OPEN_TASKS,
         theirs,
     )
     return select(everything.scalar_subquery(), own.scalar_subquery())
 
 
-@cache
-def _next(turn: _Turn) -> Select[Any]:
-    """The next task of a kind that the person had not; one that was given back because the lease
-    ran out may be given again."""
-    condition: dict[_Turn, ColumnElement[bool]] = {
-        "gold": task.c.kind == "gold",
-        "check": task.c.kind.in_(("gold", "attention")),
-        "own": and_(_OPEN_TASKS, task.c.reserved, groups.goes_to()),
-        "everyones": and_(_OPEN_TASKS, ~task.c.reserved),
-    }
-    had = exists().where(
-        assignment.c.task_id == task.c.id,
-        assignment.c.account_id == bindparam("account_id"),
-        assignment.c.state != "returned",
-    )
-    return (
-        select(task.c.id)
-        .where(
-            task.c.project_id == bindparam("project_id"), condition[turn], ~task.c.withdrawn, ~had
-        )
-        .order_by(task.c.position, task.c.id)
-        .limit(1)
-    )
-
-
-def _of_person(tx: Transaction, task_id: int, account_id: int) -> Assignment | None:
+def of_person(tx: Transaction, task_id: int, account_id: int) -> Assignment | None:
+    """Return a person's part in a task."""
     row = tx.execute(
         select(assignment).where(
             assignment.c.task_id == task_id, assignment.c.account_id == account_id
@@ -351,44 +254,7 @@ def _of_person(tx: Transaction, task_id: int, account_id: int) -> Assignment | N
     return None if row is None else Assignment(**row._mapping)
 
 
-def _give(
-    tx: Transaction,
-    places: Places,
-    account_id: int,
-    settings: Settings,
-    now: datetime,
-    until: datetime,
-    practises: bool,
-    before: Assignment | None,
-) -> int:
-    _change_taken(tx, places, 1)
-    if before is not None:
-        change(tx, before.id, state="open", lease_until=until)
-        return before.id
-    made = (
-        insert(assignment)
-        .values(
-            project_id=places.project_id,
-            task_id=places.task_id,
-            account_id=account_id,
-            shown=_shown(settings, account_id, places.task_id),
-            blind=settings.blind,
-            state="open",
-            given_at=now,
-            lease_until=until,
-            practice=practises,
-        )
-        .returning(assignment.c.id)
-    )
-    return int(tx.execute(made).scalar_one())
-
-
-def _shown(settings: Settings, account_id: int, task_id: int) -> Order:
-    if settings.kind == "attributes" and settings.responses == "each":
-        return "given"  # one response has no side
-    return shown_order(settings.seed, account_id, task_id)
-
-
-def _change_taken(tx: Transaction, places: Places, by: int) -> None:
+def change_taken(tx: Transaction, places: Places, by: int) -> None:
+    """Count so many more annotations of a locked task as taken; checks have no places."""
     if places.kind == "task":
         tx.execute(update(task).where(task.c.id == places.task_id).values(taken=task.c.taken + by))

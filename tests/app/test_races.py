@@ -17,7 +17,7 @@ from app.errors import Refused, SlotTaken
 from app.review.project import Person
 from app.review.task import Choice
 from app.service import Service
-from app.store import queue
+from app.store import leasing, queue
 from app.store.database import Store, Transaction
 from app.store.queue import Places
 from app.store.schema import assignment, event, task
@@ -126,12 +126,12 @@ def test_who_comes_too_late_for_a_task_lets_go_of_it(
                 assert queue.take_place(other, lock(other, task_id))
         return lock(tx, task_id)
 
-    monkeypatch.setattr(queue, "lock", overtaken)
+    monkeypatch.setattr(leasing, "lock", overtaken)
     store, now = team.service.store, clock()
     settings = team.service.projects.settings(team.project_id)
     with store.writing() as tx:
         ann = team.people["ann"].account_id
-        assert queue.lease(tx, team.project_id, ann, settings, now, now) is not None
+        assert leasing.lease(tx, team.project_id, ann, settings, now, now) is not None
         first, second = tried
         free = select(task.c.id).with_for_update(nowait=True)
         with store.writing() as other:
