@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from judge.online.policy_weights import base_of, whole_weights
+from tests.train.launches import run_all
 
 
 def base(tied: bool) -> Any:
@@ -60,6 +63,13 @@ def test_an_adapter_is_merged_and_the_policy_stays_as_it_is(options: Any) -> Non
         torch.testing.assert_close(found[name], value)
     plain = dict(base(False).named_parameters())
     assert any(not torch.equal(found[name], plain[name]) for name in plain)
+
+
+@pytest.mark.slow
+def test_zero3_gathers_each_weight_while_it_is_read() -> None:
+    said = run_all([str(Path(__file__).with_name("zero3_weights.py"))])
+    told = re.findall(r"\b\d:(?:full|lora):\d+\b", said)  # DeepSpeed writes between
+    assert sorted(told) == ["0:full:20", "0:lora:20", "1:full:20", "1:lora:20"]
 
 
 def test_the_sum_is_rounded_once() -> None:
