@@ -16,8 +16,15 @@ def base_of(policy: Any) -> Any:
     return policy.get_base_model() if hasattr(policy, "peft_config") else policy
 
 
-def whole_weights(policy: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield the name and the value of each weight of ``policy``; tied ones once.
+def is_tied(policy: Any) -> bool:
+    """Say whether a policy reads and writes tokens by one and the same matrix."""
+    base = base_of(policy)
+    head, read = base.get_output_embeddings(), base.get_input_embeddings()
+    return head is not None and head.weight is read.weight
+
+
+def whole_weights(policy: Any, *, untied: bool = False) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the name and the value of each weight of ``policy``.
 
     An adapter is added in float32 and rounded once, into a copy: the policy's own weights stay as
     they are to the bit, which merging and unmerging them in place would not leave. What is
@@ -26,6 +33,7 @@ def whole_weights(policy: Any) -> Iterator[tuple[str, torch.Tensor]]:
 
     Args:
         policy: a causal language model of transformers, or PEFT's LoRA around it, unwrapped.
+        untied: a weight with several names under each of them; else it comes once.
     """
     modules = dict(policy.named_modules())
     seen: set[int] = set()
@@ -34,7 +42,7 @@ def whole_weights(policy: Any) -> Iterator[tuple[str, torch.Tensor]]:
             continue
         layer = modules[path.removesuffix(_BASE)] if path.endswith(_BASE) else None
         for name, parameter in module.named_parameters(recurse=False):
-            if id(parameter) in seen or name.startswith(_ADAPTER):
+            if name.startswith(_ADAPTER) or (id(parameter) in seen and not untied):
                 continue
             seen.add(id(parameter))
             adapted = layer if name == "weight" else None

@@ -111,7 +111,7 @@ class VllmRollouts:
         if _processes() > 1:
             options["distributed_executor_backend"] = "external_launcher"
         with TemporaryDirectory() as folder:
-            _plain_config(policy).save_pretrained(folder)
+            _plain_config(policy, untied=not gpu).save_pretrained(folder)
             return LLM(model=folder, **options)
 
     def _hand_over(self, policy: Any) -> None:
@@ -121,7 +121,9 @@ class VllmRollouts:
 
             torch.cuda.empty_cache()
             self._llm.wake_up(tags=["weights"])
-        self._llm.collective_rpc("reload_weights", args=(whole_weights(policy),))
+        # On a CPU vLLM packs the head away: one that is tied would stay as it was first.
+        weights = whole_weights(policy, untied=not self._sleeps)
+        self._llm.collective_rpc("reload_weights", args=(weights,))
         self._llm.reset_prefix_cache()
         if self._sleeps:
             self._llm.wake_up(tags=["kv_cache"])
@@ -174,11 +176,13 @@ class VllmRollouts:
         return Rollout(tokens, tokens[-1] in self._ends)
 
 
-def _plain_config(policy: Any) -> Any:
+def _plain_config(policy: Any, untied: bool) -> Any:
     """Return the configuration of a policy's base as its whole weights, unpacked, have it."""
     base = base_of(policy)
     config = copy.deepcopy(base.config)
     config.architectures = config.architectures or [type(base).__name__]
+    if untied:
+        config.tie_word_embeddings = False
     if hasattr(config, "quantization_config"):
         del config.quantization_config
     return config

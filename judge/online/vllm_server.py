@@ -21,7 +21,7 @@ from judge.engine_options import engine_kind
 from judge.errors import RowError, UsageError, first_line
 from judge.infer.engines.server.http_faults import Broken, Fault, Refused
 from judge.infer.engines.writing import Drawing, Speech
-from judge.online.policy_weights import whole_weights
+from judge.online.policy_weights import is_tied, whole_weights
 from judge.train.align.rloo_config import RolloutSection
 from judge.train.align.rollouts import Rollout
 
@@ -162,6 +162,11 @@ class ServedRollouts:
         """Write the weights into a folder that the server reads before this returns."""
         from safetensors.torch import save_file
 
+        if is_tied(policy):  # vLLM packs the head away on a CPU: it would stay as it was first
+            raise UsageError(
+                "without a GPU a vLLM server does not take the weights of a model whose embeddings"
+                " are tied; rollout.mode=colocate does"
+            )
         weights = {name: value.contiguous() for name, value in whole_weights(policy)}
         if _rank():
             return

@@ -11,7 +11,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from judge.online.policy_weights import base_of, whole_weights
+from judge.online.policy_weights import base_of, is_tied, whole_weights
 from tests.train.launches import run_all
 
 
@@ -37,7 +37,10 @@ def test_a_whole_policy_gives_its_own_weights_and_tied_ones_once(tied: bool) -> 
     model = base(tied)
     found = dict(whole_weights(model))
     assert found.keys() == dict(model.named_parameters()).keys()
-    assert ("lm_head.weight" in found) != tied
+    assert ("lm_head.weight" in found) != tied == is_tied(model)
+    everything = dict(whole_weights(model, untied=True))
+    assert everything.keys() == {*found, "lm_head.weight"}
+    assert torch.equal(everything["lm_head.weight"], model.lm_head.weight)
     assert all(torch.equal(found[name], value) for name, value in model.named_parameters())
 
 

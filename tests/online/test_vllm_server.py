@@ -90,7 +90,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
 def policy() -> Any:
     shape = {"vocab_size": 40, "hidden_size": 16, "intermediate_size": 24}
     layers = {"num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1}
-    return LlamaForCausalLM(LlamaConfig(**shape, **layers, tie_word_embeddings=True))
+    return LlamaForCausalLM(LlamaConfig(**shape, **layers, tie_word_embeddings=False))
 
 
 def engine(server: Scripted, tokenizer: Any, context: int = 64) -> ServedRollouts:
@@ -124,6 +124,15 @@ def test_a_server_without_the_routes_for_weights_is_told(
     server.takes_weights = False
     with pytest.raises(UsageError, match=r"HTTP 404: Not Found \(is it .*VLLM_SERVER_DEV_MODE=1"):
         engine(server, mini_tokenizer).draw(policy, [[1]], [1])
+
+
+def test_tied_embeddings_do_not_reach_a_server_without_a_gpu(
+    server: Scripted, mini_tokenizer: Any, policy: Any
+) -> None:
+    tied = LlamaForCausalLM(LlamaConfig(**policy.config.to_dict() | {"tie_word_embeddings": True}))
+    with pytest.raises(UsageError, match="whose embeddings are tied"):
+        engine(server, mini_tokenizer).draw(tied, [[1]], [1])
+    assert not server.weights and not server.asked
 
 
 def test_a_response_that_was_aborted_stops_the_run(

@@ -14,8 +14,6 @@ from typing import Any
 
 import httpx2
 import pytest
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from judge.config import BatchConfig
 from judge.errors import UsageError
@@ -29,12 +27,8 @@ from judge.infer.engines.transformers.engine import TransformersEngine
 from judge.infer.pairwise import PairwiseJudge
 from judge.judgment import Judgment
 from judge.models import resolve_model
-from judge.online.vllm_server import ServedRollouts
 from judge.pair import Message, Pair
 from judge.prompt import load_template
-from judge.train.align.rloo_config import RolloutSection
-from judge.train.align.rollouts import Rollout
-from tests.policies import plant
 from tests.scripted import TEMPLATE, failures, judgments, row, write_rows
 
 pytestmark = pytest.mark.timeout(600)
@@ -64,7 +58,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     environment = {
         **os.environ,
         "VLLM_CPU_KVCACHE_SPACE": "1",
-        "VLLM_SERVER_DEV_MODE": "1",  # so it takes weights
         "VLLM_REGEX_COMPILATION_TIMEOUT_S": "120",  # its five seconds are few on a busy machine
     }
     with log.open("wb") as file:
@@ -175,27 +168,6 @@ def test_a_pair_longer_than_the_context(served: Served, tmp_path: Path) -> None:
     asked = config(served, input=str(source), out=str(tmp_path / "run"), mode="verdict")
     run(asked, lambda: load_engine(asked))
     assert [f["reason"] for f in failures(tmp_path / "run")] == ["prompt_too_long"]
-
-
-def test_it_draws_what_the_weights_that_it_was_sent_draw(served: Served) -> None:
-    """A policy in training, handed over before each rollout; the server's own weights at last."""
-    tokenizer = AutoTokenizer.from_pretrained(resolve_model("mini"))
-    policy = AutoModelForCausalLM.from_pretrained(resolve_model("mini"), dtype=torch.float32)
-    section = RolloutSection(engine="vllm", mode="server", url=served.url, max_new_tokens=6)
-    engine = ServedRollouts(section, tokenizer, 1024)
-    prompts, seeds = [[1, 5, 9], [1, 5, 9], [1, 7]], [3, 4, 1 << 62]
-    own = engine.draw(policy, prompts, seeds)
-    assert engine.draw(policy, prompts, seeds) == own and own[0] != own[1]
-    before = {name: value.clone() for name, value in policy.named_parameters()}
-    plant(policy, 77)
-    assert engine.draw(policy, prompts, seeds) == [Rollout((77,) * 6, False)] * 3
-    end = int(tokenizer.eos_token_id)
-    plant(policy, end)
-    assert engine.draw(policy, prompts, seeds) == [Rollout((end,), True)] * 3
-    policy.load_state_dict(before, strict=False)
-    assert engine.draw(policy, prompts, seeds) == own
-    with pytest.raises(UsageError, match=r"takes 1024 tokens, max_length is 2048"):
-        ServedRollouts(section, tokenizer, 2048)
 
 
 def test_a_server_that_is_killed_stops_the_run(served: Served, tmp_path: Path) -> None:

@@ -32,12 +32,12 @@ def engine(tokenizer: Any) -> VllmRollouts:
     return VllmRollouts(RolloutSection(engine="vllm", max_new_tokens=NEW), tokenizer, 64)
 
 
-def policy(tokenizer: Any, sharp: float = 1.0) -> Any:
+def policy(tokenizer: Any, sharp: float = 1.0, tied: bool = False) -> Any:
     """A random policy; a sharp one hardly has a choice."""
     torch.manual_seed(0)
     shape = {"vocab_size": len(tokenizer), "hidden_size": 128, "intermediate_size": 128}
     layers = {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
-    config = LlamaConfig(**shape, **layers, max_position_embeddings=128, tie_word_embeddings=False)
+    config = LlamaConfig(**shape, **layers, max_position_embeddings=128, tie_word_embeddings=tied)
     made = LlamaForCausalLM(config).eval()
     with torch.no_grad():
         made.lm_head.weight.normal_().mul_(sharp)
@@ -66,8 +66,11 @@ def test_a_draw_is_of_its_seed_alone(engine: VllmRollouts, tokenizer: Any) -> No
     assert {len(one.tokens) for one in first} == {NEW} and not any(one.ended for one in first)
 
 
-def test_weights_are_handed_over_before_every_rollout(engine: VllmRollouts, tokenizer: Any) -> None:
-    model = policy(tokenizer, 30.0)
+@pytest.mark.parametrize("tied", [False, True])
+def test_weights_are_handed_over_before_every_rollout(
+    engine: VllmRollouts, tokenizer: Any, tied: bool
+) -> None:
+    model = policy(tokenizer, 30.0, tied)
     written = [one.tokens for one in engine.draw(model, PROMPTS, SEEDS)]
     assert written == [tuple(likeliest(model, tokenizer, prompt)) for prompt in PROMPTS]
     plant(model, 77)
