@@ -38,10 +38,11 @@ ROOT = Path(__file__).parent.parent
 
 _LONG = (
     *("test_docs.py", "test_accessibility.py", "test_server_engine_volume.py", "test_drafts.py"),
-    *("test_keyboard.py", "test_guard.py", "test_manage_page.py", "test_hostile_pages.py"),
-    *("test_ablation.py", "test_dpo.py", "test_real_base.py", "test_noise.py", "test_select.py"),
-    *("test_justifier.py", "test_qlora.py", "test_throughput.py", "test_other_pages.py"),
-    *("test_llamacpp.py", "test_serve_process.py", "test_scripts.py", "test_project_commands.py"),
+    *("test_real_base.py", "test_reward.py", "test_guard.py", "test_throughput.py"),
+    *("test_serve_process.py", "test_fetch.py", "test_transformers_engine.py", "test_keyboard.py"),
+    *("test_manage_page.py", "test_server_engine_faults.py", "test_noise.py", "test_ablation.py"),
+    *("test_llamacpp.py", "test_project_commands.py", "test_hostile_pages.py", "test_dpo.py"),
+    *("test_shared_base.py", "test_select.py", "test_faults.py", "test_justifier.py"),
 )
 """Files of more than some twenty seconds of one core, the longest first."""
 
