@@ -150,6 +150,13 @@ class TrainingScreen:
         self._before_lasting()
         self._tell(f"step {step:,}: checkpoint {folder}")
 
+    def over(self) -> None:
+        """Show what is done now as before the first step."""
+        self.began = False
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None
+
     def _anew(self, text: str, total: int | None, done: int) -> None:
         """Begin another live line."""
         if self._task is not None:

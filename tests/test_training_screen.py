@@ -155,6 +155,17 @@ def test_the_lowest_loss_of_an_earlier_session_counts(clock: Clock) -> None:
     ]
 
 
+def test_after_a_training_other_parts_are_told_as_before_it(clock: Clock) -> None:
+    file = io.StringIO()
+    with TrainingScreen(Console(file=file, width=200)) as screen:
+        screen.begin(FACTS, 10, 0, None)
+        screen.doing("within the training")
+        screen.over()
+        screen.doing("answers of the next round")
+    assert shown(file)[-1] == "answers of the next round"
+    assert "within the training" not in file.getvalue()
+
+
 @pytest.mark.parametrize("width", [80, 140])
 def test_on_a_terminal_steps_are_one_live_line(width: int) -> None:
     file = io.StringIO()

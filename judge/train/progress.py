@@ -71,6 +71,10 @@ class TrainingProgress(Protocol):
         """A checkpoint is written."""
         ...
 
+    def over(self) -> None:
+        """The training has ended, and what comes now is another part of the same run."""
+        ...
+
 
 class Unwatched:
     """Nobody watches."""
@@ -88,6 +92,8 @@ class Unwatched:
     def validated(self, row: Mapping[str, Any]) -> None: ...
 
     def saved(self, step: int, folder: str) -> None: ...
+
+    def over(self) -> None: ...
 
 
 UNWATCHED = Unwatched()

@@ -72,6 +72,7 @@ def train(
         from judge.train.align import dpo
 
         dpo.run(config, progress)
+        progress.over()
         free_memory()
     elif not (output / MANIFEST_FILE).is_file():
         _run(launch, "align dpo", config, Path(f"{output}.yaml"), finished=(0,))
