@@ -103,11 +103,11 @@ def test_an_adjudicators_decision_is_what_training_sees(reviewed: Team, tmp_path
 
 
 def test_adjudicators_who_agree_with_the_consensus_change_nothing() -> None:
-    from app.review.annotation import Decision
+    from app.review.annotation import Adjudication
     from tests.app.test_review_agreement import NOW
 
     plain = task(said("a", 1, 1), said("b", 1, 1), said("c", -3, -3), said("d", 1, 1))
-    decision = Decision(name="ada", choice=Choice(strength=1), reason="yes", at=NOW)
+    decision = Adjudication(name="ada", choice=Choice(strength=1), reason="yes", at=NOW)
     pair = Pair(pair_id="p", prompt=(_user("Q"),), response_1="a", response_2="b")
     decided = plain.model_copy(update={"decision": decision})
     assert preference_row(decided, pair) == preference_row(plain, pair)
