@@ -18,6 +18,7 @@ from judge.online import rloo as online
 from judge.train.align.online import rloo
 from judge.train.align.online.trainer import RLOOTrainer, place_of
 from judge.train.align.rloo_config import RLOOConfig
+from judge.train.align.rollouts import Rollout
 from tests.train.online_runs import (
     FIELDS,
     ScriptedRewards,
@@ -170,6 +171,33 @@ def test_too_many_responses_without_a_reward_stop(
         train(recipe, lambda text: RowError("engine_error", "no answer"))
 
 
+def test_responses_of_other_weights_stop(policy: Path, prompts: Path, tmp_path: Path) -> None:
+    """An engine that was not given the weights: it writes what the policy would never."""
+
+    class Foreign:
+        whole_policy = False
+
+        def draw(self, policy: Any, prompts: Any, seeds: Any) -> list[Rollout]:
+            unlikely = _unlikeliest(policy)
+            return [Rollout((unlikely,) * 5, False) for _ in prompts]
+
+        def describe(self) -> dict[str, Any]:
+            return {"engine": "foreign"}
+
+    recipe = config(policy, prompts, tmp_path / "out", held_out=0)
+    with pytest.raises(UsageError, match="what drew them had other weights"):
+        made = helpers(ScriptedRewards(letters), lambda c, t: Foreign())
+        rloo.run(recipe, made, Told([]))
+
+
+def _unlikeliest(policy: Any) -> int:
+    """Return a token that the policy finds unlikely wherever it is, after making it so."""
+    with torch.no_grad():
+        policy.lm_head.weight[100] = -0.5 * policy.lm_head.weight.abs().max()
+        policy.lm_head.weight[100, 0] = -2.0
+    return 100
+
+
 class Stops(BaseException):
     """What ends a run in the midst of something."""
 
@@ -190,9 +218,7 @@ def _sizes(updates: int) -> dict[str, Any]:
     return {"global_batch_size": 16 // updates, "max_steps": 4 * updates, **often}
 
 
-@pytest.mark.parametrize(
-    ("where", "updates"), [("rollout", 1), ("scoring", 2), ("update", 2)]
-)
+@pytest.mark.parametrize(("where", "updates"), [("rollout", 1), ("scoring", 2), ("update", 2)])
 def test_an_interrupted_run_ends_with_the_same_bytes(
     where: str,
     updates: int,

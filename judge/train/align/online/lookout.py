@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from judge.train.faults import last_good
 
 MANY = 0.5
 """The share of truncated responses above which a person is told."""
+FOREIGN = 0.5
+"""Nats a token above the entropy of a uniform draw from which responses are not the policy's."""
 
 
 class Lookout:
@@ -20,11 +23,13 @@ class Lookout:
 
     Args:
         config: its recipe.
+        vocabulary: tokens that the policy knows.
         tell: shows a person a line.
     """
 
-    def __init__(self, config: RLOOConfig, tell: Callable[[str], None]) -> None:
+    def __init__(self, config: RLOOConfig, vocabulary: int, tell: Callable[[str], None]) -> None:
         self._config = config
+        self._most_entropy = math.log(vocabulary) + FOREIGN
         self._output = Path(config.output_dir)
         self._tell = tell
         self._equal = 0
@@ -70,6 +75,11 @@ class Lookout:
             )
         if figures.kl is None:
             return "the divergence from the reference is not a finite number"
+        if figures.entropy is not None and figures.entropy > self._most_entropy:
+            return (
+                f"the policy gives its responses {figures.entropy:.1f} nats a token, more than a"
+                " policy that knows nothing; what drew them had other weights"
+            )
         if config.max_kl is not None and figures.kl > config.max_kl:
             return f"KL {figures.kl:.4g} ({config.kl}) is above max_kl {config.max_kl:g}"
         return None

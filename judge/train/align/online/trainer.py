@@ -69,7 +69,9 @@ class RLOOTrainer(SequenceTrainer):
         self.output = Path(self.args.output_dir)
         self.answers = Answers(self, engine, rewards, Reference(reference, self), progress)
         self.held_out = HeldOutPrompts(self, held_out, self.answers) if len(held_out) else None
-        self.lookout = Lookout(self.recipe, progress.note if self._is_first else _nobody)
+        vocabulary = self.accelerator.unwrap_model(self.model).config.get_text_config().vocab_size
+        tell = progress.note if self._is_first else _nobody
+        self.lookout = Lookout(self.recipe, vocabulary, tell)
         self.figures: RolloutFigures | None = None
         """Of the last rollout of this session."""
         self._evaluated: int | None = None
