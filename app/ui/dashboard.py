@@ -67,7 +67,7 @@ def build(page: gr.Blocks, service: Service) -> None:
                     titles.append(gr.Markdown(f"## {title}"))
                     shown.append(gr.Plot(show_label=False, container=False))
     gr.Markdown("## Agreement")
-    # Two tables, not one a question: each is an eighth of the time in which the page comes.
+    # Two tables, not one a question: each costs time before the page is there.
     agreement = [tables.frame(), tables.frame()]
     gr.Markdown("## Annotators")
     annotators = tables.frame()
