@@ -55,7 +55,9 @@ COMMANDS = {
         "Measure biases of a judge and of reward models: position, length, injections and more.",
     ),
     "serve": Entry(
-        "serve", "serve", "Judge pairs over HTTP; the keys that open it are in JUDGE_API_KEY."
+        "serve",
+        "serve",
+        "Judge pairs and score responses over HTTP; the keys that open it are in JUDGE_API_KEY.",
     ),
     "review": Entry(
         "review", "review", "Review judgments in the browser: choose first, then see the judge."

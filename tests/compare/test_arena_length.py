@@ -164,7 +164,9 @@ def test_difficulties_by_index_and_by_instruction(tmp_path: Path) -> None:
     for file in (by_index, by_text):
         assert list(difficulty_of(match, read_difficulty(str(file), base))) == expected
     by_index.write_text(",instruction_difficulty\n0,1\n")
-    with pytest.raises(UsageError, match="difficulties of 1 instructions, the baseline 'oak' 12"):
+    with pytest.raises(
+        UsageError, match="difficulties of 1 instructions, but the baseline 'oak' 12"
+    ):
         read_difficulty(str(by_index), base)
     by_text.write_text("instruction,instruction_difficulty\nQuestion 1?,1\n")
     with pytest.raises(UsageError, match="lacks the difficulty of 11"):

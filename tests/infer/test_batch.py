@@ -367,8 +367,7 @@ SLOW = textwrap.dedent("""
     from pathlib import Path
     from judge.infer.batch import run
     from judge.infer.engines.protocol import ScriptedEngine
-    from tests.kills import Writes, append_until, size_of, whole, writes_of
-from tests.scripted import answer, config
+    from tests.scripted import answer, config
 
     def slow(text, mode):
         time.sleep(0.004)

@@ -277,7 +277,7 @@ def test_kill_9_leaves_no_trace(kind: str, tmp_path: Path) -> None:
 def test_the_report_of_both(special: Path, tmp_path: Path) -> None:
     batch.run(scored_config(special, tmp_path / "run"), engine, None, beside)
     page = write_report(tmp_path / "run").read_text()
-    assert "Judge and reward models" in page and 'class="count">reg</th>' in page
+    assert "Judge and reward models" in page and 'class="count whole">reg</th>' in page
     assert "agrees with the judge" in page
     assert "failed: engine_error" in page and "the value of reward is not a finite number" in page
     assert "rewards 0.250 and 0.250, P(1 better) 0.500" in page

@@ -107,7 +107,7 @@ def test_expo_of_two_adapters_over_one_base_is_a_whole_reward_model(
     record = run(
         ExpoConfig(weak=str(weak), strong=str(strong), output_dir=str(tmp_path / "out"), factor=1.5)
     )
-    assert record["weak"] != record["strong"]
+    assert record.weak != record.strong
     a, b = by_peft(weak), by_peft(strong)
     found = read(tmp_path / "out")
     assert found.keys() == b.keys()
