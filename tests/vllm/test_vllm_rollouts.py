@@ -21,14 +21,17 @@ PROMPTS: list[list[int]] = [[1, 5, 9, 20], [1, 5, 9, 20], [1, 7, 8, 30, 31, 32, 
 SEEDS = [1, 2, 1 << 62]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tokenizer() -> Any:
     return AutoTokenizer.from_pretrained(resolve_model("mini"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def engine(tokenizer: Any) -> VllmRollouts:
-    """One engine: it is given the weights of whatever policy draws."""
+    """One engine: it is given the weights of whatever policy draws.
+
+    Kept to the end: all of vLLM in a process share its groups, which go when the first one goes.
+    """
     return VllmRollouts(RolloutSection(engine="vllm", max_new_tokens=NEW), tokenizer, 64)
 
 
