@@ -19,6 +19,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Locator,
     Page,
     Request,
     TimeoutError,
@@ -279,6 +280,20 @@ def wait_until(page: Page, holds: str, arg: object = None) -> None:
     while not page.evaluate(holds, arg):
         assert time.monotonic() < deadline, holds
         page.wait_for_timeout(50)
+
+
+def click_until(button: Locator, shown: Callable[[], bool]) -> None:
+    """Click a button of one of Gradio's pages until it does something.
+
+    On a busy machine a page shows its buttons before it listens to them.
+    """
+    deadline = time.monotonic() + 60
+    while not shown():
+        assert time.monotonic() < deadline, "the button does nothing"
+        button.click()
+        again = min(deadline, time.monotonic() + 5)
+        while not shown() and time.monotonic() < again:
+            button.page.wait_for_timeout(50)
 
 
 def press(page: Page, *keys: str) -> None:

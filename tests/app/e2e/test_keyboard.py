@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -283,7 +284,9 @@ def test_what_is_typed_before_the_next_task_is_shown_acts_on_it(
     page.route("**/complete", lambda route: on_their_way.append(route))
     press(page, "r", "Enter", "6", "j", "N", "o", "w")
     assert shown(page) == texts
+    until = time.monotonic() + 60
     while not on_their_way:  # the keys are there before the request that they make
+        assert time.monotonic() < until, page.locator("main").inner_text()
         page.wait_for_timeout(20)
     on_their_way[0].continue_()
     next_task(page, texts)

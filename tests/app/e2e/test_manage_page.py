@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.app.e2e.conftest import Site, at, ready, wait_until
+from tests.app.e2e.conftest import Site, at, click_until, ready
 from tests.app.made import PASSWORD, token
 
 
@@ -109,10 +109,8 @@ def test_guidelines_with_preview_and_two_who_edit_them(
     page = open_page(site, "max", at(site, "manage"))
     text = page.locator("#guidelines textarea")
     expect(page.get_by_text("Take away").first).to_be_visible()  # the page has its content
-    page.get_by_role("button", name="Begin with the program's own").click()
-    wait_until(
-        page, "() => document.querySelector('#guidelines textarea').value.startsWith('Read the')"
-    )
+    begin = page.get_by_role("button", name="Begin with the program's own")
+    click_until(begin, lambda: text.input_value().startswith("Read the"))
     text.fill("**Be kind**, and read twice.")
     page.get_by_role("button", name="Preview").click()
     expect(page.locator("#preview strong")).to_have_text("Be kind")

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.options import Options
-from tests.app.e2e.conftest import Site
+from tests.app.e2e.conftest import Site, click_until
 from tests.app.e2e.test_guard import client
 from tests.app.made import judgment, made_run, pair_row
 
@@ -37,8 +37,9 @@ def test_a_project_is_made_and_filled(
     page.get_by_label("Annotations a task").fill("2")
     page.get_by_role("button", name="Make it").click()
     expect(page.get_by_text("Fresh is made. Now give it tasks.")).to_be_visible()
-    page.get_by_role("button", name="Add", exact=True).click()
-    expect(page.get_by_role("alert")).to_have_text("Choose files or a folder first.")
+    missing = page.get_by_role("alert").filter(has_text="Choose files or a folder first.")
+    add = page.get_by_role("button", name="Add", exact=True)
+    click_until(add, lambda: missing.count() > 0)
 
     damaged = run.parent / "broken.jsonl"
     damaged.write_text(json.dumps({"prompt": "x"}) + "\n" + json.dumps(pair_row(60)) + "\n")
