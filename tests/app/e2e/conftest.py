@@ -282,18 +282,20 @@ def wait_until(page: Page, holds: str, arg: object = None) -> None:
         page.wait_for_timeout(50)
 
 
-def click_until(button: Locator, shown: Callable[[], bool]) -> None:
-    """Click a button of one of Gradio's pages until it does something.
+def click_until(shown: Callable[[], bool], *buttons: Locator) -> None:
+    """Click buttons of one of Gradio's pages, in turn, until they do something.
 
-    On a busy machine a page shows its buttons before it listens to them.
+    On a busy machine a page shows its buttons before it listens to them, or fills a table anew
+    between two clicks.
     """
     deadline = time.monotonic() + 60
     while not shown():
         assert time.monotonic() < deadline, "the button does nothing"
-        button.click()
+        for button in buttons:
+            button.click()
         again = min(deadline, time.monotonic() + 5)
         while not shown() and time.monotonic() < again:
-            button.page.wait_for_timeout(50)
+            buttons[0].page.wait_for_timeout(50)
 
 
 def press(page: Page, *keys: str) -> None:

@@ -110,7 +110,7 @@ def test_guidelines_with_preview_and_two_who_edit_them(
     text = page.locator("#guidelines textarea")
     expect(page.get_by_text("Take away").first).to_be_visible()  # the page has its content
     begin = page.get_by_role("button", name="Begin with the program's own")
-    click_until(begin, lambda: text.input_value().startswith("Read the"))
+    click_until(lambda: text.input_value().startswith("Read the"), begin)
     text.fill("**Be kind**, and read twice.")
     page.get_by_role("button", name="Preview").click()
     expect(page.locator("#preview strong")).to_have_text("Be kind")

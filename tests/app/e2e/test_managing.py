@@ -39,7 +39,7 @@ def test_a_project_is_made_and_filled(
     expect(page.get_by_text("Fresh is made. Now give it tasks.")).to_be_visible()
     missing = page.get_by_role("alert").filter(has_text="Choose files or a folder first.")
     add = page.get_by_role("button", name="Add", exact=True)
-    click_until(add, lambda: missing.count() > 0)
+    click_until(lambda: missing.count() > 0, add)
 
     damaged = run.parent / "broken.jsonl"
     damaged.write_text(json.dumps({"prompt": "x"}) + "\n" + json.dumps(pair_row(60)) + "\n")

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from app.live import LiveJudge, LiveJudgeError, Piece
 from judge.judgment import Judgment
-from tests.app.e2e.conftest import Site, at, press, ready, revealed
+from tests.app.e2e.conftest import Site, at, click_until, press, ready, revealed
 from tests.app.made import token
 
 
@@ -257,9 +257,11 @@ def test_a_manager_finds_tasks_again_and_changes_many(
     expect(said).to_contain_text("1 assigned.")
     expect(page.get_by_role("gridcell", name="dora").first).to_be_visible()
     assert browsing.open(None, site.team.project_id, 2).row.assigned == ("dora",)
-    page.get_by_role("button", name="Select all that are shown").click()
-    page.get_by_role("button", name="Open to everyone").click()
-    expect(said).to_have_text("1 open to everyone.")
+    click_until(
+        lambda: "1 open to everyone." in said.inner_text(),
+        page.get_by_role("button", name="Select all that are shown"),
+        page.get_by_role("button", name="Open to everyone"),
+    )
     assert browsing.open(None, site.team.project_id, 2).row.assigned == ()
     # A link of a flag leads here.
     page.goto(site.url + at(site, "tasks") + "&task=3")
