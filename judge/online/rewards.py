@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from judge.errors import RowError
@@ -11,6 +11,7 @@ from judge.infer.scorers.responses import score_responses
 from judge.pair import Message
 from judge.reward import Reward
 from judge.train.align.rloo_config import RewardSection
+from judge.train.align.rollouts import RewardSource
 
 T = TypeVar("T")
 TOGETHER = 64
@@ -40,3 +41,20 @@ class ModelRewards:
 
     def describe(self) -> dict[str, Any]:
         return self._scorer.describe()
+
+
+def rewards_of(section: RewardSection, note: Callable[[str], None]) -> RewardSource:
+    """Return what a recipe scores responses by: a server's reward model, or one in this process.
+
+    Args:
+        note: told what a person should know of it.
+
+    Raises:
+        UsageError: for a model that is missing or is no reward model, or a server that does not
+            answer, in one line.
+    """
+    if section.url is None:
+        return ModelRewards(section)
+    from judge.online.http_rewards import open_rewards
+
+    return open_rewards(section, note)

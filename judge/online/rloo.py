@@ -6,22 +6,22 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from judge.online.http_rewards import open_rewards
-from judge.online.rewards import ModelRewards
+from judge.online.rewards import rewards_of
 from judge.online.rollouts import TransformersRollouts
 from judge.online.vllm_rollouts import VllmRollouts
 from judge.online.vllm_server import ServedRollouts
 from judge.runs.training import TrainingManifest
 from judge.train.align.online import rloo
 from judge.train.align.rloo_config import RLOOConfig
-from judge.train.align.rollouts import RewardSource, RolloutEngine
+from judge.train.align.rollouts import RolloutEngine
 from judge.train.progress import UNWATCHED, TrainingProgress
 
 
 def run(config: RLOOConfig, progress: TrainingProgress = UNWATCHED) -> TrainingManifest | None:
     """Align the model of ``config``; see :func:`judge.train.align.online.rloo.run`."""
     note = progress.note
-    helpers = rloo.Helpers(partial(engine_of, note=note), partial(rewards_of, note=note))
+    rewards = partial(rewards_of, config.reward, note)
+    helpers = rloo.Helpers(partial(engine_of, note=note), rewards)
     return rloo.run(config, helpers, progress)
 
 
@@ -33,10 +33,3 @@ def engine_of(config: RLOOConfig, tokenizer: Any, note: Callable[[str], None]) -
     if section.mode == "server":
         return ServedRollouts(section, tokenizer, context, note)
     return VllmRollouts(section, tokenizer, context)
-
-
-def rewards_of(config: RLOOConfig, note: Callable[[str], None]) -> RewardSource:
-    """Return what scores the responses: a server's reward model, or one in this process."""
-    if config.reward.url is not None:
-        return open_rewards(config.reward, note)
-    return ModelRewards(config.reward)

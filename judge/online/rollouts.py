@@ -12,7 +12,7 @@ from judge.infer.engines.transformers.batches import Limits
 from judge.infer.engines.transformers.token_writer import TokenWriter
 from judge.infer.engines.writing import Drawing, Speech
 from judge.train.align.rloo_config import RolloutSection
-from judge.train.align.rollouts import Rollout
+from judge.train.align.rollouts import DrawnTokens
 
 
 class TransformersRollouts:
@@ -39,7 +39,7 @@ class TransformersRollouts:
 
     def draw(
         self, policy: Any, prompts: Sequence[Sequence[int]], seeds: Sequence[int]
-    ) -> list[Rollout]:
+    ) -> list[DrawnTokens]:
         use_grouped_sdpa(policy)
         writer = TokenWriter(policy, self._pad, self._ends, self._drawing, self.counts)
         most = self._section.batch_tokens
@@ -48,10 +48,10 @@ class TransformersRollouts:
             None if most else cache_tokens(policy),
             self._drawing.max_new_tokens,
         )
-        drawn: dict[int, Rollout] = {}
+        drawn: dict[int, DrawnTokens] = {}
         lengths = list(map(len, prompts))
         for batch in limits.batches([[i] for i in range(len(prompts))], lengths):
             written = writer.write([prompts[i] for i in batch], [seeds[i] for i in batch])
             for i, tokens in zip(batch, written, strict=True):
-                drawn[i] = Rollout(tuple(tokens), tokens[-1] in self._ends)
+                drawn[i] = DrawnTokens(tuple(tokens), tokens[-1] in self._ends)
         return [drawn[i] for i in range(len(prompts))]

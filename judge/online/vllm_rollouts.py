@@ -21,7 +21,7 @@ from judge.infer.engines.vllm.load import CPU_BLOCK, CPU_CACHE
 from judge.infer.engines.writing import Drawing, Speech
 from judge.online.policy_weights import base_of, whole_weights
 from judge.train.align.rloo_config import RolloutSection
-from judge.train.align.rollouts import Rollout
+from judge.train.align.rollouts import DrawnTokens
 
 
 class VllmRollouts:
@@ -64,7 +64,7 @@ class VllmRollouts:
 
     def draw(
         self, policy: Any, prompts: Sequence[Sequence[int]], seeds: Sequence[int]
-    ) -> list[Rollout]:
+    ) -> list[DrawnTokens]:
         """As :meth:`judge.train.align.rollouts.RolloutEngine.draw`.
 
         Raises:
@@ -128,7 +128,7 @@ class VllmRollouts:
         if self._sleeps:
             self._llm.wake_up(tags=["kv_cache"])
 
-    def _drawn(self, asked: list[tuple[Sequence[int], int]]) -> list[Rollout]:
+    def _drawn(self, asked: list[tuple[Sequence[int], int]]) -> list[DrawnTokens]:
         """Return the responses to this process's prompts, given with their seeds."""
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
@@ -167,13 +167,13 @@ class VllmRollouts:
         start = sum(map(len, parts[first : dist.get_rank()]))
         return [one for part in group for one in part], slice(start, start + len(asked))
 
-    def _rollout(self, output: Any) -> Rollout:
+    def _rollout(self, output: Any) -> DrawnTokens:
         tokens = tuple(output.outputs[0].token_ids)
         self.counts.prompt_tokens += len(output.prompt_token_ids)
         self.counts.completion_tokens += len(tokens)
         if not tokens or output.outputs[0].finish_reason not in ("stop", "length"):
             raise UsageError(f"vLLM ended a response: {output.outputs[0].finish_reason}")
-        return Rollout(tokens, tokens[-1] in self._ends)
+        return DrawnTokens(tokens, tokens[-1] in self._ends)
 
 
 def _plain_config(policy: Any, untied: bool) -> Any:

@@ -23,7 +23,7 @@ from judge.infer.engines.server.http_faults import Broken, Fault, Refused
 from judge.infer.engines.writing import Drawing, Speech
 from judge.online.policy_weights import is_tied, whole_weights
 from judge.train.align.rloo_config import RolloutSection
-from judge.train.align.rollouts import Rollout
+from judge.train.align.rollouts import DrawnTokens
 
 if TYPE_CHECKING:
     from judge.infer.engines.server.http_client import Read
@@ -82,7 +82,7 @@ class ServedRollouts:
 
     def draw(
         self, policy: Any, prompts: Sequence[Sequence[int]], seeds: Sequence[int]
-    ) -> list[Rollout]:
+    ) -> list[DrawnTokens]:
         """As :meth:`judge.train.align.rollouts.RolloutEngine.draw`."""
         self._hand_over(policy)
         # No entry of the server's prefix cache that older weights computed has this salt.
@@ -93,7 +93,7 @@ class ServedRollouts:
             list(zip(prompts, seeds, strict=True)),
         )
 
-    async def _one(self, salt: str, asked: tuple[Sequence[int], int]) -> Rollout:
+    async def _one(self, salt: str, asked: tuple[Sequence[int], int]) -> DrawnTokens:
         prompt, seed = asked
         body = {
             "model": self._model,
@@ -111,12 +111,12 @@ class ServedRollouts:
         }
         return await self._asked("/completions", body, self._read)
 
-    def _read(self, reply: dict[str, Any]) -> Rollout:
+    def _read(self, reply: dict[str, Any]) -> DrawnTokens:
         [choice] = reply["choices"]
         tokens = tuple(map(int, choice["token_ids"]))
         if not tokens or choice["finish_reason"] not in ("stop", "length"):
             raise Broken(f"a response that ended by {choice['finish_reason']}")
-        return Rollout(tokens, tokens[-1] in self._ends)
+        return DrawnTokens(tokens, tokens[-1] in self._ends)
 
     def _hand_over(self, policy: Any) -> None:
         """Give the server the policy's weights; every process has to take part.

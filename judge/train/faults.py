@@ -181,6 +181,7 @@ def _is_full(error: BaseException, text: str) -> bool:
 
 
 def last_good(output: Path) -> str:
+    """Return, in words for the end of an error, which checkpoint a run goes on from."""
     newest = newest_whole(output)
     return f"the last good checkpoint is {newest}" if newest else "there is no checkpoint yet"
 

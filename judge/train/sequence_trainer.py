@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -101,7 +101,15 @@ class SequenceTrainer(GuardedTrainer):
         super().log(logs, start_time)
 
 
-def left_out(train: SequenceSet, evaluation: SequenceSet) -> dict[str, int]:
+class CountedSet(Protocol):
+    """Examples of one side, and what was not used of it."""
+
+    left_out: Counter[str]
+
+    def __len__(self) -> int: ...
+
+
+def left_out(train: CountedSet, evaluation: CountedSet) -> dict[str, int]:
     """Return what was not used of both sets, in words for a screen."""
     return {
         f"{why.replace('_', ' ')}, of {name}": count
@@ -112,18 +120,20 @@ def left_out(train: SequenceSet, evaluation: SequenceSet) -> dict[str, int]:
 
 def figures_of(
     trainer: SequenceTrainer,
-    train: SequenceSet,
-    evaluation: SequenceSet,
+    train: CountedSet,
+    evaluation: CountedSet,
     seconds: float,
     figures: Collection[str],
+    unit: str = "examples",
 ) -> TrainingFigures:
     """Return what a manifest says of a finished training.
 
     Args:
         seconds: of this session.
+        unit: what the sets hold.
         figures: names of the log's validation figures, ``eval_`` in front; the last ones are told.
     """
-    counts = {"train_examples": len(train), "val_examples": len(evaluation)}
+    counts = {f"train_{unit}": len(train), f"val_{unit}": len(evaluation)}
     counts |= {f"train_dropped_{why}": n for why, n in sorted(train.left_out.items())}
     counts |= {f"val_dropped_{why}": n for why, n in sorted(evaluation.left_out.items())}
     return TrainingFigures(

@@ -21,7 +21,7 @@ from judge.online.rloo import engine_of
 from judge.online.rollouts import TransformersRollouts
 from judge.online.vllm_server import ServedRollouts
 from judge.train.align.rloo_config import RLOOConfig, RolloutSection
-from judge.train.align.rollouts import Rollout
+from judge.train.align.rollouts import DrawnTokens
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -105,7 +105,11 @@ def test_weights_go_first_and_every_response_has_its_seed(
     prompts = [[1, 2], [1, 2], [3]]
     drawn = drawing.draw(policy, prompts, [11, 12, 13])
     end = server.asked[0]["stop_token_ids"][0]
-    assert drawn == [Rollout((11,), False), Rollout((12, end), True), Rollout((13,), False)]
+    assert drawn == [
+        DrawnTokens((11,), False),
+        DrawnTokens((12, end), True),
+        DrawnTokens((13,), False),
+    ]
     [weights] = server.weights
     assert weights.keys() == dict(policy.named_parameters()).keys()
     assert all(torch.equal(weights[name], value) for name, value in policy.named_parameters())

@@ -108,7 +108,7 @@ class Told:
 def helpers(rewards: Any, engine: Any = None) -> rloo.Helpers:
     """Return the transformers engine and these rewards."""
     made = engine or (lambda c, t: TransformersRollouts(c.rollout, t, c.max_length))
-    return rloo.Helpers(made, lambda config: rewards)
+    return rloo.Helpers(made, lambda: rewards)
 
 
 def config(policy: Path, prompts: Path, output: Path, **fields: Any) -> RLOOConfig:

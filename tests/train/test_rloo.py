@@ -18,7 +18,7 @@ from judge.online import rloo as online
 from judge.train.align.online import rloo
 from judge.train.align.online.trainer import RLOOTrainer, place_of
 from judge.train.align.rloo_config import RLOOConfig
-from judge.train.align.rollouts import Rollout
+from judge.train.align.rollouts import DrawnTokens
 from tests.train.online_runs import (
     FIELDS,
     ScriptedRewards,
@@ -177,9 +177,9 @@ def test_responses_of_other_weights_stop(policy: Path, prompts: Path, tmp_path: 
     class Foreign:
         whole_policy = False
 
-        def draw(self, policy: Any, prompts: Any, seeds: Any) -> list[Rollout]:
+        def draw(self, policy: Any, prompts: Any, seeds: Any) -> list[DrawnTokens]:
             unlikely = _unlikeliest(policy)
-            return [Rollout((unlikely,) * 5, False) for _ in prompts]
+            return [DrawnTokens((unlikely,) * 5, False) for _ in prompts]
 
         def describe(self) -> dict[str, Any]:
             return {"engine": "foreign"}

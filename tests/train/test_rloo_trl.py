@@ -15,7 +15,7 @@ from judge.train.align.examples import ResponseCollator
 from judge.train.align.log_probs import add_scores, token_log_probs
 from judge.train.align.online.estimator import by_response, divergences, losses
 from judge.train.align.online.experience import Ask, Response, estimate
-from judge.train.align.rollouts import Rollout
+from judge.train.align.rollouts import DrawnTokens
 from judge.train.finetune import choose_packing
 from tests.train.online_runs import config, ending_policy
 
@@ -96,7 +96,7 @@ def responses_of(batch: dict[str, Any], rewards: list[float]) -> list[Response]:
         ids = tuple(prompt[given].tolist())
         said = (Message(role="user", content="-"),)
         ask = Ask(f"p{number // 4}", said, ids, number % 4, 0)
-        rollout = Rollout(tuple(completion[written].tolist()), True)
+        rollout = DrawnTokens(tuple(completion[written].tolist()), True)
         found.append(Response(ask, rollout, "", Reward(value=value)))
     return found
 

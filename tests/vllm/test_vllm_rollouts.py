@@ -13,7 +13,7 @@ from judge.errors import UsageError
 from judge.models import resolve_model
 from judge.online.vllm_rollouts import VllmRollouts
 from judge.train.align.rloo_config import RolloutSection
-from judge.train.align.rollouts import Rollout
+from judge.train.align.rollouts import DrawnTokens
 from tests.policies import plant
 
 NEW = 8
@@ -77,10 +77,10 @@ def test_weights_are_handed_over_before_every_rollout(
     written = [one.tokens for one in engine.draw(model, PROMPTS, SEEDS)]
     assert written == [tuple(likeliest(model, tokenizer, prompt)) for prompt in PROMPTS]
     plant(model, 77)
-    assert engine.draw(model, PROMPTS, SEEDS) == [Rollout((77,) * NEW, False)] * 3
+    assert engine.draw(model, PROMPTS, SEEDS) == [DrawnTokens((77,) * NEW, False)] * 3
     end = int(tokenizer.eos_token_id)
     plant(model, end)
-    assert engine.draw(model, PROMPTS, SEEDS) == [Rollout((end,), True)] * 3
+    assert engine.draw(model, PROMPTS, SEEDS) == [DrawnTokens((end,), True)] * 3
 
 
 def test_an_adapter_is_merged_into_what_draws(engine: VllmRollouts, tokenizer: Any) -> None:

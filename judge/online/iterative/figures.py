@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from judge.metrics.estimate import rounded
+from judge.metrics.gains import gain
 from judge.online.iterative.pairs import ScoredAnswer
 
 
@@ -36,7 +36,7 @@ class SideFigures(_Part):
     """0 to 1."""
 
 
-class Gain(_Part):
+class PairedGain(_Part):
     """How much higher the mean rewards of the same prompts are, by the same draws."""
 
     mean: float
@@ -53,9 +53,9 @@ class RoundFigures(_Part):
     """The round that it answers in; of the last policy one more than there are rounds."""
     policy: str
     held_out: SideFigures
-    gain: Gain | None = None
+    gain: PairedGain | None = None
     """On the held-out prompts, over the start."""
-    step_gain: Gain | None = None
+    step_gain: PairedGain | None = None
     """The same, over the policy before."""
     prompts: SideFigures | None = None
     """The round's own; None of the last policy, which answers the held-out prompts alone."""
@@ -104,14 +104,12 @@ def reward_by_prompt(answers: Sequence[ScoredAnswer]) -> dict[str, float]:
     return found
 
 
-def paired_gain(before: Mapping[str, float], after: Mapping[str, float]) -> Gain | None:
+def paired_gain(before: Mapping[str, float], after: Mapping[str, float]) -> PairedGain | None:
     """Return the mean difference over the prompts that both have; None where there are none."""
-    differences = [after[name] - before[name] for name in before if name in after]
-    if not differences:
+    found = gain([after[name] - before[name] for name in before if name in after])
+    if found is None:
         return None
-    n = len(differences)
-    error = rounded(stdev(differences) / math.sqrt(n)) if n > 1 else None
-    return Gain(mean=rounded(fmean(differences)), standard_error=error, prompts=n)
+    return PairedGain(mean=found.value, standard_error=found.se, prompts=found.n)
 
 
 def held_out_line(figures: RoundFigures) -> str:
@@ -119,9 +117,9 @@ def held_out_line(figures: RoundFigures) -> str:
     side = figures.held_out
     said = f"round {figures.round}, {figures.policy} on {side.prompts:,} held-out prompts: reward "
     said += _shown(side.mean_reward, "+.3f")
-    if (gain := figures.gain) is not None:
-        error = "" if gain.standard_error is None else f" +- {gain.standard_error:.3f}"
-        said += f" (gain over the start {gain.mean:+.3f}{error})"
+    if (over := figures.gain) is not None:
+        error = "" if over.standard_error is None else f" +- {over.standard_error:.3f}"
+        said += f" (gain over the start {over.mean:+.3f}{error})"
     said += f", {_shown(side.mean_tokens, '.0f')} tokens, truncated "
     return said + _shown(side.truncated_share, ".0%")
 

@@ -1,4 +1,4 @@
-"""The parts of a round that are commands of their own: answers, training, rewards.
+"""The parts of a round that are commands of their own: answers and training.
 
 Either runs in this process, or as a command in one of its own, where the recipe gives its words.
 """
@@ -9,7 +9,7 @@ import gc
 import os
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,6 @@ from judge.runs.training import MANIFEST_FILE, read_training_manifest
 from judge.runs.whole import write_whole
 from judge.train.align.config import DPOConfig
 from judge.train.align.iterate_config import IterateConfig
-from judge.train.align.rloo_config import RewardSection
-from judge.train.align.rollouts import RewardSource
 from judge.train.progress import TrainingProgress
 
 TOLD_EVERY = 30.0
@@ -82,21 +80,6 @@ def train(
         "counts": manifest.counts,
         "validation": manifest.validation,
     }
-
-
-def load_rewards(section: RewardSection, note: Callable[[str], None]) -> RewardSource:
-    """Return what a recipe scores answers by, loaded or found on its server.
-
-    Args:
-        note: told what a person should know of it.
-
-    Raises:
-        UsageError: for a model that is missing or is no reward model, in one line.
-    """
-    from judge.online.http_rewards import open_rewards
-    from judge.online.rewards import ModelRewards
-
-    return ModelRewards(section) if section.url is None else open_rewards(section, note)
 
 
 def free_memory() -> None:

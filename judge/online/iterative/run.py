@@ -33,12 +33,12 @@ from judge.online.iterative.pairs import RoundPairs, ScoredAnswer, pairs_of, wri
 from judge.online.iterative.parts import (
     answer,
     free_memory,
-    load_rewards,
     respond_config,
     train,
 )
 from judge.online.iterative.prompts import Prompt, of_round, prompts_in, write_prompts
 from judge.online.reward_file import score_into, source_of
+from judge.online.rewards import rewards_of
 from judge.pair import Message
 from judge.runs.identity import plain, refuse_another
 from judge.runs.responses import read_no_responses, read_responses
@@ -55,7 +55,7 @@ Load = Callable[[RewardSection, Callable[[str], None]], RewardSource]
 
 
 def run(
-    config: IterateConfig, progress: TrainingProgress = UNWATCHED, load: Load = load_rewards
+    config: IterateConfig, progress: TrainingProgress = UNWATCHED, load: Load = rewards_of
 ) -> Rounds:
     """Align the model of ``config`` round by round; return what ``rounds.json`` says.
 

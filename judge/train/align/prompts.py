@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from judge.conversation import ConversationBuilder
-from judge.errors import RowError, UsageError
+from judge.errors import RowError
 from judge.pair import Message
-from judge.train.batches.sequences import Conversation, read_lines
+from judge.train.batches.sequences import Conversation, read_lines, refuse_none
 
 _MESSAGES = TypeAdapter(tuple[Message, ...])
 _BATCH = 512
@@ -45,9 +45,7 @@ class PromptSet:
         Raises:
             UsageError: when there is none, with the reasons.
         """
-        if not self.ids:
-            reasons = ", ".join(f"{n} {why}" for why, n in sorted(self.left_out.items()) if n)
-            raise UsageError(f"{where}: no {wanted} ({reasons or 'the file is empty'})")
+        refuse_none(self.ids, self.left_out, where, wanted)
 
 
 def load_prompts(

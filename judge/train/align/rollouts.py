@@ -15,7 +15,7 @@ from judge.reward import Reward
 
 
 @dataclass(frozen=True)
-class Rollout:
+class DrawnTokens:
     """A response that a policy drew."""
 
     tokens: tuple[int, ...]
@@ -32,7 +32,7 @@ class RolloutEngine(Protocol):
 
     def draw(
         self, policy: Any, prompts: Sequence[Sequence[int]], seeds: Sequence[int]
-    ) -> list[Rollout]:
+    ) -> list[DrawnTokens]:
         """Return a response to each prompt, in their order.
 
         Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -79,9 +79,24 @@ class SequenceSet:
         Raises:
             UsageError: when there is none, with the reasons.
         """
-        if not self.items:
-            reasons = ", ".join(f"{n} {why}" for why, n in sorted(self.left_out.items()) if n)
-            raise UsageError(f"{where}: no {wanted} ({reasons or 'the file is empty'})")
+        refuse_none(self.items, self.left_out, where, wanted)
+
+
+def refuse_none(found: Sized, left_out: Mapping[str, int], where: Path, wanted: str) -> None:
+    """Refuse to go on where nothing was found.
+
+    Args:
+        found: what is there to go on with.
+        left_out: how many were not used, by why.
+        where: the file.
+        wanted: as ``example to train on``.
+
+    Raises:
+        UsageError: when there is none, with the reasons.
+    """
+    if not found:
+        reasons = ", ".join(f"{n} {why}" for why, n in sorted(left_out.items()) if n)
+        raise UsageError(f"{where}: no {wanted} ({reasons or 'the file is empty'})")
 
 
 def collect(

@@ -11,7 +11,7 @@ from judge.train.align.log_probs import token_log_probs
 from judge.train.align.online.estimator import by_response, divergences
 from judge.train.align.online.experience import Ask, Response
 from judge.train.align.online.policies import Reference, still, writing
-from judge.train.align.rollouts import RewardSource, Rollout, RolloutEngine
+from judge.train.align.rollouts import DrawnTokens, RewardSource, RolloutEngine
 from judge.train.progress import TrainingProgress
 
 
@@ -69,7 +69,7 @@ class Answers:
         self.seconds = dict(zip(("rollout", "reward", "log_probs"), times, strict=True))
         return responses
 
-    def _text(self, drawn: Rollout) -> str:
+    def _text(self, drawn: DrawnTokens) -> str:
         """Return the text of a response, without the token that ended it."""
         tokens = list(drawn.tokens[:-1] if drawn.ended else drawn.tokens)
         tokenizer = self._trainer.processing_class

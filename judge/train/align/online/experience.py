@@ -18,7 +18,7 @@ from judge.runs.online import Drawn, RolloutFigures, repetition
 from judge.train.align.online.estimator import leave_one_out
 from judge.train.align.prompts import PromptSet
 from judge.train.align.rloo_config import RLOOConfig
-from judge.train.align.rollouts import Rollout
+from judge.train.align.rollouts import DrawnTokens
 from judge.train.batches.sequences import Conversation
 
 TRUNCATED, ALONE, NOT_FINITE = "truncated", "alone", "reward_not_finite"
@@ -42,7 +42,7 @@ class Response:
     """A response that was drawn, and what is known of it."""
 
     ask: Ask
-    drawn: Rollout
+    drawn: DrawnTokens
     text: str
     reward: Reward | RowError
     kl_mean_absolute: float = math.nan

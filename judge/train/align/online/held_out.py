@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
+from judge.metrics.gains import gain
 from judge.runs.online import HeldOut, append_lines, read_lines, repetition
 from judge.train.align.online.answers import Answers
 from judge.train.align.online.experience import Response, ask_of, seed_of
 from judge.train.align.prompts import PromptSet
 from judge.train.observe import gathered
 
+EVALUATED = (
+    "eval_reward",
+    "eval_reward_gain",
+    "eval_reward_gain_se",
+    "eval_kl",
+    "eval_tokens",
+    "eval_truncated",
+)
+"""The figures of an evaluation."""
 NO_REWARD = -1e9
 """The mean reward of an evaluation without any: no checkpoint is chosen by it."""
 
@@ -83,7 +92,6 @@ class HeldOutPrompts:
             "eval_kl": fmean(line.kl or 0.0 for line in lines),
             "eval_truncated": fmean(line.truncated for line in lines),
         }
-        if step and len(gains) > 1:
-            figures["eval_reward_gain"] = fmean(gains)
-            figures["eval_reward_gain_se"] = stdev(gains) / sqrt(len(gains))
+        if step and (found := gain(gains)) is not None and found.se is not None:
+            figures |= {"eval_reward_gain": found.value, "eval_reward_gain_se": found.se}
         return figures

@@ -17,6 +17,7 @@ from judge.runs.identity import refuse_another
 from judge.runs.training import TrainingData, TrainingFigures, TrainingManifest
 from judge.runs.whole import write_whole
 from judge.train import tuning
+from judge.train.align.online.held_out import EVALUATED
 from judge.train.align.online.policies import load_reference
 from judge.train.align.online.trainer import RLOOTrainer
 from judge.train.align.policy_tuning import load_policy
@@ -27,6 +28,7 @@ from judge.train.checkpoints.manifest import data_of_kind
 from judge.train.finetune import outside_deepspeed, plain_arguments
 from judge.train.progress import TrainingFacts, TrainingProgress, facts_of
 from judge.train.reward.model import choose_padding
+from judge.train.sequence_trainer import figures_of, left_out
 
 ONLINE_FILE = "online.json"
 """What draws and what scores: another reward model cannot go on with a training."""
@@ -37,7 +39,7 @@ class Helpers:
     """What a policy is answered and scored by, made when the training needs it."""
 
     engine: Callable[[RLOOConfig, PreTrainedTokenizerBase], RolloutEngine]
-    rewards: Callable[[RLOOConfig], RewardSource]
+    rewards: Callable[[], RewardSource]
 
 
 def run(
@@ -117,7 +119,7 @@ class RLOOTuning:
         arguments.max_steps = self._steps()
         self.progress.doing(f"loading the reward model {config.reward.model}")
         with outside_deepspeed():
-            rewards = self.helpers.rewards(config)
+            rewards = self.helpers.rewards()
             engine = self.helpers.engine(config, tokenizer)
         self._claim({"reward": rewards.describe(), "rollout": engine.describe()})
         model, collator = load_policy(config, tokenizer)
@@ -146,28 +148,14 @@ class RLOOTuning:
         )
         tokens = config.samples * sum(map(len, self.train.ids))
         sizes = config.samples * len(self.train), len(self.held_out)
-        found = facts_of(trainer, config, what, sizes, tokens, self._left_out())
+        found = facts_of(trainer, config, what, sizes, tokens, left_out(self.train, self.held_out))
         return replace(found, unit="responses")
 
     def card(self) -> dict[str, Any]:
         return {"kind": "policy", "chat_template": template_digest(self.tokenizer)}
 
     def figures(self, trainer: RLOOTrainer, seconds: float) -> TrainingFigures:
-        counts = {"train_prompts": len(self.train), "val_prompts": len(self.held_out)}
-        return TrainingFigures(
-            counts=counts | {why.replace(" ", "_"): n for why, n in self._left_out().items()},
-            packed=trainer.packed,
-            tokens_this_session=trainer.tokens["forwarded"],
-            padding_share=trainer.padding_share,
-            examples_per_second=round(trainer.tokens["examples"] / seconds, 3),
-            seconds_this_session=round(seconds),
-            validation={
-                name.removeprefix("eval_"): value
-                for row in trainer.state.log_history  # the last one stays
-                for name, value in row.items()
-                if name.startswith("eval_")
-            },
-        )
+        return figures_of(trainer, self.train, self.held_out, seconds, EVALUATED, "prompts")
 
     def _steps(self) -> int:
         """Return how many optimizer steps the recipe asks for: whole rollouts.
@@ -205,10 +193,3 @@ class RLOOTuning:
                 refuse_another(path, there[part], value, name, "Name another output_dir")
         elif int(os.environ.get("RANK", "0")) == 0:
             write_whole(path, json.dumps(now, indent=1, sort_keys=True))
-
-    def _left_out(self) -> dict[str, int]:
-        return {
-            f"{why.replace('_', ' ')}, of {name}": count
-            for name, prompts in (("training", self.train), ("validation", self.held_out))
-            for why, count in sorted(prompts.left_out.items())
-        }
