@@ -282,17 +282,28 @@ def wait_until(page: Page, holds: str, arg: object = None) -> None:
         page.wait_for_timeout(50)
 
 
+def settled(page: Page) -> None:
+    """Wait as a person does between two clicks.
+
+    Gradio's server closes a session's stream with the answer to its last event. An event that is
+    sent before the page has heard of it is never answered, and its button does nothing more.
+    """
+    page.wait_for_timeout(400)
+
+
 def click_until(shown: Callable[[], bool], *buttons: Locator) -> None:
     """Click buttons of one of Gradio's pages, in turn, until they do something.
 
     On a busy machine a page shows its buttons before it listens to them, or fills a table anew
     between two clicks.
     """
+    settled(buttons[0].page)
     deadline = time.monotonic() + 60
     while not shown():
         assert time.monotonic() < deadline, "the button does nothing"
         for button in buttons:
             button.click()
+            settled(button.page)
         again = min(deadline, time.monotonic() + 5)
         while not shown() and time.monotonic() < again:
             buttons[0].page.wait_for_timeout(50)

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from app.live import LiveJudge, LiveJudgeError, Piece
 from judge.judgment import Judgment
-from tests.app.e2e.conftest import Site, at, click_until, press, ready, revealed
+from tests.app.e2e.conftest import Site, at, click_until, press, ready, revealed, settled
 from tests.app.made import token
 
 
@@ -253,6 +253,7 @@ def test_a_manager_finds_tasks_again_and_changes_many(
     page.get_by_role("option", name="dora", exact=True).click()
     page.get_by_label("Search").click()
     page.get_by_role("button", name="Select all that are shown").click()
+    settled(page)
     page.get_by_role("button", name="Assign to them").click()
     expect(said).to_contain_text("1 assigned.")
     expect(page.get_by_role("gridcell", name="dora").first).to_be_visible()
